@@ -1,0 +1,1 @@
+//! A Fluent Bit output plugin that delivers logs to Amazon Data Firehose.
