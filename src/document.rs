@@ -1,0 +1,407 @@
+//! Makes one document of one event: the line of text that goes to Firehose.
+
+use crate::event::Time;
+use crate::json;
+use crate::msgpack::{Malformed, Reader, Token};
+use crate::time_format::{TimeFormat, TimeWriter};
+use crate::transcode::Transcoder;
+use crate::truncate;
+
+/// What a document is made of. The steps follow each other in the order of the fields, except
+/// that dots are replaced before `log_key` is looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Format {
+    /// Keep only these keys of an event; empty keeps all.
+    pub data_keys: Vec<String>,
+    /// The document is this key's value instead of the whole event.
+    pub log_key: Option<String>,
+    /// Add the event's time.
+    pub time_key: Option<TimeKey>,
+    /// What stands for each dot in keys.
+    pub replace_dots: Option<String>,
+    /// The most bytes a document may have, its newline included.
+    pub max_bytes: usize,
+}
+
+/// Where and how an event's time is added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeKey {
+    pub key: String,
+    pub format: TimeFormat,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    Whole,
+    /// It was cut from this many bytes.
+    Truncated(usize),
+    /// Nothing was written: the event's body is not a map.
+    NotAMap,
+    /// Nothing was written: the event has no `log_key`.
+    NoLogKey,
+}
+
+/// Writes documents. Its buffers are kept from one to the next.
+#[derive(Debug)]
+pub struct Formatter<'f> {
+    format: &'f Format,
+    time: Option<(&'f str, TimeWriter)>,
+    transcoder: Transcoder,
+}
+
+impl<'f> Formatter<'f> {
+    pub fn new(format: &'f Format) -> Self {
+        let writer = |time: &'f TimeKey| (time.key.as_str(), TimeWriter::new(time.format.clone()));
+        Self {
+            format,
+            time: format.time_key.as_ref().map(writer),
+            transcoder: Transcoder::new(format.replace_dots.clone()),
+        }
+    }
+
+    /// Appends the document of the event whose body is next in `reader`, ending in one newline.
+    ///
+    /// On an error `out` may hold a part of a document.
+    pub fn write(
+        &mut self,
+        time: Time,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Written, Malformed> {
+        let start = out.len();
+        let body = *reader;
+        let Token::Map(pairs) = reader.read()? else {
+            *reader = body;
+            reader.skip()?;
+            return Ok(Written::NotAMap);
+        };
+        let is_json = match &self.format.log_key {
+            None => {
+                self.map(pairs, time, reader, out)?;
+                true
+            }
+            Some(log_key) => match self.log_value(log_key, pairs, reader, out)? {
+                LogValue::Missing => return Ok(Written::NoLogKey),
+                LogValue::Json => true,
+                LogValue::Text => false,
+            },
+        };
+        let length = out.len() - start + 1;
+        let limit = self.format.max_bytes;
+        if length > limit {
+            let cut = if is_json {
+                truncate::json(&out[start..], limit - 1)
+            } else {
+                truncate::text(&out[start..], limit - 1)
+            };
+            out.truncate(start);
+            out.extend_from_slice(&cut);
+        }
+        out.push(b'\n');
+        Ok(if length > limit {
+            Written::Truncated(length)
+        } else {
+            Written::Whole
+        })
+    }
+
+    fn map(
+        &mut self,
+        pairs: u32,
+        time: Time,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
+        let mut time_is_due = self.time.is_some();
+        out.push(b'{');
+        for _ in 0..pairs {
+            let mut value = *reader;
+            let name = read_name(&mut value)?;
+            if !self.keeps(name) {
+                value.skip()?;
+                *reader = value;
+                continue;
+            }
+            if let Some((key, _)) = self.time
+                && name == Some(key.as_bytes())
+            {
+                if time_is_due {
+                    self.push_time(time, out);
+                    time_is_due = false;
+                }
+                value.skip()?;
+                *reader = value;
+                continue;
+            }
+            push_comma(out);
+            self.transcoder.key(reader, out)?;
+            self.transcoder.value(reader, out)?;
+        }
+        if time_is_due {
+            self.push_time(time, out);
+        }
+        out.push(b'}');
+        Ok(())
+    }
+
+    fn keeps(&self, name: Option<&[u8]>) -> bool {
+        let keys = &self.format.data_keys;
+        keys.is_empty() || keys.iter().any(|key| Some(key.as_bytes()) == name)
+    }
+
+    fn push_time(&mut self, time: Time, out: &mut Vec<u8>) {
+        if let Some((key, writer)) = &mut self.time {
+            push_comma(out);
+            json::push_string(out, self.transcoder.without_dots(key.as_bytes()));
+            out.push(b':');
+            json::push_string(out, writer.write(time));
+        }
+    }
+
+    /// Writes the value of the first pair whose key is `log_key`, and passes over all others.
+    fn log_value(
+        &mut self,
+        log_key: &str,
+        pairs: u32,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<LogValue, Malformed> {
+        let mut found = LogValue::Missing;
+        for _ in 0..pairs {
+            let name = read_name(reader)?;
+            let is_it = found == LogValue::Missing
+                && self.keeps(name)
+                && name
+                    .is_some_and(|name| self.transcoder.without_dots(name) == log_key.as_bytes());
+            if !is_it {
+                reader.skip()?;
+                continue;
+            }
+            let mut value = *reader;
+            if let Token::Str(text) = value.read()? {
+                out.extend_from_slice(without_trailing_newlines(text));
+                *reader = value;
+                found = LogValue::Text;
+            } else {
+                self.transcoder.value(reader, out)?;
+                found = LogValue::Json;
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogValue {
+    Missing,
+    Text,
+    Json,
+}
+
+/// Reads a key; the keys that options can name are text.
+fn read_name<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Malformed> {
+    let start = *reader;
+    Ok(match reader.read()? {
+        Token::Str(name) | Token::Bin(name) => Some(name),
+        Token::Array(_) | Token::Map(_) => {
+            *reader = start;
+            reader.skip()?;
+            None
+        }
+        _ => None,
+    })
+}
+
+/// Between pairs; the brace before the first one needs none.
+fn push_comma(out: &mut Vec<u8>) {
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+}
+
+/// The document ends in a newline of its own; Docker's log lines bring one too.
+fn without_trailing_newlines(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|byte| *byte != b'\n');
+    &text[..end.map_or(0, |last| last + 1)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmpv::Value;
+
+    const TIME: Time = Time {
+        seconds: 1_700_000_000,
+        nanoseconds: 123_000_000,
+    };
+
+    fn format() -> Format {
+        Format {
+            max_bytes: 1_024_000,
+            ..Format::default()
+        }
+    }
+
+    fn time_key(key: &str) -> Option<TimeKey> {
+        Some(TimeKey {
+            key: key.to_owned(),
+            format: TimeFormat::parse("%s").unwrap(),
+        })
+    }
+
+    fn write(format: &Format, body: &Value) -> (Written, Vec<u8>) {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, body).unwrap();
+        let mut reader = Reader::new(&bytes);
+        let mut out = Vec::new();
+        let written = Formatter::new(format).write(TIME, &mut reader, &mut out);
+        assert!(reader.is_empty(), "the body was not read to its end");
+        (written.unwrap(), out)
+    }
+
+    fn document(format: &Format, body: &Value) -> String {
+        String::from_utf8(write(format, body).1).unwrap()
+    }
+
+    fn body(pairs: &[(&str, Value)]) -> Value {
+        let pair = |(key, value): &(&str, Value)| (Value::from(*key), value.clone());
+        Value::Map(pairs.iter().map(pair).collect())
+    }
+
+    #[test]
+    fn options_apply_in_their_order() {
+        let event = body(&[
+            ("b.x", 1.into()),
+            ("time", "old".into()),
+            ("a", body(&[("c.d", 2.into())])),
+            ("time", "older".into()),
+        ]);
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        let cases = [
+            (
+                format(),
+                r#"{"b.x":1,"time":"old","a":{"c.d":2},"time":"older"}"#,
+            ),
+            (
+                Format {
+                    time_key: time_key("time"),
+                    ..format()
+                },
+                r#"{"b.x":1,"time":"1700000000","a":{"c.d":2}}"#,
+            ),
+            (
+                Format {
+                    time_key: time_key("t.s"),
+                    ..format()
+                },
+                r#"{"b.x":1,"time":"old","a":{"c.d":2},"time":"older","t.s":"1700000000"}"#,
+            ),
+            (
+                Format {
+                    data_keys: keys(&["a", "none"]),
+                    time_key: time_key("time"),
+                    ..format()
+                },
+                r#"{"a":{"c.d":2},"time":"1700000000"}"#,
+            ),
+            (
+                Format {
+                    data_keys: keys(&["time", "a"]),
+                    time_key: time_key("time"),
+                    ..format()
+                },
+                r#"{"time":"1700000000","a":{"c.d":2}}"#,
+            ),
+            (
+                Format {
+                    data_keys: keys(&["none"]),
+                    ..format()
+                },
+                "{}",
+            ),
+            (
+                Format {
+                    time_key: time_key("t.s"),
+                    replace_dots: Some("_".to_owned()),
+                    data_keys: keys(&["b.x"]),
+                    ..format()
+                },
+                r#"{"b_x":1,"t_s":"1700000000"}"#,
+            ),
+            (
+                Format {
+                    log_key: Some("b_x".to_owned()),
+                    replace_dots: Some("_".to_owned()),
+                    ..format()
+                },
+                "1",
+            ),
+            (
+                Format {
+                    log_key: Some("a".to_owned()),
+                    ..format()
+                },
+                r#"{"c.d":2}"#,
+            ),
+        ];
+        for (format, expected) in cases {
+            assert_eq!(
+                document(&format, &event),
+                format!("{expected}\n"),
+                "{format:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_log_key_s_text_goes_out_as_it_is() {
+        let format = Format {
+            log_key: Some("log".to_owned()),
+            ..format()
+        };
+        for (value, expected) in [
+            (Value::from("say \"hi\" \\ é"), "say \"hi\" \\ é\n"),
+            (Value::from("line\n"), "line\n"),
+            (Value::from("a\nb\n\n"), "a\nb\n"),
+            (Value::from(""), "\n"),
+            (Value::from(-17), "-17\n"),
+            (Value::Nil, "null\n"),
+            (Value::Binary(b"bin".to_vec()), "\"bin\"\n"),
+        ] {
+            let event = body(&[("logger", 1.into()), ("lo", 2.into()), ("log", value)]);
+            assert_eq!(document(&format, &event), expected);
+        }
+        let without = write(&format, &body(&[("logs", 1.into()), ("Log", 2.into())]));
+        assert_eq!(without, (Written::NoLogKey, Vec::new()));
+    }
+
+    #[test]
+    fn a_body_that_is_no_map_is_passed_over() {
+        let array = Value::Array(vec![1.into(), body(&[("a", 1.into())])]);
+        assert_eq!(write(&format(), &array), (Written::NotAMap, Vec::new()));
+    }
+
+    #[test]
+    fn the_limit_counts_the_newline() {
+        let exact = Format {
+            max_bytes: 40,
+            ..format()
+        };
+        let event = |length| body(&[("key", "v".repeat(length).into())]);
+        let overhead = "{\"key\":\"\"}\n".len();
+        let (written, out) = write(&exact, &event(40 - overhead));
+        assert_eq!((written, out.len()), (Written::Whole, 40));
+        let (written, out) = write(&exact, &event(41 - overhead));
+        assert_eq!((written, out.len()), (Written::Truncated(41), 40));
+        assert!(out.ends_with(b"[Truncated...]\"}\n"));
+
+        let log = Format {
+            log_key: Some("key".to_owned()),
+            ..exact
+        };
+        let (written, out) = write(&log, &event(40));
+        assert_eq!((written, out.len()), (Written::Truncated(41), 40));
+        assert!(out.ends_with(b"v[Truncated...]\n"));
+    }
+}

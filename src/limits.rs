@@ -1,0 +1,20 @@
+//! The limits of Amazon Data Firehose.
+//!
+//! Sources: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>
+//! and <https://docs.aws.amazon.com/firehose/latest/dev/limits.html>.
+
+/// A record's data before base64: 1,000 KiB.
+pub const MAX_RECORD_BYTES: usize = 1_024_000;
+
+/// Records in one PutRecordBatch call.
+pub const MAX_BATCH_RECORDS: usize = 500;
+
+/// Data in one PutRecordBatch call, before base64: 4 MiB.
+pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Letters in a delivery stream's name.
+pub const MAX_STREAM_NAME: usize = 64;
+
+/// Every record is billed as if it had a multiple of this many bytes.
+/// Source: <https://aws.amazon.com/firehose/pricing/>.
+pub const BILLING_UNIT: usize = 5 * 1024;

@@ -1,0 +1,145 @@
+//! Packs documents into Firehose records, and records into batches.
+
+use std::ops::Range;
+
+use crate::chunk::Documents;
+use crate::compress::Compression;
+use crate::limits::{MAX_BATCH_RECORDS, MAX_RECORD_BYTES};
+
+/// How documents become records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packing {
+    /// None: one document is one record.
+    pub aggregation: Option<Aggregation>,
+    pub compression: Option<Compression>,
+}
+
+/// How large a record of several documents may grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aggregation {
+    /// Bytes of the record, after compression.
+    pub max_bytes: usize,
+    pub max_documents: usize,
+}
+
+/// Records, one behind the other in one buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Packed {
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+}
+
+/// One Firehose record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its bytes in the buffer.
+    data: Range<usize>,
+    /// The numbers of the documents it holds.
+    pub documents: Range<usize>,
+}
+
+impl Packed {
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    pub fn data(&self, record: &Record) -> &[u8] {
+        &self.bytes[record.data.clone()]
+    }
+
+    /// Groups all records, in order, into batches that the service takes in one call.
+    pub fn batches(&self, max_bytes: usize) -> Vec<Vec<usize>> {
+        let mut batches = Vec::new();
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        for (number, record) in self.records.iter().enumerate() {
+            let length = record.data.len();
+            if batch.len() == MAX_BATCH_RECORDS || bytes + length > max_bytes {
+                batches.push(std::mem::take(&mut batch));
+                bytes = 0;
+            }
+            batch.push(number);
+            bytes += length;
+        }
+        if !batch.is_empty() {
+            batches.push(batch);
+        }
+        batches
+    }
+}
+
+impl Packing {
+    pub fn pack(&self, documents: Documents) -> Packed {
+        let aggregation = self.aggregation.unwrap_or(Aggregation {
+            max_bytes: MAX_RECORD_BYTES,
+            max_documents: 1,
+        });
+        match self.compression {
+            None => aggregation.pack_plain(documents),
+            Some(compression) => aggregation.pack_compressed(&documents, compression),
+        }
+    }
+}
+
+impl Aggregation {
+    /// Without compression the records are the documents' own bytes: nothing is copied.
+    fn pack_plain(&self, documents: Documents) -> Packed {
+        let mut records = Vec::new();
+        let mut start = 0;
+        while start < documents.len() {
+            let end = self.fill(&documents, start, self.max_bytes);
+            records.push(Record {
+                data: documents.span(start..end),
+                documents: start..end,
+            });
+            start = end;
+        }
+        Packed {
+            bytes: documents.into_bytes(),
+            records,
+        }
+    }
+
+    /// How many bytes will compress to `max_bytes` is only known afterwards: the first record
+    /// tries all documents, the next ones what the record before would have held.
+    fn pack_compressed(&self, documents: &Documents, compression: Compression) -> Packed {
+        let mut bytes = Vec::new();
+        let mut records = Vec::new();
+        let mut start = 0;
+        let mut goal = usize::MAX;
+        while start < documents.len() {
+            let data_start = bytes.len();
+            let mut end = self.fill(documents, start, goal);
+            loop {
+                let plain = &documents.bytes()[documents.span(start..end)];
+                compression.append(plain, &mut bytes);
+                let compressed = bytes.len() - data_start;
+                // A sixteenth less than the ratio says, as no two stretches compress alike.
+                goal = (plain.len() * self.max_bytes / compressed.max(1)) / 16 * 15;
+                if compressed <= self.max_bytes || end - start == 1 {
+                    break;
+                }
+                bytes.truncate(data_start);
+                end = self.fill(documents, start, goal).min(end - 1);
+            }
+            records.push(Record {
+                data: data_start..bytes.len(),
+                documents: start..end,
+            });
+            start = end;
+        }
+        Packed { bytes, records }
+    }
+
+    /// The end of the documents from `start` that fit into `max_bytes`; at least one does.
+    fn fill(&self, documents: &Documents, start: usize, max_bytes: usize) -> usize {
+        let last = documents
+            .len()
+            .min(start.saturating_add(self.max_documents));
+        let mut end = start + 1;
+        while end < last && documents.span(start..end + 1).len() <= max_bytes {
+            end += 1;
+        }
+        end
+    }
+}

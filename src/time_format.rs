@@ -1,0 +1,207 @@
+//! Formats an event's time for `time_key`: strftime in UTC, and fractions of a second.
+
+use chrono::DateTime;
+use chrono::format::{Item, StrftimeItems};
+
+use crate::event::Time;
+
+/// Milliseconds and `Z`: the finest form that Firehose's conversion to Parquet reads as a
+/// timestamp (`yyyy-MM-dd'T'HH:mm:ss[.S]'Z'`, OpenX JSON SerDe).
+pub const DEFAULT: &str = "%Y-%m-%dT%H:%M:%S.%3NZ";
+
+/// A checked format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeFormat {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    /// strftime text whose result only changes with the second.
+    Calendar(String),
+    /// This many digits of the fraction of a second.
+    Fraction(usize),
+}
+
+impl TimeFormat {
+    /// An error is a sentence about what the format may hold.
+    pub fn parse(format: &str) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut calendar = String::new();
+        let mut rest = format;
+        while let Some(at) = rest.find('%') {
+            calendar.push_str(&rest[..at]);
+            let conversion = &rest[at..];
+            let (length, digits) = fraction(conversion)
+                .or_else(|| Some((calendar_conversion(conversion)?, None)))
+                .ok_or_else(|| {
+                    let shown: String = conversion.chars().take(3).collect();
+                    format!(
+                        "strftime conversions (%{CONVERSIONS}) and the fractions %3N or %L (ms), \
+                         %6N or %f (us), %9N (ns) are allowed, not `{shown}`"
+                    )
+                })?;
+            match digits {
+                None => calendar.push_str(&conversion[..length]),
+                Some(digits) => {
+                    if !calendar.is_empty() {
+                        pieces.push(Piece::Calendar(std::mem::take(&mut calendar)));
+                    }
+                    pieces.push(Piece::Fraction(digits));
+                }
+            }
+            rest = &conversion[length..];
+        }
+        calendar.push_str(rest);
+        if !calendar.is_empty() {
+            pieces.push(Piece::Calendar(calendar));
+        }
+        if pieces.is_empty() {
+            return Err("a strftime format is needed, such as ".to_owned() + DEFAULT);
+        }
+        Ok(Self { pieces })
+    }
+}
+
+/// The conversions of strftime(3) that mean something in UTC and the C locale.
+const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%";
+
+/// The length of the conversion at the start of `text`, and its digits, if it is a fraction.
+fn fraction(text: &str) -> Option<(usize, Option<usize>)> {
+    [("%3N", 3), ("%6N", 6), ("%9N", 9), ("%L", 3), ("%f", 6)]
+        .into_iter()
+        .find(|(conversion, _)| text.starts_with(conversion))
+        .map(|(conversion, digits)| (conversion.len(), Some(digits)))
+}
+
+/// The length of the calendar conversion at the start of `text`: glibc's padding flags allowed.
+fn calendar_conversion(text: &str) -> Option<usize> {
+    let flag = text[1..].starts_with(['-', '_', '0']);
+    let length = if flag { 3 } else { 2 };
+    let conversion = text.get(..length)?;
+    let letter = conversion.chars().last()?;
+    let known = CONVERSIONS.contains(letter)
+        && !StrftimeItems::new(conversion).any(|item| item == Item::Error);
+    known.then_some(length)
+}
+
+/// Writes times. Events of one chunk mostly share their second, so the calendar is worked out
+/// once a second and only the fraction's digits once an event.
+#[derive(Debug)]
+pub struct TimeWriter {
+    format: TimeFormat,
+    second: Option<i64>,
+    text: Vec<u8>,
+    /// Where in `text` the digits of a fraction start, and how many there are.
+    fractions: Vec<(usize, usize)>,
+}
+
+impl TimeWriter {
+    pub fn new(format: TimeFormat) -> Self {
+        Self {
+            format,
+            second: None,
+            text: Vec::new(),
+            fractions: Vec::new(),
+        }
+    }
+
+    pub fn write(&mut self, time: Time) -> &[u8] {
+        if self.second != Some(time.seconds) {
+            self.start_second(time.seconds);
+        }
+        for &(at, digits) in &self.fractions {
+            let mut value = time.nanoseconds / 10_u32.pow(9 - digits as u32);
+            for digit in self.text[at..at + digits].iter_mut().rev() {
+                *digit = b'0' + (value % 10) as u8;
+                value /= 10;
+            }
+        }
+        &self.text
+    }
+
+    fn start_second(&mut self, seconds: i64) {
+        // `Time` keeps to years that chrono can print.
+        let date = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+        self.second = Some(seconds);
+        self.text.clear();
+        self.fractions.clear();
+        for piece in &self.format.pieces {
+            match piece {
+                Piece::Calendar(format) => {
+                    let text = date.format(format).to_string();
+                    self.text.extend_from_slice(text.as_bytes());
+                }
+                Piece::Fraction(digits) => {
+                    self.fractions.push((self.text.len(), *digits));
+                    self.text.resize(self.text.len() + digits, b'0');
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(format: &str, seconds: i64, nanoseconds: u32) -> String {
+        let mut writer = TimeWriter::new(TimeFormat::parse(format).unwrap());
+        let time = Time {
+            seconds,
+            nanoseconds,
+        };
+        String::from_utf8(writer.write(time).to_vec()).unwrap()
+    }
+
+    #[test]
+    fn formats_as_strftime_does_in_utc() {
+        let (s, ns) = (1_700_000_000, 123_456_789);
+        for (pattern, expected) in [
+            (DEFAULT, "2023-11-14T22:13:20.123Z"),
+            ("%Y-%m-%dT%H:%M:%S", "2023-11-14T22:13:20"),
+            ("%Y-%m-%dT%H:%M:%S.%LZ", "2023-11-14T22:13:20.123Z"),
+            ("%s.%6N", "1700000000.123456"),
+            ("%s%f", "1700000000123456"),
+            ("%9N|%3N", "123456789|123"),
+            (
+                "%a %A %b %B %e %j %p %y %%",
+                "Tue Tuesday Nov November 14 318 PM 23 %",
+            ),
+            ("%F %T %z %Z", "2023-11-14 22:13:20 +0000 UTC"),
+            ("%-d/%_m/%0I", "14/11/10"),
+            ("at", "at"),
+            ("é%Y漢", "é2023漢"),
+        ] {
+            assert_eq!(format(pattern, s, ns), expected, "{pattern}");
+        }
+        assert_eq!(format("%F %3N", -1, 0), "1969-12-31 000");
+        assert_eq!(format("%Y", -62_167_219_200, 0), "0000");
+        assert_eq!(format("%Y", 253_402_300_799, 0), "9999");
+    }
+
+    #[test]
+    fn one_writer_follows_seconds_and_fractions() {
+        let mut writer = TimeWriter::new(TimeFormat::parse("%S.%3N").unwrap());
+        let mut at = |seconds, nanoseconds| {
+            let time = Time {
+                seconds,
+                nanoseconds,
+            };
+            String::from_utf8(writer.write(time).to_vec()).unwrap()
+        };
+        assert_eq!(at(1, 999_999_999), "01.999");
+        assert_eq!(at(1, 0), "01.000");
+        assert_eq!(at(2, 5_000_000), "02.005");
+        assert_eq!(at(1, 7_000_000), "01.007");
+    }
+
+    #[test]
+    fn refuses_what_it_cannot_write() {
+        for pattern in [
+            "%Q", "%", "abc%", "%.3f", "%5N", "%-", "%é", "%-é", "%+", "%E", "",
+        ] {
+            assert!(TimeFormat::parse(pattern).is_err(), "{pattern}");
+        }
+    }
+}
