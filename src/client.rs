@@ -1,0 +1,194 @@
+//! The Firehose client. This module alone names the AWS SDK.
+
+mod credentials;
+mod transport;
+
+use std::error::Error;
+
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_firehose::config::StalledStreamProtectionConfig;
+use aws_sdk_firehose::config::retry::RetryConfig;
+use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_firehose::operation::put_record_batch::{PutRecordBatchError, PutRecordBatchOutput};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+use tokio::sync::OnceCell;
+
+use crate::body;
+use crate::config::Access;
+use crate::deliver::{CallError, Service};
+use crate::failure::Cause;
+
+/// One output's way to its delivery stream. It is built by the first call that can be, so that
+/// what is missing at start (a region, a role, the network) may still come.
+#[derive(Debug)]
+pub struct Firehose {
+    delivery_stream: String,
+    access: Access,
+    client: OnceCell<aws_sdk_firehose::Client>,
+}
+
+impl Firehose {
+    pub fn new(delivery_stream: String, access: Access) -> Self {
+        Self {
+            delivery_stream,
+            access,
+            client: OnceCell::new(),
+        }
+    }
+
+    async fn connect(&self) -> Result<aws_sdk_firehose::Client, CallError> {
+        let access = &self.access;
+        let shared = load(access).await?;
+        let mut config = aws_sdk_firehose::config::Builder::from(&shared)
+            // A flush retries by itself and knows which records are left to send.
+            .retry_config(RetryConfig::disabled())
+            // Each call has a time-out as a whole.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .credentials_provider(credentials::provider(access, &shared).await);
+        if let Some(endpoint) = &access.endpoint {
+            config = config.endpoint_url(endpoint);
+        }
+        Ok(aws_sdk_firehose::Client::from_conf(config.build()))
+    }
+}
+
+impl Service for Firehose {
+    async fn put(&self, records: &[&[u8]]) -> Result<Vec<Result<(), Cause>>, CallError> {
+        // Built first: the records' bytes are not borrowed while the call is under way.
+        let body = Bytes::from(body::put_record_batch(&self.delivery_stream, records));
+        let client = self.client.get_or_try_init(|| self.connect()).await?;
+        let length = body.len().to_string();
+        let answer = client
+            .put_record_batch()
+            .delivery_stream_name(&self.delivery_stream)
+            .set_records(Some(Vec::new()))
+            .customize()
+            .mutate_request(move |request| {
+                *request.body_mut() = SdkBody::from(body.clone());
+                request
+                    .headers_mut()
+                    .insert("content-length", length.clone());
+            })
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => results(&answer, records.len()),
+            Err(error) => Err(classify(&error)),
+        }
+    }
+}
+
+async fn load(access: &Access) -> Result<SdkConfig, CallError> {
+    let app =
+        AppName::new("fluent-bit-firehose").expect("the name has no character that is not allowed");
+    let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest())
+        .app_name(app)
+        .http_client(transport::client(access)?);
+    if let Some(region) = &access.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(profile) = &access.profile {
+        loader = loader.profile_name(profile);
+    }
+    let config = loader.load().await;
+    match config.region() {
+        Some(_) => Ok(config),
+        None => Err(CallError {
+            cause: Cause::Region,
+            text: "no AWS region".to_owned(),
+        }),
+    }
+}
+
+/// The service names each record's fate in the order of the request; anything else is no answer.
+fn results(
+    answer: &PutRecordBatchOutput,
+    records: usize,
+) -> Result<Vec<Result<(), Cause>>, CallError> {
+    let entries = answer.request_responses();
+    if entries.len() != records {
+        return Err(CallError {
+            cause: Cause::Server,
+            text: format!(
+                "the answer speaks of {} records, not of {records}",
+                entries.len()
+            ),
+        });
+    }
+    let result = |code: Option<&str>| match code {
+        None => Ok(()),
+        Some(code) => Err(Cause::classify(Some(code), 500)),
+    };
+    Ok(entries
+        .iter()
+        .map(|entry| result(entry.error_code()))
+        .collect())
+}
+
+fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
+    let cause = match error {
+        SdkError::ServiceError(service) => {
+            Cause::classify(service.err().code(), service.raw().status().as_u16())
+        }
+        SdkError::ResponseError(response) => {
+            Cause::classify(None, response.raw().status().as_u16())
+        }
+        _ if is_about_credentials(error) => Cause::Credentials,
+        _ => Cause::Network,
+    };
+    let text = match error {
+        SdkError::ServiceError(service) => {
+            let error = service.err();
+            let code = error.code().unwrap_or("an error without a code");
+            match error.message() {
+                Some(message) => format!("{code}: {message}"),
+                None => code.to_owned(),
+            }
+        }
+        _ => chain(error),
+    };
+    CallError {
+        cause,
+        text: first_line(&text),
+    }
+}
+
+fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<CredentialsError>() {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// An error and its causes, each once.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        next = error.source();
+    }
+    text
+}
+
+/// AWS's message about a wrong signature goes on with the canonical request, session token
+/// included: only its first line may be logged.
+fn first_line(text: &str) -> String {
+    const LONGEST: usize = 300;
+    text.lines()
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(LONGEST)
+        .collect()
+}

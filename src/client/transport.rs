@@ -1,0 +1,81 @@
+//! The HTTP client below the SDK: its trust store, its proxy, its pool of connections.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aws_sdk_firehose::config::{RuntimeComponents, SharedHttpClient};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+};
+
+use crate::ca;
+use crate::config::Access;
+use crate::deliver::CallError;
+use crate::failure::Cause;
+
+/// Shorter than the idle time after which the service closes a connection, so that a call rarely
+/// meets one that is about to be closed.
+const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// One connector, and so one pool, for each set of time-outs: Firehose's, and those with which
+/// the SDK asks for credentials.
+pub(super) fn client(access: &Access) -> Result<SharedHttpClient, CallError> {
+    let tls = tls_context(access)?;
+    let connectors: Mutex<HashMap<[Option<Duration>; 2], SharedHttpConnector>> = Mutex::default();
+    Ok(http_client_fn(move |settings, components| {
+        let key = [settings.connect_timeout(), settings.read_timeout()];
+        let mut connectors = connectors
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let new = || SharedHttpConnector::new(connector(settings, components, &tls));
+        connectors.entry(key).or_insert_with(new).clone()
+    }))
+}
+
+fn connector(
+    settings: &HttpConnectorSettings,
+    components: &RuntimeComponents,
+    tls: &TlsContext,
+) -> Connector {
+    let mut builder = Connector::builder()
+        .connector_settings(settings.clone())
+        .enable_tcp_nodelay(true)
+        .pool_idle_timeout(POOL_IDLE)
+        .proxy_config(ProxyConfig::from_env());
+    builder.set_sleep_impl(components.sleep_impl());
+    builder
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls.clone())
+        .build()
+}
+
+/// `ca_file`, else AWS_CA_BUNDLE, in place of the system's certificates; else those, or the file
+/// that SSL_CERT_FILE names.
+fn tls_context(access: &Access) -> Result<TlsContext, CallError> {
+    let bundle = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty());
+    let path = access
+        .ca_file
+        .clone()
+        .or_else(|| bundle().map(PathBuf::from));
+    let trust = match path {
+        None => TrustStore::default(),
+        Some(path) => TrustStore::empty().with_pem_certificate(ca::read(&path).map_err(network)?),
+    };
+    TlsContext::builder()
+        .with_trust_store(trust)
+        .build()
+        .map_err(network)
+}
+
+fn network(error: impl std::fmt::Display) -> CallError {
+    CallError {
+        cause: Cause::Network,
+        text: error.to_string(),
+    }
+}

@@ -1,0 +1,329 @@
+//! The options of an output, checked before anything starts.
+
+mod value;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::ca;
+use crate::compress::Compression;
+use crate::document::{Format, TimeKey};
+use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_STREAM_NAME};
+use crate::pack::{Aggregation, Packing};
+use crate::time_format::{self, TimeFormat};
+
+/// What one `[OUTPUT]` section asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    pub delivery_stream: String,
+    pub format: Format,
+    pub packing: Packing,
+    pub delivery: Delivery,
+    pub access: Access,
+    /// Sentences about options that are allowed but do nothing, or not what one may expect.
+    pub warnings: Vec<String>,
+}
+
+/// How batches are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The most data one call carries, before base64.
+    pub batch_size: usize,
+    /// Calls under way at once, over all flushes of this output.
+    pub max_in_flight: usize,
+    /// One call, its connection and its credentials included.
+    pub request_timeout: Duration,
+    /// One flush, all its calls and waits included.
+    pub flush_timeout: Duration,
+    /// Send again without a wait, once, after a network error.
+    pub auto_retry_requests: bool,
+}
+
+/// Where the service is and who calls it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    pub region: Option<String>,
+    pub endpoint: Option<String>,
+    pub sts_endpoint: Option<String>,
+    pub ca_file: Option<PathBuf>,
+    pub profile: Option<String>,
+    pub role_arn: Option<String>,
+    pub external_id: Option<String>,
+}
+
+/// A sentence that names key, value and what is allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(String);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The smallest multiple of the billing unit at which rounding up to it costs under 2 % for
+/// documents of up to 5 KiB: a full record then lacks less than 5,120 of its bytes.
+const DEFAULT_AGGREGATION_SIZE: usize = 51 * BILLING_UNIT;
+
+impl Config {
+    /// `property` looks an option up in the output's section.
+    pub fn parse(property: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let options = Options { property };
+        let log_key = options.text("log_key");
+        let time_key = options.time_key()?;
+        if let (Some(log_key), Some(time_key)) = (&log_key, &time_key) {
+            return Err(Error(format!(
+                "log_key `{log_key}` and time_key `{}` can not be used together: a log line as it is has no place for a time",
+                time_key.key
+            )));
+        }
+        let packing = options.packing()?;
+        let delivery = options.delivery()?;
+        let access = options.access()?;
+        let max_bytes = match packing.compression {
+            None => MAX_RECORD_BYTES,
+            Some(_) => MAX_RECORD_BYTES - Compression::OVERHEAD,
+        };
+        Ok(Self {
+            delivery_stream: options.delivery_stream()?,
+            format: Format {
+                data_keys: options.list("data_keys"),
+                log_key,
+                time_key,
+                replace_dots: options.text("replace_dots"),
+                max_bytes,
+            },
+            packing,
+            delivery,
+            warnings: options.warnings(&access),
+            access,
+        })
+    }
+}
+
+/// Reads and checks single options.
+struct Options<P> {
+    property: P,
+}
+
+impl<P: Fn(&str) -> Option<String>> Options<P> {
+    /// An option without its surrounding blanks; an empty one counts as not set.
+    fn text(&self, key: &str) -> Option<String> {
+        let value = (self.property)(key)?;
+        let value = value.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        let text = self.text(key).unwrap_or_default();
+        let items = text.split(',').map(str::trim);
+        items
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn parsed<T>(
+        &self,
+        key: &str,
+        allowed: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let Some(text) = self.text(key) else {
+            return Ok(None);
+        };
+        let value = parse(&text)
+            .ok_or_else(|| Error(format!("{key} `{text}` is not allowed: it takes {allowed}")))?;
+        Ok(Some(value))
+    }
+
+    fn boolean(&self, key: &str, default: bool) -> Result<bool, Error> {
+        let value = self.parsed(key, "true or false (on, off, yes, no)", value::boolean)?;
+        Ok(value.unwrap_or(default))
+    }
+
+    fn size(
+        &self,
+        key: &str,
+        default: usize,
+        range: RangeInclusive<usize>,
+    ) -> Result<usize, Error> {
+        let allowed = format!(
+            "{} to {} bytes, such as 500K or 1M",
+            range.start(),
+            range.end()
+        );
+        let parse = |text: &str| value::size(text).filter(|size| range.contains(size));
+        Ok(self.parsed(key, &allowed, parse)?.unwrap_or(default))
+    }
+
+    fn count(&self, key: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
+        let allowed = format!("a number from {} to {}", range.start(), range.end());
+        let parse = |text: &str| text.parse().ok().filter(|count| range.contains(count));
+        self.parsed(key, &allowed, parse)
+    }
+
+    fn duration(
+        &self,
+        key: &str,
+        default: Duration,
+        range: RangeInclusive<Duration>,
+    ) -> Result<Duration, Error> {
+        let allowed = format!(
+            "{:?} to {:?}, such as 500ms, 30s or 2m",
+            range.start(),
+            range.end()
+        );
+        let parse = |text: &str| value::duration(text).filter(|time| range.contains(time));
+        Ok(self.parsed(key, &allowed, parse)?.unwrap_or(default))
+    }
+
+    fn delivery_stream(&self) -> Result<String, Error> {
+        let allowed = format!("1 to {MAX_STREAM_NAME} of the characters a-z A-Z 0-9 _ . -");
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let parse = |name: &str| {
+            (name.len() <= MAX_STREAM_NAME && name.chars().all(is_allowed)).then(|| name.to_owned())
+        };
+        self.parsed("delivery_stream", &allowed, parse)?
+            .ok_or_else(|| {
+                Error(format!(
+                    "delivery_stream is missing: set the stream's name, {allowed}"
+                ))
+            })
+    }
+
+    fn time_key(&self) -> Result<Option<TimeKey>, Error> {
+        let text = self.text("time_key_format");
+        let pattern = text.as_deref().unwrap_or(time_format::DEFAULT);
+        let format = TimeFormat::parse(pattern).map_err(|allowed| {
+            Error(format!(
+                "time_key_format `{pattern}` is not allowed: {allowed}"
+            ))
+        })?;
+        Ok(self.text("time_key").map(|key| TimeKey { key, format }))
+    }
+
+    fn packing(&self) -> Result<Packing, Error> {
+        let compression =
+            self.parsed(
+                "compression",
+                "none, gzip, zstd or snappy",
+                |text| match text.to_ascii_lowercase().as_str() {
+                    "none" => Some(None),
+                    "gzip" => Some(Some(Compression::Gzip)),
+                    "zstd" => Some(Some(Compression::Zstd)),
+                    "snappy" => Some(Some(Compression::Snappy)),
+                    _ => None,
+                },
+            )?;
+        let aggregation = Aggregation {
+            max_bytes: self.size(
+                "aggregation_size",
+                DEFAULT_AGGREGATION_SIZE,
+                BILLING_UNIT..=MAX_RECORD_BYTES,
+            )?,
+            max_documents: self
+                .count("aggregation_max_documents", 1..=1_000_000)?
+                .unwrap_or(usize::MAX),
+        };
+        Ok(Packing {
+            aggregation: self
+                .boolean("simple_aggregation", false)?
+                .then_some(aggregation),
+            compression: compression.flatten(),
+        })
+    }
+
+    fn delivery(&self) -> Result<Delivery, Error> {
+        let longest = Duration::from_secs(600);
+        let seconds = Duration::from_secs;
+        let flush_timeout = self.duration("flush_timeout", seconds(30), seconds(1)..=longest)?;
+        Ok(Delivery {
+            // A batch must be able to carry the largest record.
+            batch_size: self.size(
+                "batch_size",
+                MAX_BATCH_BYTES,
+                MAX_RECORD_BYTES..=MAX_BATCH_BYTES,
+            )?,
+            max_in_flight: self.count("max_in_flight", 1..=64)?.unwrap_or(4),
+            request_timeout: self.duration(
+                "request_timeout",
+                seconds(10).min(flush_timeout),
+                Duration::from_millis(100)..=flush_timeout,
+            )?,
+            flush_timeout,
+            auto_retry_requests: self.boolean("auto_retry_requests", true)?,
+        })
+    }
+
+    fn access(&self) -> Result<Access, Error> {
+        let arn = |text: &str| text.starts_with("arn:").then(|| text.to_owned());
+        Ok(Access {
+            region: self.text("region"),
+            endpoint: self.endpoint("endpoint")?,
+            sts_endpoint: self.endpoint("sts_endpoint")?,
+            ca_file: self.ca_file()?,
+            profile: self.text("profile"),
+            role_arn: self.parsed(
+                "role_arn",
+                "a role's ARN, such as arn:aws:iam::000000000000:role/logs",
+                arn,
+            )?,
+            external_id: self.text("external_id"),
+        })
+    }
+
+    fn endpoint(&self, key: &str) -> Result<Option<String>, Error> {
+        let allowed =
+            "a URL or host such as https://firehose.eu-west-1.amazonaws.com, with http or https";
+        if self.text(key).is_some_and(|text| text.contains('@')) {
+            // Not shown: what stands before the @ may be a password.
+            return Err(Error(format!(
+                "{key} has a user name in it: it takes {allowed}"
+            )));
+        }
+        self.parsed(key, allowed, value::endpoint)
+    }
+
+    fn ca_file(&self) -> Result<Option<PathBuf>, Error> {
+        let Some(text) = self.text("ca_file") else {
+            return Ok(None);
+        };
+        let path = PathBuf::from(text);
+        match ca::read(&path) {
+            Ok(_) => Ok(Some(path)),
+            Err(sentence) => Err(Error(format!(
+                "ca_file {sentence}: it takes a file of PEM certificates"
+            ))),
+        }
+    }
+
+    fn warnings(&self, access: &Access) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let needs = [
+            ("time_key_format", "time_key"),
+            ("aggregation_size", "simple_aggregation"),
+            ("aggregation_max_documents", "simple_aggregation"),
+            ("external_id", "role_arn"),
+        ];
+        for (key, needed) in needs {
+            if self.text(key).is_some() && self.text(needed).is_none() {
+                warnings.push(format!("{key} does nothing without {needed}"));
+            }
+        }
+        let endpoint = access.endpoint.as_deref().unwrap_or_default();
+        if endpoint.starts_with("http:") && !value::is_loopback(endpoint) {
+            warnings.push(format!(
+                "endpoint `{endpoint}` is plain http: logs cross the network unencrypted"
+            ));
+        }
+        warnings
+    }
+}
+
+#[cfg(test)]
+mod tests;

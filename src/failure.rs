@@ -1,0 +1,185 @@
+//! What an error of the service means, and what to do about it: the one table for it.
+
+/// Why a call, or one record of it, was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// The delivery stream takes no more at the moment.
+    Throttled,
+    /// The service failed; after a whole call it is unknown what it stored.
+    Server,
+    /// No whole answer came: connecting, TLS, a reset, a time-out.
+    Network,
+    /// The clocks disagree.
+    Clock,
+    /// No credentials, or not the right ones.
+    Credentials,
+    /// No region was found.
+    Region,
+    /// No such delivery stream in this account and region.
+    NoStream,
+    /// The stream's KMS key can't be used.
+    Kms,
+    /// The payload is refused and would be again.
+    Payload,
+    /// The stream takes no direct PUTs.
+    WrongSource,
+    /// The service can't read what was sent.
+    Serialization,
+}
+
+/// What to do with the records of a call that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send them again later.
+    Retry,
+    /// Send them again in two halves; a record that is refused alone is dropped.
+    Split,
+    /// Sending them again can't help: give the chunk back as an error.
+    Fail,
+}
+
+impl Cause {
+    /// Classifies by the error's code first, as HTTP statuses are shared by unlike errors.
+    ///
+    /// Source: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>
+    /// and its common errors.
+    pub fn classify(code: Option<&str>, status: u16) -> Self {
+        match code.unwrap_or_default() {
+            "ServiceUnavailableException"
+            | "ServiceUnavailable"
+            | "ThrottlingException"
+            | "Throttling"
+            | "ThrottledException"
+            | "RequestThrottled"
+            | "RequestThrottledException"
+            | "TooManyRequestsException"
+            | "LimitExceededException"
+            | "SlowDown" => Self::Throttled,
+            "RequestExpired" | "RequestTimeTooSkewed" => Self::Clock,
+            "ExpiredToken"
+            | "ExpiredTokenException"
+            | "UnrecognizedClientException"
+            | "UnrecognizedClient"
+            | "InvalidSignatureException"
+            | "InvalidSignature"
+            | "SignatureDoesNotMatch"
+            | "IncompleteSignature"
+            | "IncompleteSignatureException"
+            | "MissingAuthenticationToken"
+            | "MissingAuthenticationTokenException"
+            | "InvalidClientTokenId"
+            | "AccessDenied"
+            | "AccessDeniedException"
+            | "NotAuthorized"
+            | "OptInRequired" => Self::Credentials,
+            "ResourceNotFoundException" => Self::NoStream,
+            "InvalidKMSResourceException" => Self::Kms,
+            "InvalidArgumentException" | "ValidationException" | "ValidationError" => Self::Payload,
+            "InvalidSourceException" => Self::WrongSource,
+            "SerializationException" => Self::Serialization,
+            _ => match status {
+                413 => Self::Payload,
+                429 | 503 => Self::Throttled,
+                401 | 403 => Self::Credentials,
+                // Not knowing an error is no reason to give data up.
+                _ => Self::Server,
+            },
+        }
+    }
+
+    pub fn action(self) -> Action {
+        match self {
+            Self::Throttled
+            | Self::Server
+            | Self::Network
+            | Self::Clock
+            | Self::Credentials
+            | Self::Region
+            | Self::NoStream
+            | Self::Kms => Action::Retry,
+            Self::Payload => Action::Split,
+            Self::WrongSource | Self::Serialization => Action::Fail,
+        }
+    }
+
+    /// The name under which its log lines are rationed.
+    pub fn topic(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Server => "server",
+            Self::Network => "network",
+            Self::Clock => "clock",
+            Self::Credentials => "credentials",
+            Self::Region => "region",
+            Self::NoStream => "no stream",
+            Self::Kms => "kms",
+            Self::Payload => "payload",
+            Self::WrongSource => "wrong source",
+            Self::Serialization => "serialization",
+        }
+    }
+
+    /// What an operator should know and do.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Throttled => {
+                "the delivery stream's quota is used up: sent again later; if it lasts, ask AWS for a higher quota"
+            }
+            Self::Server => "the service failed: sent again; a duplicate is possible",
+            Self::Network => {
+                "no answer from the endpoint: sent again; check network, DNS and proxy"
+            }
+            Self::Clock => "this machine's clock and the service's disagree: set the clock",
+            Self::Credentials => {
+                "AWS credentials are missing, expired or may not call firehose:PutRecordBatch on this stream"
+            }
+            Self::Region => "set region, AWS_REGION or a profile's region; data is kept",
+            Self::NoStream => {
+                "no such delivery stream: check delivery_stream, region and the account; data is kept"
+            }
+            Self::Kms => {
+                "the stream's KMS key can't be used: check the key and its policy; data is kept"
+            }
+            Self::Payload => "the service refuses this data",
+            Self::WrongSource => {
+                "the delivery stream takes no direct PUTs: create one with the source Direct PUT"
+            }
+            Self::Serialization => {
+                "the service can't read the request: please report this as a bug"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_code_decides_and_the_status_only_without_one() {
+        let cases = [
+            (Some("ServiceUnavailableException"), 500, Cause::Throttled),
+            (Some("ThrottlingException"), 400, Cause::Throttled),
+            (Some("InternalFailure"), 500, Cause::Server),
+            (Some("ExpiredTokenException"), 400, Cause::Credentials),
+            (Some("AccessDeniedException"), 400, Cause::Credentials),
+            (Some("RequestExpired"), 400, Cause::Clock),
+            (Some("ResourceNotFoundException"), 400, Cause::NoStream),
+            (Some("InvalidKMSResourceException"), 400, Cause::Kms),
+            (Some("InvalidArgumentException"), 400, Cause::Payload),
+            (Some("InvalidSourceException"), 400, Cause::WrongSource),
+            (Some("SerializationException"), 400, Cause::Serialization),
+            (Some("SomethingNew"), 400, Cause::Server),
+            (Some("SomethingNew"), 502, Cause::Server),
+            (None, 413, Cause::Payload),
+            (None, 429, Cause::Throttled),
+            (None, 503, Cause::Throttled),
+            (None, 403, Cause::Credentials),
+            (None, 504, Cause::Server),
+            (None, 200, Cause::Server),
+        ];
+        for (code, status, expected) in cases {
+            assert_eq!(Cause::classify(code, status), expected, "{code:?} {status}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The C ABI: what Fluent Bit calls (its Go-plugin interface), and what is called of it.
+//!
+//! All `unsafe` code of the crate is here. Each export is a guard against panics, a check of its
+//! arguments, and one call.
+
+#![allow(unsafe_code)]
+
+mod abi;
+mod flush;
+mod host;
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use abi::{FLB_ERROR, FLB_OK, FLB_RETRY, OutputPlugin, PluginDefinition};
+use flush::Instance;
+
+/// Fills in the definition; -1 would refuse the plugin.
+///
+/// # Safety
+///
+/// `definition` is null or points to the host's definition, of at least the five fields that
+/// Fluent Bit 1.9 knows.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn FLBPluginRegister(definition: *mut PluginDefinition) -> c_int {
+    guard(-1, || {
+        if definition.is_null() {
+            return -1;
+        }
+        // SAFETY: not null, and no more than the five fields that every host has is written.
+        unsafe { definition.write(PluginDefinition::OUTPUT) };
+        FLB_OK
+    })
+}
+
+/// Starts one output; anything but FLB_OK stops the host's start with the sentence logged.
+///
+/// # Safety
+///
+/// `plugin` is null or points to the host's description of the plugin, whose pointers are valid
+/// during the call, and whose `o_ins` is until the instance's exit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn FLBPluginInit(plugin: *const OutputPlugin) -> c_int {
+    guard(FLB_ERROR, || {
+        // SAFETY: null or valid, by this function's own contract.
+        let Some(plugin) = (unsafe { plugin.as_ref() }) else {
+            return FLB_ERROR;
+        };
+        if plugin.api.is_null() || plugin.o_ins.is_null() || plugin.context.is_null() {
+            return FLB_ERROR;
+        }
+        // SAFETY: the pointers are valid by this function's contract, and not null.
+        let host = unsafe { host::Host::new(plugin) };
+        let Some(handle) = Instance::start(host) else {
+            return FLB_ERROR;
+        };
+        // SAFETY: the context is the host's own and starts with the word that is ours.
+        unsafe { plugin.context.write(handle) };
+        FLB_OK
+    })
+}
+
+/// Delivers a chunk and waits for what becomes of it.
+///
+/// # Safety
+///
+/// `data` points to `size` bytes and `tag` to a C string, both valid until the call returns.
+/// `context` is only looked up, never followed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn FLBPluginFlushCtx(
+    context: *mut c_void,
+    data: *const c_void,
+    size: usize,
+    tag: *const c_char,
+) -> c_int {
+    // After a panic nothing is known of the chunk: the host shall keep it.
+    guard(FLB_RETRY, || {
+        if (data.is_null() && size > 0) || tag.is_null() {
+            return FLB_ERROR;
+        }
+        let chunk = if size == 0 {
+            &[]
+        } else {
+            // SAFETY: not null, and valid for `size` bytes by this function's contract.
+            unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) }
+        };
+        // SAFETY: not null, and a C string by this function's contract.
+        let tag = unsafe { CStr::from_ptr(tag) };
+        match Instance::find(context) {
+            Some(instance) => instance.flush(chunk, tag),
+            None => FLB_ERROR,
+        }
+    })
+}
+
+/// Stops one output. A context that is not (or no longer) one is passed over: Fluent Bit 1.9
+/// calls this twice for the last of several outputs.
+#[unsafe(no_mangle)]
+pub extern "C" fn FLBPluginExitCtx(context: *mut c_void) -> c_int {
+    guard(FLB_OK, || {
+        Instance::stop(context);
+        FLB_OK
+    })
+}
+
+fn guard(failure: c_int, call: impl FnOnce() -> c_int) -> c_int {
+    catch_unwind(AssertUnwindSafe(call)).unwrap_or(failure)
+}

@@ -1,0 +1,143 @@
+//! What the host offers one instance: its properties, its name, its logger.
+//!
+//! The logger is found by symbol, as Fluent Bit's executable exports its own. Where a symbol is
+//! missing the plugin does without.
+
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+
+use super::abi::{GetProperty, OutputPlugin};
+use crate::log::Level;
+
+type LogPrint =
+    unsafe extern "C" fn(kind: c_int, file: *const c_char, line: c_int, format: *const c_char, ...);
+type LogCheck = unsafe extern "C" fn(o_ins: *mut c_void, level: c_int) -> c_int;
+type OutputName = unsafe extern "C" fn(o_ins: *mut c_void) -> *const c_char;
+
+/// The host, as one instance sees it.
+pub(super) struct Host {
+    get_property: Option<GetProperty>,
+    log_print: Option<LogPrint>,
+    log_check: Option<LogCheck>,
+    instance: *mut c_void,
+    /// How the host's own outputs begin their lines.
+    prefix: String,
+}
+
+// SAFETY: the functions may be called from any thread, and the instance is only handed back to
+// them; nothing here follows it.
+unsafe impl Send for Host {}
+// SAFETY: as above; the host's logger locks, and its properties do not change after start.
+unsafe impl Sync for Host {}
+
+impl Host {
+    /// # Safety
+    ///
+    /// The pointers of `plugin` are not null and valid; `o_ins` stays so while `Self` lives.
+    pub(super) unsafe fn new(plugin: &OutputPlugin) -> Self {
+        // SAFETY: valid by this function's contract; every host has this first pointer.
+        let get_property = unsafe { (*plugin.api).output_get_property };
+        let instance = plugin.o_ins;
+        // SAFETY: the host's own function of this name has this type.
+        let output_name: Option<OutputName> = unsafe { symbol(c"flb_output_name") };
+        let name = output_name.map(|output_name| {
+            // SAFETY: the instance is valid.
+            unsafe { output_name(instance) }
+        });
+        let name = name
+            // SAFETY: the host's name of an instance is a C string that lives as long as it.
+            .and_then(|name| unsafe { to_string(name) })
+            .unwrap_or_else(|| "firehose".to_owned());
+        Self {
+            get_property,
+            // SAFETY: the host's own function of this name has this type.
+            log_print: unsafe { symbol(c"flb_log_print") },
+            // SAFETY: the host's own function of this name has this type.
+            log_check: unsafe { symbol(c"flb_output_log_check") },
+            instance,
+            prefix: format!("[output:firehose:{name}]"),
+        }
+    }
+
+    pub(super) fn property(&self, key: &str) -> Option<String> {
+        let get_property = self.get_property?;
+        let key = CString::new(key).ok()?;
+        // SAFETY: the key is a C string, and the instance is valid.
+        let value = unsafe { get_property(key.as_ptr(), self.instance) };
+        // SAFETY: the host answers null or a C string that lives as long as the instance.
+        unsafe { to_string(value) }
+    }
+
+    /// The instance's log level; hosts that can't tell write up to info.
+    pub(super) fn max_level(&self) -> Level {
+        let Some(log_check) = self.log_check else {
+            return Level::Info;
+        };
+        let is_written = |level: &Level| {
+            // SAFETY: the instance is valid.
+            let answer = unsafe { log_check(self.instance, *level as c_int) };
+            answer != 0
+        };
+        Level::ALL
+            .into_iter()
+            .rfind(is_written)
+            .unwrap_or(Level::Error)
+    }
+
+    /// Only from the host's own threads: from others the line would bypass its log file.
+    pub(super) fn log(&self, level: Level, text: &str) {
+        let Some(log_print) = self.log_print else {
+            return;
+        };
+        let line = format!("{} {text}", self.prefix).replace('\0', " ");
+        let Ok(line) = CString::new(line) else {
+            return;
+        };
+        // SAFETY: the format takes exactly the one C string that follows it.
+        unsafe {
+            log_print(
+                level as c_int,
+                std::ptr::null(),
+                0,
+                c"%s".as_ptr(),
+                line.as_ptr(),
+            )
+        };
+    }
+}
+
+/// Whether the calling thread is one of an output's workers, and not the engine's own.
+pub(super) fn is_worker_thread() -> bool {
+    // The kernel's limit, its final zero included.
+    let mut name = [0_u8; 16];
+    // SAFETY: PR_GET_NAME writes at most 16 bytes.
+    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    name.starts_with(b"flb-out-")
+}
+
+/// A function that the process exports.
+///
+/// # Safety
+///
+/// `F` is the type of a function pointer, and that of the function of this name.
+unsafe fn symbol<F: Copy>(name: &CStr) -> Option<F> {
+    // SAFETY: the name is a C string.
+    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    if address.is_null() {
+        return None;
+    }
+    // SAFETY: by this function's contract the address is a function of type `F`, and function
+    // pointers have the size of addresses.
+    Some(unsafe { std::mem::transmute_copy(&address) })
+}
+
+/// # Safety
+///
+/// `text` is null or a C string.
+unsafe fn to_string(text: *const c_char) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: a C string by this function's contract.
+    let text = unsafe { CStr::from_ptr(text) };
+    Some(text.to_string_lossy().into_owned())
+}

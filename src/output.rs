@@ -1,0 +1,202 @@
+//! One output: an `[OUTPUT]` section at work.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::chunk::{self, Formatted};
+use crate::client::Firehose;
+use crate::config::Config;
+use crate::deliver::{Delivered, Dispatch};
+use crate::log::{Level, Limiter, Sink};
+
+/// The answer to the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every record was accepted, or knowingly dropped and counted.
+    Delivered,
+    /// The host shall keep the chunk and hand it over again.
+    Retry,
+    /// Handing it over again can't help.
+    Failed,
+}
+
+/// All that the flushes of one output share.
+#[derive(Debug)]
+pub struct Output {
+    config: Config,
+    firehose: Firehose,
+    in_flight: Semaphore,
+    limiter: Limiter,
+    totals: Totals,
+}
+
+/// What the output did since it started.
+#[derive(Debug, Default)]
+struct Totals {
+    documents: AtomicU64,
+    records: AtomicU64,
+    calls: AtomicU64,
+    bytes: AtomicU64,
+    billed_bytes: AtomicU64,
+    refused_records: AtomicU64,
+    dropped: AtomicU64,
+    truncated: AtomicU64,
+    retried_chunks: AtomicU64,
+}
+
+impl Output {
+    pub fn new(config: Config, max_level: Level) -> Self {
+        Self {
+            firehose: Firehose::new(config.delivery_stream.clone(), config.access.clone()),
+            in_flight: Semaphore::new(config.delivery.max_in_flight),
+            limiter: Limiter::new(max_level),
+            totals: Totals::default(),
+            config,
+        }
+    }
+
+    pub fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Makes the documents of a chunk; the chunk's bytes are not needed afterwards.
+    pub fn format(&self, chunk: &[u8], tag: &str, sink: &impl Sink) -> Formatted {
+        let formatted = chunk::format(chunk, &self.config.format);
+        let dropped = formatted.without_log_key + formatted.not_events;
+        add(&self.totals.dropped, dropped);
+        self.report(&formatted, tag, sink);
+        formatted
+    }
+
+    /// Delivers a chunk's documents, by `deadline` at the latest.
+    pub async fn deliver(
+        &self,
+        formatted: Formatted,
+        tag: &str,
+        sink: &impl Sink,
+        deadline: Instant,
+    ) -> Verdict {
+        let packed = self.config.packing.pack(formatted.documents);
+        let dispatch = Dispatch {
+            service: &self.firehose,
+            options: &self.config.delivery,
+            in_flight: &self.in_flight,
+            limiter: &self.limiter,
+            sink,
+            random: fastrand::f64,
+            deadline,
+        };
+        let delivered = dispatch.deliver(&packed).await;
+        self.totals.count(&delivered);
+        self.verdict(&delivered, tag, sink)
+    }
+
+    fn verdict(&self, delivered: &Delivered, tag: &str, sink: &impl Sink) -> Verdict {
+        if delivered.failed {
+            return Verdict::Failed;
+        }
+        if delivered.undelivered.is_empty() {
+            return Verdict::Delivered;
+        }
+        add(&self.totals.retried_chunks, 1);
+        self.limiter.write(sink, Level::Warn, "flush timeout", || {
+            let left: usize = delivered
+                .undelivered
+                .iter()
+                .map(ExactSizeIterator::len)
+                .sum();
+            format!(
+                "{left} documents of a chunk of tag {tag} were not accepted within flush_timeout \
+                 ({:?}), {} were: Fluent Bit is asked to hand the chunk over again",
+                self.config.delivery.flush_timeout, delivered.documents
+            )
+        });
+        Verdict::Retry
+    }
+
+    fn report(&self, formatted: &Formatted, tag: &str, sink: &impl Sink) {
+        let warn = |topic, text: &dyn Fn() -> String| {
+            self.limiter.write(sink, Level::Warn, topic, text);
+        };
+        if let Some(truncated) = formatted.truncated {
+            add(&self.totals.truncated, truncated.documents);
+            warn("truncated", &|| {
+                format!(
+                    "{} documents of tag {tag} were cut to {} bytes, the largest from {} bytes",
+                    truncated.documents, self.config.format.max_bytes, truncated.largest
+                )
+            });
+        }
+        if formatted.without_log_key > 0 {
+            warn("no log_key", &|| {
+                let log_key = self.config.format.log_key.as_deref().unwrap_or_default();
+                format!(
+                    "{} events of tag {tag} are dropped: they have no key `{log_key}` (log_key)",
+                    formatted.without_log_key
+                )
+            });
+        }
+        if formatted.not_events > 0 {
+            warn("not events", &|| {
+                format!(
+                    "{} values in a chunk of tag {tag} are dropped: they are not log events",
+                    formatted.not_events
+                )
+            });
+        }
+        if let Some(corrupt) = formatted.corrupt {
+            self.limiter.write(sink, Level::Error, "corrupt", || {
+                format!(
+                    "a chunk of tag {tag} is corrupt at offset {}: {}; {} bytes are dropped, \
+                     {} documents before them are sent",
+                    corrupt.offset,
+                    corrupt.cause,
+                    corrupt.bytes,
+                    formatted.documents.len()
+                )
+            });
+        }
+    }
+
+    /// What was done, in a sentence.
+    pub fn summary(&self) -> String {
+        let get = |total: &AtomicU64| total.load(Ordering::Relaxed);
+        let totals = &self.totals;
+        format!(
+            "delivered {} documents in {} records and {} calls: {} bytes, billed as {}; \
+             records refused and sent again: {}; chunks handed back for a retry: {}; \
+             events dropped: {}; documents truncated: {}",
+            get(&totals.documents),
+            get(&totals.records),
+            get(&totals.calls),
+            get(&totals.bytes),
+            get(&totals.billed_bytes),
+            get(&totals.refused_records),
+            get(&totals.retried_chunks),
+            get(&totals.dropped),
+            get(&totals.truncated),
+        )
+    }
+}
+
+impl Totals {
+    fn count(&self, delivered: &Delivered) {
+        add(&self.documents, delivered.documents);
+        add(&self.records, delivered.records);
+        add(&self.calls, delivered.calls);
+        add(&self.bytes, delivered.bytes);
+        add(&self.billed_bytes, delivered.billed_bytes);
+        add(&self.refused_records, delivered.refused_records);
+        add(&self.dropped, delivered.dropped_documents);
+    }
+}
+
+fn add(total: &AtomicU64, amount: u64) {
+    total.fetch_add(amount, Ordering::Relaxed);
+}

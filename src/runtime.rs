@@ -1,0 +1,56 @@
+//! The embedded runtime: one for all outputs of the process, made by the first Init and joined by
+//! the last Exit.
+
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use tokio::runtime::{self, Handle};
+
+/// Enough to format, sign and encrypt far more than a delivery stream takes, and few enough to
+/// stay out of the application's way.
+const THREADS: usize = 2;
+
+/// How long the last Exit waits for a DNS look-up that hangs.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// A share of the runtime. Dropping the last one joins its threads, so it must be dropped on a
+/// thread of the host.
+#[derive(Debug)]
+pub struct Runtime {
+    inner: Option<runtime::Runtime>,
+}
+
+impl Runtime {
+    pub fn shared() -> std::io::Result<Arc<Self>> {
+        static SHARED: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
+        let mut shared = SHARED
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(runtime) = shared.upgrade() {
+            return Ok(runtime);
+        }
+        let inner = runtime::Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("firehose")
+            .enable_all()
+            .build()?;
+        let runtime = Arc::new(Self { inner: Some(inner) });
+        *shared = Arc::downgrade(&runtime);
+        Ok(runtime)
+    }
+
+    pub fn handle(&self) -> &Handle {
+        let inner = self.inner.as_ref();
+        inner
+            .expect("the runtime is only taken when it is dropped")
+            .handle()
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take() {
+            inner.shutdown_timeout(SHUTDOWN);
+        }
+    }
+}
