@@ -92,62 +92,73 @@ impl<V: Service, S: Sink> Dispatch<'_, V, S> {
     async fn send(&self, packed: &Packed, batch: Vec<usize>) -> Delivered {
         let mut delivered = Delivered::default();
         let mut pending = vec![batch];
-        while let Some(mut batch) = pending.pop() {
-            let mut backoff = Backoff::default();
-            let mut may_resend_at_once = self.options.auto_retry_requests;
-            while !batch.is_empty() {
-                let Some(answer) = self.call(packed, &batch, &mut delivered).await else {
-                    delivered.give_up(packed, &batch);
-                    break;
-                };
-                match answer {
-                    Ok(results) => self.settle(packed, &mut batch, &results, &mut delivered),
-                    Err(error) => match error.cause.action() {
-                        Action::Retry => {
-                            self.limiter
-                                .write(self.sink, Level::Warn, error.cause.topic(), || {
-                                    format!("PutRecordBatch of {} records: {error}", batch.len())
-                                });
-                            if error.cause == Cause::Network && may_resend_at_once {
-                                may_resend_at_once = false;
-                                continue;
-                            }
-                        }
-                        Action::Split if batch.len() > 1 => {
-                            pending.push(batch.split_off(batch.len() / 2));
-                            continue;
-                        }
-                        Action::Split => {
-                            let documents = packed.records()[batch[0]].documents.len();
-                            self.limiter.write(
-                                self.sink,
-                                Level::Error,
-                                error.cause.topic(),
-                                || format!("a record of {documents} documents is dropped: {error}"),
-                            );
-                            delivered.dropped_documents += documents as u64;
-                            break;
-                        }
-                        Action::Fail => {
-                            self.limiter.write(
-                                self.sink,
-                                Level::Error,
-                                error.cause.topic(),
-                                || format!("PutRecordBatch of {} records: {error}", batch.len()),
-                            );
-                            delivered.failed = true;
-                            delivered.give_up(packed, &batch);
-                            break;
-                        }
-                    },
-                }
-                if !batch.is_empty() && !self.wait(backoff.next((self.random)())).await {
-                    delivered.give_up(packed, &batch);
-                    break;
-                }
-            }
+        while let Some(batch) = pending.pop() {
+            let halves = self.send_whole(packed, batch, &mut delivered).await;
+            pending.extend(halves.into_iter().flatten());
         }
         delivered
+    }
+
+    /// Sends one batch until nothing of it is left, or it must be split: then its halves.
+    async fn send_whole(
+        &self,
+        packed: &Packed,
+        mut batch: Vec<usize>,
+        delivered: &mut Delivered,
+    ) -> Option<[Vec<usize>; 2]> {
+        let mut backoff = Backoff::default();
+        let mut may_resend_at_once = self.options.auto_retry_requests;
+        while !batch.is_empty() {
+            let Some(answer) = self.call(packed, &batch, delivered).await else {
+                delivered.give_up(packed, &batch);
+                return None;
+            };
+            match answer {
+                Ok(results) => self.settle(packed, &mut batch, &results, delivered),
+                Err(error) => match error.cause.action() {
+                    Action::Retry => {
+                        self.log(Level::Warn, &error, || {
+                            format!("PutRecordBatch of {} records", batch.len())
+                        });
+                        let is_network = error.cause == Cause::Network;
+                        if is_network && std::mem::take(&mut may_resend_at_once) {
+                            continue;
+                        }
+                    }
+                    Action::Split if batch.len() > 1 => {
+                        let second = batch.split_off(batch.len() / 2);
+                        return Some([second, batch]);
+                    }
+                    Action::Split => {
+                        let documents = packed.records()[batch[0]].documents.len();
+                        self.log(Level::Error, &error, || {
+                            format!("a record of {documents} documents is dropped")
+                        });
+                        delivered.dropped_documents += documents as u64;
+                        return None;
+                    }
+                    Action::Fail => {
+                        self.log(Level::Error, &error, || {
+                            format!("{} records can not be delivered", batch.len())
+                        });
+                        delivered.failed = true;
+                        delivered.give_up(packed, &batch);
+                        return None;
+                    }
+                },
+            }
+            if !batch.is_empty() && !self.wait(backoff.next((self.random)())).await {
+                delivered.give_up(packed, &batch);
+                return None;
+            }
+        }
+        None
+    }
+
+    fn log(&self, level: Level, error: &CallError, what: impl FnOnce() -> String) {
+        let text = || format!("{}: {error}", what());
+        self.limiter
+            .write(self.sink, level, error.cause.topic(), text);
     }
 
     /// One call within the time that is left; none if there is no time for it.
@@ -248,3 +259,6 @@ impl Delivered {
         self
     }
 }
+
+#[cfg(test)]
+mod tests;
