@@ -144,7 +144,7 @@ fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
             let error = service.err();
             let code = error.code().unwrap_or("an error without a code");
             match error.message() {
-                Some(message) => format!("{code}: {message}"),
+                Some(message) => format!("{code}: {}", first_line(message)),
                 None => code.to_owned(),
             }
         }
@@ -152,7 +152,7 @@ fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
     };
     CallError {
         cause,
-        text: first_line(&text),
+        text: on_one_line(&text),
     }
 }
 
@@ -167,28 +167,31 @@ fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
-/// An error and its causes, each once.
+/// What an error says, from its cause that is not the SDK's own wrapping on.
 fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
+    const WRAPPING: [&str; 4] = ["dispatch failure", "other", "io error", "service error"];
+    let mut parts: Vec<String> = Vec::new();
+    let mut next = Some(error);
     while let Some(error) = next {
-        let cause = error.to_string();
-        if !text.contains(&cause) {
-            text = format!("{text}: {cause}");
+        let part = error.to_string();
+        let is_new = !parts.last().is_some_and(|last| last.contains(&part));
+        if is_new && !WRAPPING.contains(&part.as_str()) {
+            parts.push(part);
         }
         next = error.source();
     }
-    text
+    parts.join(": ")
 }
 
 /// AWS's message about a wrong signature goes on with the canonical request, session token
 /// included: only its first line may be logged.
-fn first_line(text: &str) -> String {
-    const LONGEST: usize = 300;
-    text.lines()
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(LONGEST)
-        .collect()
+fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default()
+}
+
+fn on_one_line(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let line: String = lines.join(" ").chars().take(LONGEST).collect();
+    line.trim_end_matches(['.', ':', ' ']).to_owned()
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use crate::config::Delivery;
 use crate::failure::{Action, Cause};
 use crate::limits::BILLING_UNIT;
-use crate::log::{Level, Limiter, Sink};
+use crate::log::{Level, Limiter, Sink, count};
 use crate::pack::Packed;
 use crate::retry::Backoff;
 
@@ -118,7 +118,7 @@ impl<V: Service, S: Sink> Dispatch<'_, V, S> {
                 Err(error) => match error.cause.action() {
                     Action::Retry => {
                         self.log(Level::Warn, &error, || {
-                            format!("PutRecordBatch of {} records", batch.len())
+                            format!("PutRecordBatch of {}", count(batch.len(), "record"))
                         });
                         let is_network = error.cause == Cause::Network;
                         if is_network && std::mem::take(&mut may_resend_at_once) {
@@ -132,14 +132,14 @@ impl<V: Service, S: Sink> Dispatch<'_, V, S> {
                     Action::Split => {
                         let documents = packed.records()[batch[0]].documents.len();
                         self.log(Level::Error, &error, || {
-                            format!("a record of {documents} documents is dropped")
+                            format!("a record of {} is dropped", count(documents, "document"))
                         });
                         delivered.dropped_documents += documents as u64;
                         return None;
                     }
                     Action::Fail => {
                         self.log(Level::Error, &error, || {
-                            format!("{} records can not be delivered", batch.len())
+                            format!("{} can not be delivered", count(batch.len(), "record"))
                         });
                         delivered.failed = true;
                         delivered.give_up(packed, &batch);
@@ -211,9 +211,9 @@ impl<V: Service, S: Sink> Dispatch<'_, V, S> {
             self.limiter
                 .write(self.sink, Level::Warn, "refused records", || {
                     format!(
-                        "{} of {} records were refused and will be sent again: {}",
+                        "{} of {} refused and sent again: {}",
                         refused.len(),
-                        batch.len(),
+                        count(batch.len(), "record"),
                         cause.advice()
                     )
                 });

@@ -19,6 +19,13 @@ impl Level {
     pub const ALL: [Self; 4] = [Self::Error, Self::Warn, Self::Info, Self::Debug];
 }
 
+/// A number and its noun.
+pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
 /// Where lines go. The host only takes them on its own threads, so a flush sends them to the
 /// thread that waits for it.
 pub trait Sink {

@@ -9,7 +9,7 @@ use crate::chunk::{self, Formatted};
 use crate::client::Firehose;
 use crate::config::Config;
 use crate::deliver::{Delivered, Dispatch};
-use crate::log::{Level, Limiter, Sink};
+use crate::log::{Level, Limiter, Sink, count};
 
 /// The answer to the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,9 +112,11 @@ impl Output {
                 .map(ExactSizeIterator::len)
                 .sum();
             format!(
-                "{left} documents of a chunk of tag {tag} were not accepted within flush_timeout \
-                 ({:?}), {} were: Fluent Bit is asked to hand the chunk over again",
-                self.config.delivery.flush_timeout, delivered.documents
+                "{} of a chunk of tag {tag} not accepted within flush_timeout ({:?}), {} \
+                 accepted: Fluent Bit is asked to hand the chunk over again",
+                count(left, "document"),
+                self.config.delivery.flush_timeout,
+                delivered.documents
             )
         });
         Verdict::Retry
@@ -128,8 +130,10 @@ impl Output {
             add(&self.totals.truncated, truncated.documents);
             warn("truncated", &|| {
                 format!(
-                    "{} documents of tag {tag} were cut to {} bytes, the largest from {} bytes",
-                    truncated.documents, self.config.format.max_bytes, truncated.largest
+                    "{} of tag {tag} cut to {} bytes, the largest from {} bytes",
+                    count(truncated.documents, "document"),
+                    self.config.format.max_bytes,
+                    truncated.largest
                 )
             });
         }
@@ -137,28 +141,28 @@ impl Output {
             warn("no log_key", &|| {
                 let log_key = self.config.format.log_key.as_deref().unwrap_or_default();
                 format!(
-                    "{} events of tag {tag} are dropped: they have no key `{log_key}` (log_key)",
-                    formatted.without_log_key
+                    "{} of tag {tag} dropped: without the key `{log_key}` that log_key names",
+                    count(formatted.without_log_key, "event")
                 )
             });
         }
         if formatted.not_events > 0 {
             warn("not events", &|| {
                 format!(
-                    "{} values in a chunk of tag {tag} are dropped: they are not log events",
-                    formatted.not_events
+                    "{} in a chunk of tag {tag} dropped: no log event",
+                    count(formatted.not_events, "value")
                 )
             });
         }
         if let Some(corrupt) = formatted.corrupt {
             self.limiter.write(sink, Level::Error, "corrupt", || {
                 format!(
-                    "a chunk of tag {tag} is corrupt at offset {}: {}; {} bytes are dropped, \
-                     {} documents before them are sent",
+                    "a chunk of tag {tag} is corrupt at offset {}: {}; {} from there \
+                     on dropped, {} before it sent",
                     corrupt.offset,
                     corrupt.cause,
-                    corrupt.bytes,
-                    formatted.documents.len()
+                    count(corrupt.bytes, "byte"),
+                    count(formatted.documents.len(), "document")
                 )
             });
         }

@@ -356,7 +356,7 @@ async fn lost_data_is_an_error_line_and_recovery_a_warning() {
     assert_eq!(dropped.lines.len(), 1);
     assert_eq!(dropped.lines[0].0, Level::Error);
     assert!(
-        dropped.lines[0].1.contains("1 documents is dropped"),
+        dropped.lines[0].1.contains("1 document is dropped"),
         "{:?}",
         dropped.lines
     );
