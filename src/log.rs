@@ -1,7 +1,7 @@
 //! Lines for the operator, through the host's logger and not more often than they help.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -82,10 +82,7 @@ impl Limiter {
     /// How many lines of a topic were suppressed, if one may be written now.
     fn admit(&self, topic: &'static str) -> Option<u64> {
         let now = Instant::now();
-        let mut topics = self
-            .topics
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = topics.get_mut(topic) else {
             let written = now;
             topics.insert(

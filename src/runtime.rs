@@ -1,7 +1,7 @@
 //! The embedded runtime: one for all outputs of the process, made by the first Init and joined by
 //! the last Exit.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
@@ -23,9 +23,7 @@ pub struct Runtime {
 impl Runtime {
     pub fn shared() -> std::io::Result<Arc<Self>> {
         static SHARED: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
-        let mut shared = SHARED
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = shared.upgrade() {
             return Ok(runtime);
         }

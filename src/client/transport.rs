@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_firehose::config::{RuntimeComponents, SharedHttpClient};
@@ -30,9 +30,7 @@ pub(super) fn client(access: &Access) -> Result<SharedHttpClient, CallError> {
     let connectors: Mutex<HashMap<[Option<Duration>; 2], SharedHttpConnector>> = Mutex::default();
     Ok(http_client_fn(move |settings, components| {
         let key = [settings.connect_timeout(), settings.read_timeout()];
-        let mut connectors = connectors
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut connectors = connectors.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || SharedHttpConnector::new(connector(settings, components, &tls));
         connectors.entry(key).or_insert_with(new).clone()
     }))

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
@@ -40,9 +40,7 @@ struct Registry {
 }
 
 fn registry() -> MutexGuard<'static, Registry> {
-    INSTANCES
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+    INSTANCES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Instance {
