@@ -4,7 +4,10 @@
 CARGO ?= cargo
 PYTHON ?= python3
 VENV := .venv
+PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check
 MAX_PLUGIN_BYTES := 9000000
+DEMO := $(VENV)/bin/python -B demo/demo.py --plugin dist/firehose.so \
+	--host-bin target/release/firehose-host
 
 .PHONY: help
 help: ## List the commands
@@ -20,12 +23,40 @@ build: ## Build the plugin: dist/firehose.so
 		echo "error: dist/firehose.so is over $(MAX_PLUGIN_BYTES) bytes"; exit 1; \
 	fi
 
+# The fake Firehose and the small host, as programs.
+.PHONY: tools
+tools:
+	$(CARGO) build --locked --release --package fake-firehose --package firehose-host
+
+.PHONY: demo
+demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs, Firehose, Parquet, Athena, bill
+	$(DEMO)
+
 .PHONY: test
-test: build ## Check formatting and lints, run all tests
+test: build tools test-rust test-demo ## Check formatting and lints, run all tests
+
+.PHONY: test-rust
+test-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
-	$(CARGO) build --locked --release --package fake-firehose --package firehose-host
 	$(CARGO) test --locked --workspace
+
+# The template, the demo's arithmetic, and the plugin against the AWS emulator.
+.PHONY: test-demo
+test-demo: $(VENV)/lint.stamp
+	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml
+	$(VENV)/bin/python -B -m unittest discover demo
+	$(DEMO) --lines 400
+
+$(VENV)/demo.stamp: demo/requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or later is needed" if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --requirement $<
+	@touch $@
+
+$(VENV)/lint.stamp: deploy/requirements.txt $(VENV)/demo.stamp
+	$(PIP) --requirement $<
+	@touch $@
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here

@@ -1,0 +1,133 @@
+"""The AWS calls of the demo: deploy the template, look at the bucket, query Athena."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+# The region whose prices the bill uses.
+REGION = "ap-northeast-2"
+# MiniStack takes any; nothing here is ever sent elsewhere.
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+STACK_NAME = "demo"
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The names of what the template made."""
+
+    stream: str
+    bucket: str
+    database: str
+    table: str
+    workgroup: str
+
+
+class Aws:
+    """The services behind one endpoint on loopback."""
+
+    def __init__(self, port: int) -> None:
+        self._url = f"http://127.0.0.1:{port}"
+        self._session = boto3.Session(
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+
+    def deploy(self, template: Path, seconds: float) -> Stack:
+        """Creates the template's stack and waits for it."""
+        cloudformation = self._client("cloudformation")
+        cloudformation.create_stack(
+            StackName=STACK_NAME,
+            TemplateBody=template.read_text(),
+            Capabilities=["CAPABILITY_IAM"],
+        )
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = cloudformation.describe_stacks(StackName=STACK_NAME)
+            stack = answer["Stacks"][0]
+            status = stack["StackStatus"]
+            if not status.endswith("_IN_PROGRESS") or time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        if status != "CREATE_COMPLETE":
+            events = cloudformation.describe_stack_events(StackName=STACK_NAME)
+            reasons = [
+                f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
+                for event in events["StackEvents"]
+                if event["ResourceStatus"].endswith("_FAILED")
+            ]
+            raise RuntimeError(f"{template.name} is {status}. {'; '.join(reasons)}")
+        output = {
+            entry["OutputKey"]: entry["OutputValue"] for entry in stack["Outputs"]
+        }
+        return Stack(
+            stream=output["StreamName"],
+            bucket=output["BucketName"],
+            database=output["DatabaseName"],
+            table=output["TableName"],
+            workgroup=output["WorkGroupName"],
+        )
+
+    def object_sizes(self, bucket: str, prefix: str) -> list[int]:
+        """The bytes of each object under `prefix`."""
+        paginator = self._client("s3").get_paginator("list_objects_v2")
+        pages = paginator.paginate(Bucket=bucket, Prefix=prefix)
+        return [entry["Size"] for page in pages for entry in page.get("Contents", [])]
+
+    def query(
+        self, stack: Stack, sql: str, seconds: float
+    ) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Runs `sql`; the columns' names, and the rows in Python's types."""
+        athena = self._client("athena")
+        query_id = athena.start_query_execution(
+            QueryString=sql,
+            WorkGroup=stack.workgroup,
+            QueryExecutionContext={"Database": stack.database},
+        )["QueryExecutionId"]
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = athena.get_query_execution(QueryExecutionId=query_id)
+            status = answer["QueryExecution"]["Status"]
+            state = status["State"]
+            if state not in ("QUEUED", "RUNNING") or time.monotonic() > deadline:
+                break
+            time.sleep(POLL_SECONDS)
+        if state != "SUCCEEDED":
+            reason = status.get("StateChangeReason", "no reason given")
+            raise RuntimeError(f"An Athena query is {state}: {reason}\n{sql}")
+        result = athena.get_query_results(QueryExecutionId=query_id)["ResultSet"]
+        columns = result["ResultSetMetadata"]["ColumnInfo"]
+        types = [column["Type"] for column in columns]
+        # The first row repeats the columns' names.
+        rows = [
+            tuple(
+                _value(athena_type, cell.get("VarCharValue"))
+                for athena_type, cell in zip(types, row["Data"], strict=True)
+            )
+            for row in result["Rows"][1:]
+        ]
+        return [column["Name"] for column in columns], rows
+
+    def _client(self, service: str) -> Any:
+        # A proxy of the environment must not see calls to loopback.
+        config = Config(proxies={})
+        return self._session.client(service, endpoint_url=self._url, config=config)
+
+
+def _value(athena_type: str, text: str | None) -> object:
+    if text is None:
+        return None
+    if athena_type in ("tinyint", "smallint", "integer", "bigint"):
+        return int(text)
+    if athena_type in ("float", "double"):
+        return float(text)
+    if athena_type == "timestamp":
+        return datetime.fromisoformat(text)
+    return text

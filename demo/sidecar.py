@@ -1,0 +1,62 @@
+"""Fluent Bit with the project's sidecar configuration, or the project's own host."""
+
+import shutil
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from aws import CREDENTIALS, REGION
+from processes import Child, child, free_port
+
+DIRECTORY = Path(__file__).resolve().parent.parent / "fluent-bit"
+CONFIG = DIRECTORY / "fluent-bit.conf"
+DEFAULTS = DIRECTORY / "defaults.env"
+
+
+def find_fluent_bit() -> str | None:
+    """The fluent-bit on PATH, if any."""
+    return shutil.which("fluent-bit")
+
+
+def run_fluent_bit(
+    fluent_bit: str, plugin: Path, log: Path, stream: str, endpoint: str, workdir: Path
+) -> AbstractContextManager[Child]:
+    """Fluent Bit, delivering the file `log` to `stream` until it is stopped."""
+    plugins_file = workdir / "plugin.conf"
+    plugins_file.write_text(f"[PLUGINS]\n    Path {plugin}\n")
+    environment = {
+        **_environment(stream, endpoint),
+        "APP_LOG_PATH": str(log),
+        "SIDECAR_FORWARD_PORT": str(free_port()),
+        "SIDECAR_HTTP_LISTEN": "127.0.0.1",
+        "SIDECAR_HTTP_PORT": str(free_port()),
+        "SIDECAR_STATE_DIR": str(workdir / "fluent-bit"),
+        "SIDECAR_PLUGINS_FILE": str(plugins_file),
+    }
+    return child("fluent-bit", [fluent_bit, "-c", CONFIG], environment, workdir)
+
+
+def run_host(
+    host: Path, plugin: Path, log: Path, stream: str, endpoint: str, workdir: Path
+) -> AbstractContextManager[Child]:
+    """The project's host, delivering the file `log` to `stream`, then ending itself.
+
+    It reads only the output's part of the configuration, so the input's is given here.
+    """
+    options: list[str | Path] = ["--plugin", plugin, "--config", CONFIG, "--input", log]
+    command = [host, *options, "--tag", "app", "--time-key", "timestamp"]
+    return child("firehose-host", command, _environment(stream, endpoint), workdir)
+
+
+def _environment(stream: str, endpoint: str) -> dict[str, str]:
+    lines = DEFAULTS.read_text().splitlines()
+    settings = [line for line in lines if line and not line.startswith("#")]
+    return {
+        **dict(setting.split("=", 1) for setting in settings),
+        **CREDENTIALS,
+        "AWS_REGION": REGION,
+        "AWS_ENDPOINT_URL_FIREHOSE": endpoint,
+        "FIREHOSE_DELIVERY_STREAM": stream,
+        # AWS answers before it converts to Parquet, MiniStack only afterwards.
+        "SIDECAR_FLUSH_TIMEOUT": "300s",
+        "SIDECAR_REQUEST_TIMEOUT": "120s",
+    }
