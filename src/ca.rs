@@ -12,8 +12,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     let pem = std::fs::read(path).map_err(|error| format!("`{shown}` can not be read: {error}"))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
+        // The error would show the section's name as a list of bytes.
         let certificate = certificate
-            .map_err(|error| format!("`{shown}` is not a file of PEM certificates: {error}"))?;
+            .map_err(|_| format!("`{shown}` holds a PEM section that is cut or no base64"))?;
         roots.add(certificate).map_err(|error| {
             format!("`{shown}` holds a certificate that can not be used: {error}")
         })?;

@@ -4,6 +4,8 @@ mod credentials;
 mod transport;
 
 use std::error::Error;
+use std::iter;
+use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
@@ -13,13 +15,19 @@ use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_firehose::operation::put_record_batch::{PutRecordBatchError, PutRecordBatchOutput};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::error::ErrorMetadata;
 use bytes::Bytes;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::body;
 use crate::config::Access;
 use crate::deliver::{CallError, Service};
 use crate::failure::Cause;
+
+/// Credentials that are refused are looked for anew, but not more often than this: each time may
+/// cost calls of STS.
+const RENEWAL: Duration = Duration::from_secs(5);
 
 /// One output's way to its delivery stream. It is built by the first call that can be, so that
 /// what is missing at start (a region, a role, the network) may still come.
@@ -27,7 +35,14 @@ use crate::failure::Cause;
 pub struct Firehose {
     delivery_stream: String,
     access: Access,
-    client: OnceCell<aws_sdk_firehose::Client>,
+    connection: Mutex<Connection>,
+}
+
+#[derive(Debug, Default)]
+struct Connection {
+    client: Option<aws_sdk_firehose::Client>,
+    /// When a client was last given up for its credentials.
+    renewed: Option<Instant>,
 }
 
 impl Firehose {
@@ -35,7 +50,29 @@ impl Firehose {
         Self {
             delivery_stream,
             access,
-            client: OnceCell::new(),
+            connection: Mutex::default(),
+        }
+    }
+
+    async fn client(&self) -> Result<aws_sdk_firehose::Client, CallError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(client) = &connection.client {
+            return Ok(client.clone());
+        }
+        let client = self.connect().await?;
+        connection.client = Some(client.clone());
+        Ok(client)
+    }
+
+    /// Has the next call build a new client. A client reads files of credentials only once, found
+    /// or not, and keeps what it fetched until that says itself that it has expired.
+    async fn renew_credentials(&self) {
+        let mut connection = self.connection.lock().await;
+        if connection.renewed.is_none_or(|at| at.elapsed() >= RENEWAL) {
+            *connection = Connection {
+                client: None,
+                renewed: Some(Instant::now()),
+            };
         }
     }
 
@@ -59,7 +96,7 @@ impl Service for Firehose {
     async fn put(&self, records: &[&[u8]]) -> Result<Vec<Result<(), Cause>>, CallError> {
         // Built first: the records' bytes are not borrowed while the call is under way.
         let body = Bytes::from(body::put_record_batch(&self.delivery_stream, records));
-        let client = self.client.get_or_try_init(|| self.connect()).await?;
+        let client = self.client().await?;
         let length = body.len().to_string();
         let answer = client
             .put_record_batch()
@@ -76,7 +113,13 @@ impl Service for Firehose {
             .await;
         match answer {
             Ok(answer) => results(&answer, records.len()),
-            Err(error) => Err(classify(&error)),
+            Err(error) => {
+                let error = classify(&error);
+                if error.cause == Cause::Credentials {
+                    self.renew_credentials().await;
+                }
+                Err(error)
+            }
         }
     }
 }
@@ -140,14 +183,7 @@ fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
         _ => Cause::Network,
     };
     let text = match error {
-        SdkError::ServiceError(service) => {
-            let error = service.err();
-            let code = error.code().unwrap_or("an error without a code");
-            match error.message() {
-                Some(message) => format!("{code}: {}", first_line(message)),
-                None => code.to_owned(),
-            }
-        }
+        SdkError::ServiceError(service) => reason(service.err()),
         _ => chain(error),
     };
     CallError {
@@ -157,30 +193,48 @@ fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
 }
 
 fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.is::<CredentialsError>() {
-            return true;
-        }
-        next = error.source();
-    }
-    false
+    causes(error).any(|error| error.is::<CredentialsError>())
 }
 
 /// What an error says, from its cause that is not the SDK's own wrapping on.
-fn chain(error: &dyn Error) -> String {
-    const WRAPPING: [&str; 4] = ["dispatch failure", "other", "io error", "service error"];
+fn chain(error: &(dyn Error + 'static)) -> String {
+    const WRAPPING: [&str; 5] = [
+        "dispatch failure",
+        "other",
+        "io error",
+        "service error",
+        "the credential provider was not enabled",
+    ];
     let mut parts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let part = error.to_string();
+    for error in causes(error) {
+        let part = if let Some(error) = error.downcast_ref::<ErrorMetadata>() {
+            reason(error)
+        } else if let Some(error) = error.downcast_ref() {
+            credentials::places(error)
+        } else {
+            first_line(&error.to_string()).to_owned()
+        };
         let is_new = !parts.last().is_some_and(|last| last.contains(&part));
-        if is_new && !WRAPPING.contains(&part.as_str()) {
+        let is_wrapping = WRAPPING.contains(&part.as_str()) || part.starts_with("unhandled error");
+        if is_new && !is_wrapping {
             parts.push(part);
         }
-        next = error.source();
     }
     parts.join(": ")
+}
+
+/// An error and its causes, the first cause last.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| error.source())
+}
+
+/// What a service answered instead of what it was asked for.
+fn reason(error: &impl ProvideErrorMetadata) -> String {
+    let code = error.code().unwrap_or("an error without a code");
+    match error.message() {
+        Some(message) => format!("{code}: {}", first_line(message)),
+        None => code.to_owned(),
+    }
 }
 
 /// AWS's message about a wrong signature goes on with the canonical request, session token

@@ -127,7 +127,7 @@ impl Cause {
             }
             Self::Server => "the service failed: sent again; a duplicate is possible",
             Self::Network => {
-                "no answer from the endpoint: sent again; check network, DNS and proxy"
+                "no answer from the endpoint: sent again; check network, DNS, proxy and certificates (ca_file)"
             }
             Self::Clock => "this machine's clock and the service's disagree: set the clock",
             Self::Credentials => {

@@ -1,9 +1,14 @@
 //! Who calls Firehose: the SDK's chain, and the roles assumed from it.
 
-use aws_config::SdkConfig;
-use aws_config::sts::AssumeRoleProvider;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use std::error::Error;
 
+use aws_config::meta::{ProviderAttempt, ProviderChainError};
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+
+use super::causes;
 use crate::config::Access;
 
 const SESSION: &str = "fluent-bit-firehose";
@@ -15,7 +20,7 @@ pub(super) async fn provider(access: &Access, shared: &SdkConfig) -> SharedCrede
         .credentials_provider()
         .expect("the SDK's defaults include its chain of credentials");
     let sts = match &access.sts_endpoint {
-        Some(endpoint) => shared.to_builder().endpoint_url(endpoint).build(),
+        Some(endpoint) => sts_at(endpoint, shared).await,
         None => shared.clone(),
     };
     if let Ok(role) = std::env::var("EKS_POD_EXECUTION_ROLE")
@@ -34,6 +39,21 @@ pub(super) async fn provider(access: &Access, shared: &SdkConfig) -> SharedCrede
     provider
 }
 
+/// The endpoint is set before loading: set later it would yield to AWS_ENDPOINT_URL_STS.
+async fn sts_at(endpoint: &str, shared: &SdkConfig) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .no_credentials()
+        .endpoint_url(endpoint)
+        .region(shared.region().cloned());
+    if let Some(client) = shared.http_client() {
+        loader = loader.http_client(client);
+    }
+    if let Some(name) = shared.app_name() {
+        loader = loader.app_name(name.clone());
+    }
+    loader.load().await
+}
+
 async fn assume(
     role: aws_config::sts::AssumeRoleProviderBuilder,
     sts: &SdkConfig,
@@ -41,4 +61,17 @@ async fn assume(
 ) -> SharedCredentialsProvider {
     let role = role.configure(sts).session_name(SESSION);
     SharedCredentialsProvider::new(role.build_from_provider(base).await)
+}
+
+/// Where credentials were looked for, and why there are none.
+pub(super) fn places(error: &ProviderChainError<CredentialsError>) -> String {
+    let place = |attempt: &ProviderAttempt<CredentialsError>| {
+        let reason = attempt.error().source();
+        match reason.and_then(|reason| causes(reason).last()) {
+            Some(reason) => format!("{} ({reason})", attempt.name()),
+            None => attempt.name().to_owned(),
+        }
+    };
+    let places: Vec<String> = error.attempts().iter().map(place).collect();
+    format!("no credentials in {}", places.join(", "))
 }

@@ -57,13 +57,16 @@ fn connector(
 /// that SSL_CERT_FILE names.
 fn tls_context(access: &Access) -> Result<TlsContext, CallError> {
     let bundle = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty());
-    let path = access
-        .ca_file
-        .clone()
-        .or_else(|| bundle().map(PathBuf::from));
-    let trust = match path {
+    let file = match &access.ca_file {
+        Some(path) => Some(("ca_file", path.clone())),
+        None => bundle().map(|path| ("AWS_CA_BUNDLE", PathBuf::from(path))),
+    };
+    let trust = match file {
         None => TrustStore::default(),
-        Some(path) => TrustStore::empty().with_pem_certificate(ca::read(&path).map_err(network)?),
+        Some((name, path)) => {
+            let pem = ca::read(&path).map_err(|error| network(format!("{name} {error}")))?;
+            TrustStore::empty().with_pem_certificate(pem)
+        }
     };
     TlsContext::builder()
         .with_trust_store(trust)

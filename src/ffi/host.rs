@@ -17,8 +17,8 @@ type OutputName = unsafe extern "C" fn(o_ins: *mut c_void) -> *const c_char;
 pub(super) struct Host {
     get_property: Option<GetProperty>,
     log_print: Option<LogPrint>,
-    log_check: Option<LogCheck>,
     instance: *mut c_void,
+    max_level: Level,
     /// How the host's own outputs begin their lines.
     prefix: String,
 }
@@ -51,9 +51,9 @@ impl Host {
             get_property,
             // SAFETY: the host's own function of this name has this type.
             log_print: unsafe { symbol(c"flb_log_print") },
-            // SAFETY: the host's own function of this name has this type.
-            log_check: unsafe { symbol(c"flb_output_log_check") },
             instance,
+            // SAFETY: the instance is valid.
+            max_level: unsafe { max_level(instance) },
             prefix: format!("[output:firehose:{name}]"),
         }
     }
@@ -67,20 +67,9 @@ impl Host {
         unsafe { to_string(value) }
     }
 
-    /// The instance's log level; hosts that can't tell write up to info.
+    /// The instance's own log level.
     pub(super) fn max_level(&self) -> Level {
-        let Some(log_check) = self.log_check else {
-            return Level::Info;
-        };
-        let is_written = |level: &Level| {
-            // SAFETY: the instance is valid.
-            let answer = unsafe { log_check(self.instance, *level as c_int) };
-            answer != 0
-        };
-        Level::ALL
-            .into_iter()
-            .rfind(is_written)
-            .unwrap_or(Level::Error)
+        self.max_level
     }
 
     /// Only from the host's own threads: from others the line would bypass its log file.
@@ -88,6 +77,9 @@ impl Host {
         let Some(log_print) = self.log_print else {
             return;
         };
+        if level > self.max_level {
+            return;
+        }
         let line = format!("{} {text}", self.prefix).replace('\0', " ");
         let Ok(line) = CString::new(line) else {
             return;
@@ -103,6 +95,26 @@ impl Host {
             )
         };
     }
+}
+
+/// The level up to which an instance writes; hosts that can't tell write up to info.
+///
+/// # Safety
+///
+/// `instance` is a valid instance of the host.
+unsafe fn max_level(instance: *mut c_void) -> Level {
+    // SAFETY: the host's own function of this name has this type.
+    let log_check: Option<LogCheck> = unsafe { symbol(c"flb_output_log_check") };
+    let Some(log_check) = log_check else {
+        return Level::Info;
+    };
+    let is_written = |level: &Level| {
+        // SAFETY: the instance is valid by this function's contract.
+        let answer = unsafe { log_check(instance, *level as c_int) };
+        answer != 0
+    };
+    let levels = Level::ALL.into_iter();
+    levels.rev().find(is_written).unwrap_or(Level::Error)
 }
 
 /// Whether the calling thread is one of an output's workers, and not the engine's own.
