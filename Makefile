@@ -58,6 +58,13 @@ $(VENV)/lint.stamp: deploy/requirements.txt $(VENV)/demo.stamp
 	$(PIP) --requirement $<
 	@touch $@
 
+BENCH_FLAGS ?= --rounds 5
+
+.PHONY: bench
+bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's own output
+	$(CARGO) build --locked --release --package firehose-bench
+	target/release/firehose-bench --svg docs/bench.svg $(BENCH_FLAGS)
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
 	rm -rf target dist $(VENV)

@@ -44,7 +44,7 @@ pub struct Stats {
     pub body_bytes: u64,
     /// Accepted records.
     pub records: u64,
-    /// Accepted documents: newlines in the accepted records.
+    /// Accepted documents: lines of the accepted records that are not empty.
     pub documents: u64,
     /// Bytes of the accepted records, before base64.
     pub raw_bytes: u64,
@@ -260,15 +260,46 @@ impl Sums {
             start = end;
         }
         Sums {
-            documents: memchr::memchr_iter(b'\n', &stored.data).count() as u64,
+            documents: count_documents(&stored.data),
             raw_bytes: stored.data.len() as u64,
             billed_bytes,
         }
     }
 }
 
+/// Lines that end and are not empty: some producers end their aggregates in an empty one.
+fn count_documents(data: &[u8]) -> u64 {
+    let mut start = 0;
+    let mut count = 0;
+    for end in memchr::memchr_iter(b'\n', data) {
+        count += u64::from(end > start);
+        start = end + 1;
+    }
+    count
+}
+
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.memory.lock().concurrent_requests -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn empty_lines_are_no_documents() {
+        for (data, documents) in [
+            ("", 0),
+            ("\n", 0),
+            ("a\n", 1),
+            ("a\n\nb\n\n", 2),
+            ("\na", 0),
+        ] {
+            assert_eq!(
+                super::count_documents(data.as_bytes()),
+                documents,
+                "{data:?}"
+            );
+        }
     }
 }
