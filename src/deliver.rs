@@ -16,6 +16,10 @@ use crate::log::{Level, Limiter, Sink, count};
 use crate::pack::Packed;
 use crate::retry::Backoff;
 
+/// A call is not begun with less time than this: cut off, it may have been stored all the same,
+/// and the chunk's next flush would store it twice.
+const SHORTEST_CALL: Duration = Duration::from_millis(500);
+
 /// What delivers batches: Firehose, or a script in a test.
 pub trait Service {
     /// One call. The answer has one entry for each record.
@@ -171,7 +175,7 @@ impl<V: Service, S: Sink> Dispatch<'_, V, S> {
         let permit = timeout_at(self.deadline, self.in_flight.acquire()).await;
         let _permit = permit.ok()?.ok()?;
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left < SHORTEST_CALL.min(self.options.request_timeout) {
             return None;
         }
         let limit = self.options.request_timeout.min(left);

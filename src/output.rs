@@ -57,10 +57,6 @@ impl Output {
         }
     }
 
-    pub fn limiter(&self) -> &Limiter {
-        &self.limiter
-    }
-
     pub fn config(&self) -> &Config {
         &self.config
     }

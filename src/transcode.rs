@@ -75,8 +75,8 @@ impl Transcoder {
     pub fn key(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let start = *reader;
         match reader.read()? {
-            Token::Str(text) => json::push_string(out, self.without_dots(text)),
-            Token::Bin(bytes) => json::push_bytes(out, self.without_dots(bytes)),
+            Token::Bin(bytes) if str::from_utf8(bytes).is_err() => json::push_base64(out, bytes),
+            Token::Str(text) | Token::Bin(text) => json::push_string(out, self.without_dots(text)),
             Token::Ext(_, bytes) => json::push_base64(out, bytes),
             Token::Array(_) | Token::Map(_) => {
                 *reader = start;

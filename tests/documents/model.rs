@@ -1,0 +1,284 @@
+//! The reference: a chunk is read into a tree, and each option is one step on that tree. Slow,
+//! recursive, and without a line of the plugin's.
+
+use chrono::DateTime;
+use rmpv::Value;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) data_keys: Vec<String>,
+    pub(crate) log_key: Option<String>,
+    /// The key and its format.
+    pub(crate) time_key: Option<(String, String)>,
+    pub(crate) replace_dots: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Json {
+    Null,
+    Bool(bool),
+    /// As it is printed.
+    Number(String),
+    Text(String),
+    Array(Vec<Json>),
+    Object(Vec<(String, Json)>),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Document {
+    Json(Json),
+    /// The text of a `log_key`.
+    Raw(Vec<u8>),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) documents: Vec<Document>,
+    pub(crate) not_events: u64,
+    pub(crate) without_log_key: u64,
+}
+
+/// What a chunk of whole values comes to, whatever the length of its documents.
+pub(crate) fn format(chunk: &[u8], options: &Options) -> Outcome {
+    let mut outcome = Outcome::default();
+    let mut rest = chunk;
+    while !rest.is_empty() {
+        let value = rmpv::decode::read_value(&mut rest).unwrap();
+        match read(&value) {
+            Some(Item::GroupMarker) => {}
+            Some(Item::Event(time, Value::Map(pairs))) => match document(time, pairs, options) {
+                Some(document) => outcome.documents.push(document),
+                None => outcome.without_log_key += 1,
+            },
+            _ => outcome.not_events += 1,
+        }
+    }
+    outcome
+}
+
+type Pairs = [(Value, Value)];
+
+fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
+    let mut pairs = pairs.to_vec();
+    if !options.data_keys.is_empty() {
+        let names: Vec<&[u8]> = options.data_keys.iter().map(|key| key.as_bytes()).collect();
+        pairs.retain(|(key, _)| name(key).is_some_and(|name| names.contains(&name)));
+    }
+    if let Some((key, format)) = &options.time_key {
+        let text = Value::from(time_text(time, format));
+        let is_time = |pair: &(Value, Value)| name(&pair.0) == Some(key.as_bytes());
+        match pairs.iter().position(is_time) {
+            None => pairs.push((Value::from(key.as_str()), text)),
+            Some(first) => {
+                pairs[first].1 = text;
+                let mut number = 0;
+                pairs.retain(|pair| {
+                    number += 1;
+                    number == first + 1 || !is_time(pair)
+                });
+            }
+        }
+    }
+    let dots = options.replace_dots.as_deref();
+    let Some(log_key) = &options.log_key else {
+        return Some(Document::Json(json(&Value::Map(pairs), dots, false)));
+    };
+    let is_log = |key: &Value| {
+        let name = name(key).map(|name| String::from_utf8_lossy(name).into_owned());
+        name.is_some_and(|name| without_dots(name, dots) == *log_key)
+    };
+    let (_, value) = pairs.iter().find(|(key, _)| is_log(key))?;
+    Some(match value {
+        Value::String(text) => Document::Raw(without_newlines(text.as_bytes())),
+        _ => Document::Json(json(value, dots, false)),
+    })
+}
+
+fn without_newlines(text: &[u8]) -> Vec<u8> {
+    let mut text = text.to_vec();
+    while text.last() == Some(&b'\n') {
+        text.pop();
+    }
+    text
+}
+
+impl Document {
+    /// Without its newline.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        match self {
+            Self::Json(json) => json.text().into_bytes(),
+            Self::Raw(text) => text.clone(),
+        }
+    }
+}
+
+impl Json {
+    pub(crate) fn text(&self) -> String {
+        let joined = |items: Vec<String>| items.join(",");
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Bool(value) => value.to_string(),
+            Self::Number(text) => text.clone(),
+            Self::Text(text) => quoted(text),
+            Self::Array(items) => format!("[{}]", joined(items.iter().map(Self::text).collect())),
+            Self::Object(pairs) => {
+                let pair = |(key, value): &(String, Json)| quoted(key) + ":" + &value.text();
+                format!("{{{}}}", joined(pairs.iter().map(pair).collect()))
+            }
+        }
+    }
+}
+
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap()
+}
+
+/// The keys that options can name are text.
+fn name(key: &Value) -> Option<&[u8]> {
+    match key {
+        Value::String(text) => Some(text.as_bytes()),
+        Value::Binary(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+fn without_dots(text: String, dots: Option<&str>) -> String {
+    match dots {
+        Some(replacement) => text.replace('.', replacement),
+        None => text,
+    }
+}
+
+fn json(value: &Value, dots: Option<&str>, inside_key: bool) -> Json {
+    match value {
+        Value::Nil => Json::Null,
+        Value::Boolean(value) => Json::Bool(*value),
+        Value::Integer(value) => Json::Number(value.to_string()),
+        Value::F32(value) => float((*value).into()),
+        Value::F64(value) => float(*value),
+        Value::String(text) => Json::Text(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+        Value::Binary(bytes) => Json::Text(text_or_base64(bytes)),
+        Value::Ext(_, bytes) => Json::Text(base64(bytes)),
+        Value::Array(items) => {
+            let item = |item| json(item, dots, inside_key);
+            Json::Array(items.iter().map(item).collect())
+        }
+        Value::Map(pairs) => {
+            let pair = |(key, value): &(Value, Value)| {
+                let key = without_dots(key_text(key, inside_key), dots);
+                (key, json(value, dots, inside_key))
+            };
+            Json::Object(pairs.iter().map(pair).collect())
+        }
+    }
+}
+
+fn key_text(key: &Value, inside_key: bool) -> String {
+    match key {
+        Value::Array(_) | Value::Map(_) if inside_key => {
+            let mut bytes = Vec::new();
+            rmpv::encode::write_value(&mut bytes, key).unwrap();
+            base64(&bytes)
+        }
+        _ => match json(key, None, true) {
+            Json::Text(text) => text,
+            other => other.text(),
+        },
+    }
+}
+
+fn float(value: f64) -> Json {
+    if value.is_finite() {
+        Json::Number(serde_json::to_string(&value).unwrap())
+    } else {
+        Json::Null
+    }
+}
+
+fn text_or_base64(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap_or_else(|_| base64(bytes))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let byte = |at| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for digit in 0..4 {
+            let is_padding = digit > group.len();
+            let index = bits >> (18 - 6 * digit) & 63;
+            text.push(if is_padding {
+                '='
+            } else {
+                ALPHABET[index as usize].into()
+            });
+        }
+    }
+    text
+}
+
+#[derive(Clone, Copy)]
+struct Time {
+    seconds: i128,
+    nanoseconds: u32,
+}
+
+enum Item<'v> {
+    Event(Time, &'v Value),
+    GroupMarker,
+}
+
+fn read(value: &Value) -> Option<Item<'_>> {
+    let [head, body] = value.as_array()?.as_slice() else {
+        return None;
+    };
+    let stamp = match head {
+        Value::Array(head) => match head.as_slice() {
+            [stamp, _metadata] => stamp,
+            _ => return None,
+        },
+        stamp => stamp,
+    };
+    let time = |seconds, nanoseconds| {
+        let time = Time {
+            seconds,
+            nanoseconds,
+        };
+        Some(Item::Event(time, body))
+    };
+    match stamp {
+        Value::Integer(seconds) => match i128::from(seconds.as_u64().unwrap_or(0))
+            + i128::from(seconds.as_i64().unwrap_or(0).min(0))
+        {
+            -1 | -2 => Some(Item::GroupMarker),
+            seconds => time(seconds, 0),
+        },
+        Value::F64(seconds) if seconds.is_finite() => {
+            let fraction = seconds.rem_euclid(1.0);
+            time((seconds - fraction) as i128, (fraction * 1e9) as u32)
+        }
+        Value::Ext(0, bytes) if bytes.len() == 8 => {
+            let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+            match (number(0), number(4)) {
+                (0xffff_ffff | 0xffff_fffe, 0) => Some(Item::GroupMarker),
+                (seconds, nanoseconds) => time(seconds.into(), nanoseconds),
+            }
+        }
+        _ => None,
+    }
+}
+
+fn time_text(time: Time, format: &str) -> String {
+    let (year_0, year_10000) = (-62_167_219_200, 253_402_300_800);
+    let seconds = time.seconds.clamp(year_0, year_10000 - 1) as i64;
+    let digits = format!("{:09}", time.nanoseconds.min(999_999_999));
+    let format = format
+        .replace("%3N", &digits[..3])
+        .replace("%L", &digits[..3])
+        .replace("%6N", &digits[..6])
+        .replace("%f", &digits[..6])
+        .replace("%9N", &digits);
+    let date = DateTime::from_timestamp(seconds, 0).unwrap();
+    date.format(&format).to_string()
+}

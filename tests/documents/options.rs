@@ -1,0 +1,233 @@
+//! Recorded chunks under options: the records that go to Firehose.
+
+use std::fs;
+
+use firehose::chunk::{self, Formatted};
+use firehose::config::Config;
+
+struct Case {
+    chunk: &'static str,
+    options: &'static [(&'static str, &'static str)],
+    records: &'static [&'static str],
+}
+
+const CASES: &[Case] = &[
+    // A group's start and end are no events; the structured event has no such key.
+    Case {
+        chunk: "5.1.1/otel-logs",
+        options: &[("log_key", "log")],
+        records: &[
+            "order placed ✓\n",
+            "no time\n",
+            "[-1,false]\n",
+            "second resource, nothing about it\n",
+        ],
+    },
+    Case {
+        chunk: "5.1.1/otel-logs",
+        options: &[("simple_aggregation", "true")],
+        records: &[r#"{"log":"order placed ✓"}
+{"code":500,"nested":{"a":1.5}}
+{"log":"no time"}
+{"log":[-1,false]}
+{"log":"second resource, nothing about it"}
+"#],
+    },
+    // The host gave the event without a time, the third, the one at which it came.
+    Case {
+        chunk: "5.1.1/otel-logs",
+        options: &[
+            ("simple_aggregation", "on"),
+            ("aggregation_max_documents", "2"),
+            ("time_key", "time"),
+            ("time_key_format", "%Y-%m-%dT%H:%M:%S.%6NZ"),
+            ("data_keys", "code, nested"),
+        ],
+        records: &[
+            r#"{"time":"2023-11-14T22:13:20.123456Z"}
+{"code":500,"nested":{"a":1.5},"time":"2023-11-14T22:13:22.000000Z"}
+"#,
+            r#"{"time":"2026-11-23T02:16:00.966402Z"}
+{"time":"2023-11-14T22:13:23.000000Z"}
+"#,
+            r#"{"time":"2023-11-14T22:13:24.000000Z"}
+"#,
+        ],
+    },
+    // The time takes the place of a key of its name.
+    Case {
+        chunk: "5.1.1/packed-times",
+        options: &[("time_key", "time"), ("simple_aggregation", "true")],
+        records: &[r#"{"time":"1970-01-01T00:00:00.000Z"}
+{"time":"1969-12-31T23:59:55.000Z"}
+{"time":"2106-02-07T06:28:16.000Z"}
+{"time":"9999-12-31T23:59:59.000Z"}
+{"time":"2023-11-14T22:13:20.999Z"}
+"#],
+    },
+    Case {
+        chunk: "5.1.1/packed-v2",
+        options: &[("time_key", "at"), ("time_key_format", "%s.%9N")],
+        records: &[
+            "{\"i\":0,\"at\":\"1700000000.000000007\"}\n",
+            "{\"i\":1,\"at\":\"1700000000.000000000\"}\n",
+        ],
+    },
+    Case {
+        chunk: "1.9.10/forward",
+        options: &[
+            ("data_keys", "i"),
+            ("time_key", "t"),
+            ("time_key_format", "%H:%M:%S.%L"),
+        ],
+        records: &[
+            "{\"i\":0,\"t\":\"22:13:20.000\"}\n",
+            "{\"i\":1,\"t\":\"22:13:20.500\"}\n",
+            "{\"i\":2,\"t\":\"22:13:21.000\"}\n",
+        ],
+    },
+    // A filter wrote the key twice: the time comes once, in the first one's place.
+    Case {
+        chunk: "5.1.1/filters",
+        options: &[
+            ("data_keys", "neg,cluster,n_a"),
+            ("time_key", "cluster"),
+            ("simple_aggregation", "true"),
+        ],
+        records: &[
+            r#"{"neg":-42,"cluster":"2023-11-14T22:13:20.123Z","n_a":{"b":[1,2.5,"x",null,true,{"c":{}}]}}
+{"neg":-42,"cluster":"2023-11-14T22:13:20.123Z","n_a":{"b":[1,2.5,"x",null,true,{"c":{}}]}}
+{"neg":-42,"cluster":"2023-11-14T22:13:20.123Z","n_a":{"b":[1,2.5,"x",null,true,{"c":{}}]}}
+"#,
+        ],
+    },
+    // A number as a key is none that an option can name.
+    Case {
+        chunk: "3.2.10/forward-odd-values",
+        options: &[
+            ("data_keys", "u64max,bin,7,ext_neg1"),
+            ("simple_aggregation", "true"),
+        ],
+        records: &[r#"{"bin":"AAH+/w==","ext_neg1":"ZVPxAA=="}
+{}
+{}
+{"u64max":18446744073709551615}
+{}
+"#],
+    },
+    Case {
+        chunk: "5.1.1/packed-raw",
+        options: &[("data_keys", "dup,s"), ("log_key", "dup")],
+        records: &["1\n"],
+    },
+    // Dots go from keys at every depth and stay in values.
+    Case {
+        chunk: "5.1.1/tail-json",
+        options: &[
+            ("data_keys", "a.b,ts"),
+            ("replace_dots", "_"),
+            ("simple_aggregation", "true"),
+        ],
+        records: &[r#"{}
+{}
+{}
+{}
+{}
+{}
+{}
+{}
+{"ts":"not a time"}
+{"a_b":{"c_d":1}}
+{"ts":1709251200.25}
+{}
+{}
+{}
+{}
+"#],
+    },
+    // The log key is looked for after dots are replaced.
+    Case {
+        chunk: "5.1.1/tail-json",
+        options: &[("replace_dots", "_"), ("log_key", "a_b")],
+        records: &["{\"c_d\":1}\n"],
+    },
+];
+
+fn format(name: &str, config: &Config) -> Formatted {
+    let path = crate::chunks().join(format!("{name}.msgpack"));
+    chunk::format(&fs::read(path).unwrap(), &config.format)
+}
+
+#[test]
+fn options_do_to_recorded_chunks_what_they_say() {
+    for case in CASES {
+        let config = crate::config(case.options);
+        let formatted = format(case.chunk, &config);
+        let packed = config.packing.pack(formatted.documents);
+        let text = |record| String::from_utf8(packed.data(record).to_vec()).unwrap();
+        let records: Vec<String> = packed.records().iter().map(text).collect();
+        assert_eq!(
+            records, case.records,
+            "{} with {:?}",
+            case.chunk, case.options
+        );
+    }
+}
+
+#[test]
+fn a_log_line_goes_out_as_the_host_read_it() {
+    let config = crate::config(&[("log_key", "log")]);
+    for host in ["1.9.10", "3.2.10", "5.1.1"] {
+        let documents = format(&format!("{host}/tail-raw"), &config).documents;
+        let long = ["x".repeat(300).as_bytes(), b"\n"].concat();
+        let expected: [&[u8]; 11] = [
+            b"first plain line\n",
+            b"\n",
+            b"  leading and trailing blanks  \n",
+            b"tab\tand \\ backslash and \"quotes\"\n",
+            "ünïcödé ✓ 日本語 😀\n".as_bytes(),
+            b"invalid: \xff\xfe \xc3( \xe2\x82 \xf0\x9f\x98 overlong \xc0\xaf surrogate \xed\xa0\x80 end\n",
+            b"ctl \x01\x02\x1b[31mred\x1b[0m \x7f\n",
+            b"nul \x00 inside\n",
+            b"crlf line\n",
+            &long,
+            b"truncated utf8 at the end \xe6\x97\n",
+        ];
+        assert_eq!(documents.iter().collect::<Vec<_>>(), expected, "{host}");
+    }
+}
+
+#[test]
+fn an_event_without_the_log_key_is_counted() {
+    let formatted = format("5.1.1/otel-logs", &crate::config(&[("log_key", "log")]));
+    assert_eq!((formatted.without_log_key, formatted.not_events), (1, 0));
+}
+
+/// Docker's log lines bring a newline of their own.
+#[test]
+fn a_log_line_ends_in_one_newline() {
+    let format = crate::config(&[("log_key", "log")]).format;
+    for (log, expected) in [
+        ("line", "line\n"),
+        ("line\n", "line\n"),
+        ("two\nlines\n\n", "two\nlines\n"),
+        ("line\r\n", "line\r\n"),
+        ("\n\n", "\n"),
+        ("", "\n"),
+    ] {
+        let length = log.len() as u8;
+        let event = [b"\x92\x00\x81\xa3log\xd9", &[length][..], log.as_bytes()].concat();
+        let documents = chunk::format(&event, &format).documents;
+        assert_eq!(String::from_utf8_lossy(documents.bytes()), expected);
+    }
+}
+
+/// A key of bytes that are no text goes out as their base64, which has no dots to replace.
+#[test]
+fn dots_among_bytes_are_none() {
+    let chunk = b"\x92\x00\x82\xc4\x02\x2e\x80\x01\xc4\x03a.b\x02";
+    let format = crate::config(&[("replace_dots", "_")]).format;
+    let documents = chunk::format(chunk, &format).documents;
+    let expected = "{\"LoA=\":1,\"a_b\":2}\n";
+    assert_eq!(String::from_utf8_lossy(documents.bytes()), expected);
+}

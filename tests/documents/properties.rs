@@ -1,0 +1,222 @@
+//! Any chunk, under any options.
+
+use firehose::chunk::{self, Formatted};
+use firehose::document::{Format, TimeKey};
+use firehose::time_format::TimeFormat;
+use proptest::prelude::*;
+
+use crate::cases;
+use crate::cut;
+use crate::model::{self, Document, Options};
+use crate::strategies;
+
+const LIMIT: usize = 1_024_000;
+
+/// What a JSON string can lose over its share of the limit: the longest character has 6 bytes.
+const CHARACTER: usize = 6;
+
+fn format(options: &Options, max_bytes: usize) -> Format {
+    let time_key = options.time_key.as_ref().map(|(key, format)| TimeKey {
+        key: key.clone(),
+        format: TimeFormat::parse(format).unwrap(),
+    });
+    Format {
+        data_keys: options.data_keys.clone(),
+        log_key: options.log_key.clone(),
+        time_key,
+        replace_dots: options.replace_dots.clone(),
+        max_bytes,
+    }
+}
+
+/// The documents as the model has them, were there no limit.
+fn lines(documents: &[Document]) -> Vec<Vec<u8>> {
+    let line = |document: &Document| [document.text(), b"\n".to_vec()].concat();
+    documents.iter().map(line).collect()
+}
+
+fn documents(formatted: &Formatted) -> Vec<&[u8]> {
+    formatted.documents.iter().collect()
+}
+
+/// For comparing so that a difference can be read.
+fn shown(documents: &[impl AsRef<[u8]>]) -> Vec<String> {
+    let text = |document: &_| AsRef::<[u8]>::as_ref(document).escape_ascii().to_string();
+    documents.iter().map(text).collect()
+}
+
+fn check_cut(original: &Document, document: &[u8], max_bytes: usize) -> Result<(), TestCaseError> {
+    prop_assert!(document.len() <= max_bytes, "{} bytes", document.len());
+    let text = document.strip_suffix(b"\n").unwrap();
+    match original {
+        Document::Json(json) => {
+            let cuts = cut::judge(json, text).map_err(TestCaseError::fail)?;
+            prop_assert!(serde_json::from_slice::<serde_json::Value>(text).is_ok());
+            let fits = cut::smallest(json) < max_bytes;
+            prop_assert_eq!(
+                cuts.is_short,
+                !fits,
+                "left elements out where strings were enough"
+            );
+            let longest_cut = cuts.cut.iter().max().copied().unwrap_or(usize::MAX);
+            let longest_kept = cuts.kept.iter().max().copied().unwrap_or(0);
+            prop_assert!(
+                longest_kept <= longest_cut.saturating_add(CHARACTER),
+                "cut the wrong string: {cuts:?}"
+            );
+            let lost = (max_bytes - document.len()) / CHARACTER;
+            prop_assert!(
+                cuts.is_short || lost <= cuts.cut.len(),
+                "cut too far: {} of {max_bytes} bytes, {cuts:?}",
+                document.len()
+            );
+        }
+        Document::Raw(original) => {
+            let kept = text.strip_suffix(b"[Truncated...]").unwrap();
+            prop_assert!(original.starts_with(kept));
+            if std::str::from_utf8(original).is_ok() {
+                prop_assert!(std::str::from_utf8(kept).is_ok());
+                prop_assert!(document.len() > max_bytes - 4);
+            }
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn documents_are_the_model_s(chunk in strategies::chunk(), options in strategies::options()) {
+        let bytes = chunk.bytes();
+        let format = format(&options, LIMIT);
+        let formatted = chunk::format(&bytes, &format);
+        let expected = model::format(&bytes, &options);
+        prop_assert_eq!(shown(&documents(&formatted)), shown(&lines(&expected.documents)));
+        prop_assert_eq!(formatted.not_events, expected.not_events);
+        prop_assert_eq!(formatted.without_log_key, expected.without_log_key);
+        prop_assert_eq!(formatted.truncated, None);
+        prop_assert_eq!(formatted.corrupt, None);
+        prop_assert_eq!(chunk::format(&bytes, &format), formatted, "not the same a second time");
+    }
+
+    #[test]
+    fn a_document_over_the_limit_is_cut_and_others_are_left_alone(
+        chunk in strategies::chunk(),
+        options in strategies::options(),
+        max_bytes in 40..400_usize,
+    ) {
+        let bytes = chunk.bytes();
+        let formatted = chunk::format(&bytes, &format(&options, max_bytes));
+        let expected = model::format(&bytes, &options).documents;
+        let documents = documents(&formatted);
+        prop_assert_eq!(documents.len(), expected.len());
+        let lines = lines(&expected);
+        for ((document, line), original) in documents.iter().zip(&lines).zip(&expected) {
+            if line.len() <= max_bytes {
+                prop_assert_eq!(document, line);
+            } else {
+                check_cut(original, document, max_bytes)?;
+            }
+        }
+        let over = lines.iter().map(Vec::len).filter(|length| *length > max_bytes);
+        let truncated = formatted.truncated.map(|truncated| (truncated.documents, truncated.largest));
+        let expected = over.clone().max().map(|largest| (over.count() as u64, largest));
+        prop_assert_eq!(truncated, expected);
+    }
+
+    #[test]
+    fn what_comes_before_a_missing_end_is_kept(
+        chunk in strategies::chunk(),
+        options in strategies::options(),
+        at in any::<prop::sample::Index>(),
+    ) {
+        let bytes = chunk.bytes();
+        let end = at.index(bytes.len() + 1);
+        let whole = chunk.start_of(end);
+        let formatted = chunk::format(&bytes[..end], &format(&options, LIMIT));
+        let expected = model::format(&bytes[..whole], &options);
+        prop_assert_eq!(shown(&documents(&formatted)), shown(&lines(&expected.documents)));
+        prop_assert_eq!(formatted.not_events, expected.not_events);
+        let corrupt = formatted.corrupt.map(|corrupt| (corrupt.offset, corrupt.bytes));
+        prop_assert_eq!(corrupt, (end > whole).then_some((whole, end - whole)));
+    }
+
+    #[test]
+    fn damage_spares_what_comes_before_it(
+        chunk in strategies::chunk(),
+        options in strategies::options(),
+        at in any::<prop::sample::Index>(),
+        damage in prop::collection::vec(any::<u8>(), 0..4),
+        lost in 0..4_usize,
+    ) {
+        let mut bytes = chunk.bytes();
+        let start = at.index(bytes.len() + 1);
+        let end = (start + lost).min(bytes.len());
+        bytes.splice(start..end, damage);
+        let formatted = chunk::format(&bytes, &format(&options, LIMIT));
+        let expected = model::format(&bytes[..chunk.start_of(start)], &options);
+        let documents = documents(&formatted);
+        let spared = lines(&expected.documents);
+        prop_assert!(documents.len() >= spared.len());
+        prop_assert_eq!(shown(&documents[..spared.len()]), shown(&spared));
+        check_accounts(&formatted, &bytes, &options)?;
+    }
+
+    /// The writer keeps buffers, and the text of the last second, from event to event.
+    #[test]
+    fn an_event_does_not_depend_on_those_around_it(
+        chunk in strategies::chunk(),
+        options in strategies::options(),
+    ) {
+        let format = format(&options, 200);
+        let documents = |bytes: &[u8]| chunk::format(bytes, &format).documents.into_bytes();
+        let alone: Vec<_> = chunk.values.iter().map(|value| documents(value)).collect();
+        prop_assert_eq!(documents(&chunk.bytes()), alone.concat());
+    }
+
+    #[test]
+    fn arbitrary_bytes_are_survived(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        options in strategies::options(),
+        max_bytes in 40..400_usize,
+    ) {
+        let formatted = chunk::format(&bytes, &format(&options, max_bytes));
+        check_accounts(&formatted, &bytes, &options)?;
+        prop_assert!(documents(&formatted).iter().all(|document| document.len() <= max_bytes));
+    }
+
+    /// Bytes after the heads of real events get further than bytes alone.
+    #[test]
+    fn arbitrary_bodies_are_survived(
+        bodies in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..6),
+        options in strategies::options(),
+    ) {
+        let event = |body: &Vec<u8>| [&[0x92, 0x92, 0x05, 0x80, 0x83][..], body].concat();
+        let bytes: Vec<u8> = bodies.iter().flat_map(event).collect();
+        let formatted = chunk::format(&bytes, &format(&options, LIMIT));
+        check_accounts(&formatted, &bytes, &options)?;
+    }
+}
+
+fn check_accounts(
+    formatted: &Formatted,
+    bytes: &[u8],
+    options: &Options,
+) -> Result<(), TestCaseError> {
+    if let Some(corrupt) = formatted.corrupt {
+        prop_assert!(corrupt.bytes > 0);
+        prop_assert_eq!(corrupt.offset + corrupt.bytes, bytes.len());
+    }
+    let documents = documents(formatted);
+    prop_assert_eq!(documents.concat(), formatted.documents.bytes());
+    for document in documents {
+        prop_assert!(document.ends_with(b"\n"));
+        if options.log_key.is_none() {
+            let line: Result<serde_json::Value, _> = serde_json::from_slice(document);
+            prop_assert!(line.is_ok(), "{}", document.escape_ascii());
+            prop_assert!(!document[..document.len() - 1].contains(&b'\n'));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The Fluent Bit programs that are on PATH.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+/// The names under which they are looked for.
+const NAMES: [&str; 3] = ["fluent-bit", "fluent-bit-3.2", "fluent-bit-1.9"];
+
+pub(crate) struct Host {
+    pub(crate) program: PathBuf,
+    /// Major, minor, patch.
+    version: [u32; 3],
+}
+
+/// One program for each version.
+pub(crate) fn find() -> Vec<Arc<Host>> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let mut hosts: Vec<Arc<Host>> = Vec::new();
+    for name in NAMES {
+        let programs = folders.iter().map(|folder| folder.join(name));
+        let Some(program) = programs.into_iter().find(|program| program.is_file()) else {
+            continue;
+        };
+        let host = Host::ask(program);
+        if hosts.iter().all(|known| known.version != host.version) {
+            hosts.push(Arc::new(host));
+        }
+    }
+    hosts
+}
+
+impl Host {
+    fn ask(program: PathBuf) -> Self {
+        let answer = Command::new(&program).arg("--version").output();
+        let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let text = String::from_utf8_lossy(&answer.stdout);
+        let version = text
+            .split_whitespace()
+            .find_map(|word| parse(word.strip_prefix('v')?))
+            .unwrap_or_else(|| panic!("{} tells no version: {text}", program.display()));
+        Self { program, version }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        let [major, minor, patch] = self.version;
+        format!("fluent-bit {major}.{minor}.{patch}")
+    }
+
+    /// Whether a plugin of this kind can be run by workers.
+    pub(crate) fn has_workers(&self) -> bool {
+        self.version >= [2, 2, 0]
+    }
+
+    /// Whether a SIGHUP is answered with a new start in the same process.
+    pub(crate) fn has_hot_reload(&self) -> bool {
+        self.version >= [2, 1, 0]
+    }
+
+    /// Whether what is logged before a start that fails is always written. 1.9 ends without
+    /// waiting for the thread that writes its log.
+    pub(crate) fn writes_its_log_to_the_end(&self) -> bool {
+        self.version >= [2, 0, 0]
+    }
+
+    /// Whether the position in tail's database is a line's beginning. In 3.2 it may lie within a
+    /// line that was read in part, which is then cut.
+    pub(crate) fn remembers_whole_lines(&self) -> bool {
+        self.version >= [5, 1, 0]
+    }
+}
+
+fn parse(version: &str) -> Option<[u32; 3]> {
+    let numbers: Option<Vec<u32>> = version
+        .split('.')
+        .map(|number| number.parse().ok())
+        .collect();
+    numbers?.try_into().ok()
+}

@@ -1,0 +1,172 @@
+//! How the plugin is loaded, configured, logged, reloaded and ended.
+
+use std::fs;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::delivery::{Input, exactly_once};
+use crate::host::Host;
+use crate::sidecar::{LONG, Sidecar, ended_well, options, text};
+use crate::support::built;
+use crate::support::logs::{Difference, http_logs};
+use crate::support::service::Service;
+
+pub(crate) fn dummy(host: &Host, _: &Input) -> Result<(), String> {
+    const EVENTS: usize = 20;
+    let event = http_logs(7..8).remove(0);
+    let service = Service::tls();
+    let mut sidecar = Sidecar::new(&service);
+    sidecar.input = options(&[("name", "dummy"), ("dummy", &event), ("rate", "100")]);
+    sidecar.input.push(("samples", EVENTS.to_string()));
+    let mut process = sidecar.start(host);
+    process.until(LONG, "all events", |_| {
+        service.fake.stats().documents >= EVENTS as u64
+    })?;
+    process.signal(Signal::TERM);
+    ended_well(&mut process)?;
+    let parse = |line: &[u8]| serde_json::from_slice::<Value>(line).ok();
+    let documents = service.fake.documents();
+    let documents: Vec<&[u8]> = documents
+        .trim_ascii_end()
+        .split(|byte| *byte == b'\n')
+        .collect();
+    let expected = parse(event.as_bytes());
+    if documents.len() == EVENTS && documents.iter().all(|line| parse(line) == expected) {
+        return Ok(());
+    }
+    let documents = documents.join(&b'\n');
+    let documents = String::from_utf8_lossy(&documents);
+    Err(process.failure(&format!("other events arrived:\n{documents}")))
+}
+
+/// By the project's own file, with this machine's path in place of the image's.
+pub(crate) fn plugins_file(host: &Host, _: &Input) -> Result<(), String> {
+    let lines = http_logs(0..1000);
+    let service = Service::tls();
+    let mut sidecar = Sidecar::new(&service);
+    sidecar.tail(&sidecar.write("input.log", &lines), "json");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/plugin.conf");
+    let shipped = fs::read_to_string(shipped).expect("the project has a plugin.conf");
+    let (image, here) = ("/fluent-bit/plugins/firehose.so", built::plugin());
+    let path = sidecar.path("plugin.conf");
+    fs::write(&path, shipped.replace(image, text(&here)))
+        .expect("a temporary folder can be written to");
+    sidecar
+        .service
+        .push(("plugins_file", text(&path).to_owned()));
+    let mut process = sidecar.start_with(host, &[]);
+    ended_well(&mut process)?;
+    exactly_once(&process, &lines, &service.fake.documents())
+}
+
+pub(crate) fn wrong_option(host: &Host, _: &Input) -> Result<(), String> {
+    let service = Service::tls();
+    let mut sidecar = Sidecar::new(&service);
+    sidecar.tail(&sidecar.write("input.log", &http_logs(0..10)), "json");
+    sidecar.output.push(("compression", "brotli".to_owned()));
+    let mut process = sidecar.start(host);
+    let status = process.wait(LONG)?;
+    let sentence = "[output:firehose:firehose.0] compression `brotli` is not allowed: \
+                    it takes none, gzip, zstd or snappy";
+    let is_told = process.output().contains(sentence);
+    if status.success() || (host.writes_its_log_to_the_end() && !is_told) {
+        return Err(process.failure(&format!("ended with {status}")));
+    }
+    Ok(())
+}
+
+pub(crate) fn log_file(host: &Host, _: &Input) -> Result<(), String> {
+    let lines = http_logs(0..1000);
+    let service = Service::with_scenario("[[step]]\nrefuse = [0]");
+    let mut sidecar = Sidecar::new(&service);
+    sidecar.tail(&sidecar.write("input.log", &lines), "json");
+    let log = sidecar.path("fluent-bit.log");
+    sidecar.service.push(("log_file", text(&log).to_owned()));
+    if host.has_workers() {
+        sidecar.output.push(("workers", "1".to_owned()));
+    }
+    let process = sidecar.run(host)?;
+    exactly_once(&process, &lines, &service.fake.documents())?;
+    let log = fs::read_to_string(log).map_err(|error| process.failure(&error.to_string()))?;
+    for (level, words) in [("warn", "refused"), ("info", "delivered 1000 documents")] {
+        let is_told = |line: &str| {
+            line.contains(&format!("[{level:>5}] [output:firehose:firehose.0]"))
+                && line.contains(words)
+        };
+        if !log.lines().any(is_told) || process.output().contains(words) {
+            return Err(process.failure(&format!("{words:?} is not in log_file alone:\n{log}")));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn engine_thread(host: &Host, _: &Input) -> Result<(), String> {
+    let warned = |workers: Option<&str>| -> Result<usize, String> {
+        let service = Service::tls();
+        let mut sidecar = Sidecar::new(&service);
+        sidecar.tail(&sidecar.write("input.log", &http_logs(0..10)), "json");
+        let workers = workers.map(|number| ("workers", number.to_owned()));
+        sidecar.output.extend(workers);
+        let process = sidecar.run(host)?;
+        Ok(process.output().matches("set `workers 1`").count())
+    };
+    let without = warned(None)?;
+    let with = if host.has_workers() {
+        warned(Some("1"))?
+    } else {
+        0
+    };
+    if (without, with) == (1, 0) {
+        return Ok(());
+    }
+    Err(format!(
+        "warned {without} times without workers, {with} times with one"
+    ))
+}
+
+/// Every line arrives, be it that the host reads the file again or goes on where it was.
+///
+/// Without workers: hosts up to 5.1 start a plugin's workers twice and stop them once, and those
+/// that are left crash when they look at the old configuration.
+pub(crate) fn reload(host: &Host, input: &Input) -> Result<(), String> {
+    let input = input.written();
+    let service = Service::tls();
+    let mut sidecar = Sidecar::new(&service);
+    sidecar.service.push(("hot_reload", "on".to_owned()));
+    let database = sidecar.path("tail.db");
+    sidecar.tail(&input.path, "json");
+    sidecar.input.retain(|(key, _)| *key != "exit_on_eof");
+    if host.remembers_whole_lines() {
+        sidecar.input.push(("db", text(&database).to_owned()));
+    }
+    let aggregation = ("simple_aggregation", "true".to_owned());
+    sidecar.output.push(aggregation);
+
+    let mut process = sidecar.start(host);
+    let arrived = || service.fake.stats().documents;
+    process.until(LONG, "the first lines", |_| arrived() > 0)?;
+    process.signal(Signal::HUP);
+    let mut before = None;
+    process.until(LONG, "the end of the old configuration", |output| {
+        before = delivered(output);
+        before.is_some()
+    })?;
+    let read_again = before.filter(|_| !host.remembers_whole_lines());
+    let all = input.lines.len() as u64 + read_again.unwrap_or_default();
+    process.until(LONG, "all lines", |_| arrived() >= all)?;
+    process.signal(Signal::TERM);
+    ended_well(&mut process)?;
+    let difference = Difference::between(&input.lines, &service.fake.documents());
+    if difference.lost + difference.unequal + difference.foreign > 0 {
+        return Err(process.failure(&difference.to_string()));
+    }
+    Ok(())
+}
+
+/// What an instance says it has delivered, at its exit.
+fn delivered(output: &str) -> Option<u64> {
+    let (_, rest) = output.split_once("] delivered ")?;
+    let (number, _) = rest.split_once(" documents in ")?;
+    number.parse().ok()
+}

@@ -1,0 +1,83 @@
+//! Fluent Bit's part in these tests.
+
+use std::thread;
+
+use firehose_host::{
+    ChunkBuilder, DEFAULT_STACK_SIZE, Error, EventFormat, EventTime, HostVersion, Instance,
+    InstanceOptions, LogLevel, Plugin, drain_violations,
+};
+
+use crate::support::{built, environment};
+
+/// A loaded plugin; unregistered, and found to have kept to its contract, when it is dropped.
+pub(crate) struct Host(Option<Plugin>);
+
+impl Host {
+    pub(crate) fn start(version: HostVersion) -> Self {
+        environment::prepare_process();
+        let plugin = Plugin::load(built::plugin(), version);
+        Self(Some(plugin.expect("the plugin registers")))
+    }
+
+    /// An instance that must start. Its name marks its lines in the log, which all tests share.
+    pub(crate) fn init(&self, name: &str, options: &[(&str, String)]) -> Instance {
+        let instance = self.try_init(name, options, LogLevel::Debug);
+        instance.expect("the options are right")
+    }
+
+    pub(crate) fn try_init(
+        &self,
+        name: &str,
+        options: &[(&str, String)],
+        log_level: LogLevel,
+    ) -> Result<Instance, Error> {
+        let options: Vec<(&str, &str)> = options
+            .iter()
+            .map(|(key, value)| (*key, value.as_str()))
+            .collect();
+        let name = Some(name.to_owned());
+        let plugin = self.0.as_ref().expect("the plugin is loaded until drop");
+        plugin.init(&options, InstanceOptions { name, log_level })
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let plugin = self.0.take().expect("the plugin is loaded until drop");
+        if !thread::panicking() {
+            plugin.unregister().expect("no instance is left");
+            assert_eq!(drain_violations(), Vec::<String>::new());
+        }
+    }
+}
+
+/// Flushes on a worker of an output, on a coroutine's stack, as Fluent Bit does.
+pub(crate) fn flush(instance: &Instance, chunk: &[u8]) -> i32 {
+    let flush = || instance.flush_on_coroutine(chunk, "app.log", DEFAULT_STACK_SIZE);
+    thread::scope(|scope| {
+        thread::Builder::new()
+            .name("flb-out-test".to_owned())
+            .spawn_scoped(scope, flush)
+            .expect("a thread can be started")
+            .join()
+            .expect("a flush does not panic")
+    })
+}
+
+/// All lines as the events of one chunk.
+pub(crate) fn chunk(lines: &[String]) -> Vec<u8> {
+    let mut builder = ChunkBuilder::new(EventFormat::V2, usize::MAX, None);
+    for line in lines {
+        builder.push_line(line.as_bytes(), EventTime::now());
+    }
+    builder.finish().expect("there are lines").data
+}
+
+/// Options joined: the first of two equal keys counts.
+pub(crate) fn with(
+    extra: &[(&'static str, &str)],
+    options: Vec<(&'static str, String)>,
+) -> Vec<(&'static str, String)> {
+    let extra = extra.iter().map(|(key, value)| (*key, (*value).to_owned()));
+    extra.chain(options).collect()
+}

@@ -1,0 +1,13 @@
+//! The plugin as it is shipped, through the C ABI, in the place of a 3.2 or 5.1 host, against a
+//! fake Firehose.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod configuration;
+mod credentials;
+mod delivery;
+mod host;
+mod instances;
+mod log;
+mod scenarios;

@@ -1,0 +1,152 @@
+//! The scenario files, and other ways in which the service refuses: what must come of each.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+
+use fake_firehose::scenario::ExpectedOutcome;
+use fake_firehose::{Scenario, Settings};
+use firehose_host::{FLB_ERROR, FLB_OK, FLB_RETRY, HostVersion};
+
+use crate::host::{Host, chunk, flush, with};
+use crate::support::logs::{Difference, assert_exactly_once, http_logs};
+use crate::support::service::Service;
+
+const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
+
+#[test]
+fn every_scenario_ends_as_its_file_says() {
+    let host = Host::start(HostVersion::V5_1);
+    // Side by side, as they wait for the most part.
+    thread::scope(|scope| {
+        for file in fs::read_dir(FILES).expect("there are scenario files") {
+            let file = file.expect("their folder can be read").path();
+            let host = &host;
+            scope.spawn(move || run(host, &file));
+        }
+    });
+}
+
+fn run(host: &Host, file: &Path) {
+    let name = file.file_stem().and_then(|name| name.to_str());
+    let name = name.expect("a scenario's name is UTF-8");
+    let scenario = scenario(name);
+    let send = scenario.send.expect("the scenario says what is sent");
+    let expect = scenario
+        .expect
+        .expect("the scenario says what is to be expected");
+    let service = Service::start(Settings {
+        scenario,
+        ..Settings::default()
+    });
+    let (flush_timeout, outcome) = match expect.outcome {
+        ExpectedOutcome::Ok => ("60s", FLB_OK),
+        ExpectedOutcome::Retry => ("2s", FLB_RETRY),
+    };
+    let extra = [("flush_timeout", flush_timeout)];
+    let instance = host.init(name, &with(&extra, service.options("logs")));
+    let lines: Vec<String> = (0..send.documents)
+        .map(|number| padded(number, send.document_bytes as usize - 1))
+        .collect();
+
+    assert_eq!(flush(&instance, &chunk(&lines)), outcome, "{name}");
+    let difference = Difference::between(&lines, &service.fake.documents());
+    let delivered = send.documents - difference.lost as u64;
+    assert_eq!(delivered, expect.delivered, "{name}: {difference}");
+    assert!(
+        difference.twice as u64 <= expect.duplicates,
+        "{name}: {difference}"
+    );
+    assert_eq!(
+        difference.unequal + difference.foreign,
+        0,
+        "{name}: {difference}"
+    );
+    if let Some(range) = expect.requests {
+        let requests = service.fake.stats().requests;
+        assert!(
+            (range.at_least..=range.at_most).contains(&requests),
+            "{name}: {requests} requests instead of {range:?}"
+        );
+    }
+}
+
+#[test]
+fn only_refused_records_go_out_again() {
+    let service = Service::start(Settings {
+        scenario: scenario("refused-then-accepted"),
+        ..Settings::default()
+    });
+    let host = Host::start(HostVersion::V5_1);
+    let instance = host.init("only-refused", &service.options("logs"));
+    let lines = http_logs(0..500);
+    assert_eq!(flush(&instance, &chunk(&lines)), FLB_OK);
+    let requests = service.fake.requests();
+    let records: Vec<u64> = requests.iter().map(|request| request.records).collect();
+    assert_eq!(records, [500, 3, 1]);
+    assert_exactly_once(&lines, &service.fake.documents());
+}
+
+#[test]
+fn a_chunk_refused_for_a_whole_flush_is_delivered_by_a_later_one() {
+    // In one second there is time for five calls and no more.
+    let service = Service::with_scenario("[[step]]\nrepeat = 6\nrefuse = \"all\"");
+    let host = Host::start(HostVersion::V5_1);
+    let extra = [("flush_timeout", "1s"), ("simple_aggregation", "true")];
+    let instance = host.init("later", &with(&extra, service.options("logs")));
+    let lines = http_logs(0..300);
+    let chunk = chunk(&lines);
+    assert_eq!(flush(&instance, &chunk), FLB_RETRY);
+    assert_eq!(service.fake.stats().records, 0);
+    let answers = (0..6).map(|_| flush(&instance, &chunk));
+    assert!(
+        answers.into_iter().any(|answer| answer == FLB_OK),
+        "never delivered"
+    );
+    assert_exactly_once(&lines, &service.fake.documents());
+}
+
+#[test]
+fn a_service_that_never_answers_does_not_hold_a_flush() {
+    let service = Service::with_scenario("[[step]]\nrepeat = \"forever\"\nhang = true");
+    let host = Host::start(HostVersion::V5_1);
+    let extra = [("flush_timeout", "1s")];
+    let instance = host.init("hung", &with(&extra, service.options("logs")));
+    assert_eq!(flush(&instance, &chunk(&http_logs(0..10))), FLB_RETRY);
+}
+
+#[test]
+fn a_record_that_is_refused_alone_is_dropped_and_the_others_arrive() {
+    // A call with anything over 10 kB is refused.
+    let service = Service::with_scenario("[[step]]\nrepeat = \"forever\"\nmax_bytes = 10000");
+    let host = Host::start(HostVersion::V5_1);
+    let instance = host.init("culprit", &service.options("logs"));
+    let lines: Vec<String> = (0..64)
+        .map(|number| padded(number, if number == 37 { 20_000 } else { 150 }))
+        .collect();
+    assert_eq!(flush(&instance, &chunk(&lines)), FLB_OK);
+    let expected: Vec<String> = [&lines[..37], &lines[38..]].concat();
+    assert_exactly_once(&expected, &service.fake.documents());
+}
+
+#[test]
+fn a_stream_that_takes_no_direct_puts_is_an_error_to_the_host() {
+    let step = "[[step]]\nrepeat = \"forever\"\nstatus = 400\ntype = \"InvalidSourceException\"";
+    let service = Service::with_scenario(step);
+    let host = Host::start(HostVersion::V5_1);
+    let instance = host.init("source", &service.options("logs"));
+    assert_eq!(flush(&instance, &chunk(&http_logs(0..10))), FLB_ERROR);
+    assert_eq!(service.fake.stats().requests, 1);
+}
+
+fn scenario(name: &str) -> Scenario {
+    let path = format!("{FILES}/{name}.toml");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    Scenario::parse(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// A numbered line of this many bytes.
+fn padded(number: u64, bytes: usize) -> String {
+    let line = format!(r#"{{"n":{number},"pad":""}}"#);
+    line.replace(r#""""#, &format!("\"{}\"", "x".repeat(bytes - line.len())))
+}

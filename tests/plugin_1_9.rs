@@ -1,0 +1,77 @@
+//! The plugin as it is shipped, in a 1.9 host: one function in the API table, no way to ask for
+//! the log level, legacy events, no workers. A process plays one kind of host only.
+
+mod support;
+
+use firehose_host::{
+    ChunkBuilder, DEFAULT_STACK_SIZE, Error, EventFormat, EventTime, FLB_OK, HostVersion,
+    InstanceOptions, LogLevel, Plugin, drain_logs, drain_violations,
+};
+use support::logs::{assert_exactly_once, http_logs};
+use support::service::Service;
+use support::{built, environment};
+
+/// One test, since there is one log.
+#[test]
+fn a_1_9_host_is_served() {
+    environment::prepare_process();
+    let service = Service::tls();
+    let plugin = Plugin::load(built::plugin(), HostVersion::V1_9).expect("the plugin registers");
+    assert_eq!(plugin.name(), "firehose");
+
+    // What is wrong is told of through the host's logger, found by its symbol.
+    let refused = plugin.init(&[("delivery_stream", "?")], named("wrong"));
+    assert!(
+        matches!(refused.map(|_| ()), Err(Error::InitFailed { answer, .. }) if answer <= 0),
+        "the stream's name is taken"
+    );
+    let lines = drain_logs();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0].level, LogLevel::Error);
+    assert!(
+        lines[0]
+            .text
+            .starts_with("[output:firehose:wrong] delivery_stream `?` "),
+        "{lines:?}"
+    );
+
+    let lines = http_logs(0..2000);
+    let (plain, aggregated) = lines.split_at(700);
+    for (name, simple_aggregation, lines) in
+        [("plain", "false", plain), ("aggregated", "on", aggregated)]
+    {
+        let mut options = service.options("logs");
+        options.push(("simple_aggregation", simple_aggregation.to_owned()));
+        let options: Vec<(&str, &str)> = options
+            .iter()
+            .map(|(key, value)| (*key, value.as_str()))
+            .collect();
+        let instance = plugin
+            .init(&options, named(name))
+            .expect("an instance starts");
+        for lines in lines.chunks(300) {
+            let chunk = chunk(lines);
+            let answer = instance.flush_on_coroutine(&chunk, "app.log", DEFAULT_STACK_SIZE);
+            assert_eq!(answer, FLB_OK);
+        }
+        instance.exit();
+    }
+    assert_exactly_once(&lines, &service.fake.documents());
+    plugin.unregister().expect("no instance is left");
+    assert_eq!(drain_violations(), Vec::<String>::new());
+}
+
+fn named(name: &str) -> InstanceOptions {
+    InstanceOptions {
+        name: Some(name.to_owned()),
+        ..InstanceOptions::default()
+    }
+}
+
+fn chunk(lines: &[String]) -> Vec<u8> {
+    let mut builder = ChunkBuilder::new(EventFormat::Legacy, usize::MAX, None);
+    for line in lines {
+        builder.push_line(line.as_bytes(), EventTime::now());
+    }
+    builder.finish().expect("there are lines").data
+}

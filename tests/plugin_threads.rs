@@ -1,0 +1,89 @@
+//! What an instance leaves behind: nothing. The one test of its process, as it counts the
+//! process's threads and descriptors.
+
+mod support;
+
+use std::fs;
+use std::time::Duration;
+
+use firehose_host::{
+    ChunkBuilder, EventFormat, EventTime, FLB_OK, HostVersion, InstanceOptions, Plugin,
+};
+use support::child::poll;
+use support::logs::{assert_exactly_once, http_logs};
+use support::service::Service;
+use support::{built, environment};
+
+const ROUNDS: u64 = 50;
+const LONG: Duration = Duration::from_secs(30);
+
+#[test]
+fn fifty_rounds_of_init_and_exit_leave_no_thread_and_no_descriptor() {
+    environment::prepare_process();
+    let service = Service::tls();
+    // Once before counting: what the process keeps for its life is made here.
+    round(&service, 0);
+    let before = Held::when(|held| held.plugin_threads == 0);
+    for number in 1..=ROUNDS {
+        round(&service, number);
+    }
+    let after = Held::when(|held| held.is_within(&before));
+    assert!(after.is_within(&before), "{before:?} became {after:?}");
+    assert_exactly_once(&http_logs(0..(ROUNDS + 1) * 2), &service.fake.documents());
+}
+
+/// Two instances that live one after the other within one load of the plugin.
+fn round(service: &Service, number: u64) {
+    let plugin = Plugin::load(built::plugin(), HostVersion::V5_1).expect("the plugin registers");
+    for line in http_logs(number * 2..(number + 1) * 2) {
+        let options = service.options("logs");
+        let options: Vec<(&str, &str)> = options
+            .iter()
+            .map(|(key, value)| (*key, value.as_str()))
+            .collect();
+        let instance = plugin.init(&options, InstanceOptions::default());
+        let instance = instance.expect("an instance starts");
+        let mut builder = ChunkBuilder::new(EventFormat::V2, 1, None);
+        let chunk = builder.push_line(line.as_bytes(), EventTime::now());
+        let chunk = chunk.expect("a line completes a chunk of one byte");
+        assert_eq!(instance.flush(&chunk.data, "t"), FLB_OK);
+        instance.exit();
+    }
+    plugin.unregister().expect("no instance is left");
+}
+
+/// What this process holds at a moment.
+#[derive(Debug)]
+struct Held {
+    plugin_threads: usize,
+    threads: usize,
+    descriptors: usize,
+}
+
+impl Held {
+    fn now() -> Self {
+        let tasks = || fs::read_dir("/proc/self/task").expect("a process sees its threads");
+        let names = tasks().filter_map(|task| {
+            // A thread may end between being listed and being asked for its name.
+            fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        });
+        let descriptors = fs::read_dir("/proc/self/fd").expect("a process sees its descriptors");
+        Self {
+            plugin_threads: names.filter(|name| name.trim_end() == "firehose").count(),
+            threads: tasks().count(),
+            descriptors: descriptors.count(),
+        }
+    }
+
+    /// What is held once it is as it should be, or when that does not come to be: the other end
+    /// of a connection is this process's too, and takes a moment to close.
+    fn when(is_right: impl Fn(&Self) -> bool) -> Self {
+        poll(LONG, || Some(Self::now()).filter(&is_right)).unwrap_or_else(Self::now)
+    }
+
+    fn is_within(&self, other: &Self) -> bool {
+        self.plugin_threads == 0
+            && self.threads <= other.threads
+            && self.descriptors <= other.descriptors
+    }
+}
