@@ -50,7 +50,7 @@ fn the_user_of_the_proxy_is_sent_to_it_and_to_no_log() {
     drop(proxy);
     service.fake.reset();
     let log = sandbox.delivers_nothing_to(&service);
-    assert_says(&log, "check network, DNS and proxy");
+    assert_says(&log, "check network, DNS, proxy");
 }
 
 #[test]
