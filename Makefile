@@ -33,7 +33,7 @@ demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs,
 	$(DEMO)
 
 .PHONY: test
-test: build tools test-rust test-demo ## Check formatting and lints, run all tests
+test: build tools test-demo test-rust ## Check formatting and lints, run all tests
 
 .PHONY: test-rust
 test-rust:
