@@ -23,6 +23,11 @@ impl Documents {
         self.ends.is_empty()
     }
 
+    /// The numbers of all documents.
+    pub fn all(&self) -> Range<usize> {
+        0..self.len()
+    }
+
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::ca;
 use crate::compress::Compression;
 use crate::document::{Format, TimeKey};
+use crate::ledger::Bounds;
 use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_STREAM_NAME};
 use crate::pack::{Aggregation, Packing};
 use crate::time_format::{self, TimeFormat};
@@ -21,6 +22,8 @@ pub struct Config {
     pub format: Format,
     pub packing: Packing,
     pub delivery: Delivery,
+    /// How much may be remembered of chunks that were handed back for a retry.
+    pub resume: Bounds,
     pub access: Access,
     /// Sentences about options that are allowed but do nothing, or not what one may expect.
     pub warnings: Vec<String>,
@@ -99,6 +102,7 @@ impl Config {
             },
             packing,
             delivery,
+            resume: options.resume()?,
             warnings: options.warnings(&access),
             access,
         })
@@ -257,6 +261,15 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             )?,
             flush_timeout,
             auto_retry_requests: self.boolean("auto_retry_requests", true)?,
+        })
+    }
+
+    fn resume(&self) -> Result<Bounds, Error> {
+        Ok(Bounds {
+            max_chunks: self
+                .count("resume_max_chunks", 1..=1_000_000)?
+                .unwrap_or(1_000),
+            max_bytes: self.size("resume_max_bytes", 1_000_000, 1_000..=1_000_000_000)?,
         })
     }
 

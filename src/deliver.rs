@@ -55,7 +55,7 @@ pub struct Delivered {
     pub refused_records: u64,
     /// Documents of records that the service refuses for good.
     pub dropped_documents: u64,
-    /// The numbers of the documents that were not accepted in time.
+    /// The numbers of the documents that were not accepted in time, in order and apart.
     pub undelivered: Vec<Range<usize>>,
     /// Sending again can't help these.
     pub failed: bool,
@@ -86,9 +86,7 @@ impl<V: Service, S: Sink> Dispatch<'_, V, S> {
         let mut delivered: Delivered = sending
             .fold(Delivered::default(), |sum, one| async { sum.plus(one) })
             .await;
-        delivered
-            .undelivered
-            .sort_unstable_by_key(|documents| documents.start);
+        delivered.undelivered = joined(delivered.undelivered);
         delivered
     }
 
@@ -233,6 +231,19 @@ impl<V: Service, S: Sink> Dispatch<'_, V, S> {
         }
         has_time
     }
+}
+
+/// Ranges in order, neighbours made one.
+fn joined(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, range| {
+        let touches = range.end == next.start;
+        if touches {
+            range.end = next.end;
+        }
+        touches
+    });
+    ranges
 }
 
 impl Delivered {

@@ -4,11 +4,12 @@
 //!
 //! ```text
 //! ffi -> output -> chunk (msgpack, event, document: transcode, json, time_format, truncate)
-//!               -> pack (compress) -> deliver (retry, failure) -> client (body) -> Firehose
+//!               -> ledger -> pack (compress) -> deliver (retry, failure) -> client (body) -> Firehose
 //! ```
 //!
 //! - [`ffi`] is what Fluent Bit calls. Flush hands the chunk to the embedded [`runtime`] and waits.
 //! - [`chunk`] turns the chunk's msgpack into documents, one line of JSON for each event.
+//! - [`ledger`] knows which documents are left of a chunk that was handed back before.
 //! - [`pack`] makes Firehose records of documents, and batches of records.
 //! - [`deliver`] sends batches until every record is accepted, dropped for good, or the flush is
 //!   out of time; [`output`] turns that into the answer to the host.
@@ -31,6 +32,7 @@ pub mod event;
 pub mod failure;
 pub mod ffi;
 pub mod json;
+pub mod ledger;
 pub mod limits;
 pub mod log;
 pub mod msgpack;

@@ -1,5 +1,6 @@
 //! One output: an `[OUTPUT]` section at work.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
@@ -9,6 +10,7 @@ use crate::chunk::{self, Formatted};
 use crate::client::Firehose;
 use crate::config::Config;
 use crate::deliver::{Delivered, Dispatch};
+use crate::ledger::{Key, Ledger, Left};
 use crate::log::{Level, Limiter, Sink, count};
 
 /// The answer to the host.
@@ -28,6 +30,7 @@ pub struct Output {
     config: Config,
     firehose: Firehose,
     in_flight: Semaphore,
+    ledger: Arc<Ledger>,
     limiter: Limiter,
     totals: Totals,
 }
@@ -44,11 +47,19 @@ struct Totals {
     dropped: AtomicU64,
     truncated: AtomicU64,
     retried_chunks: AtomicU64,
+    resumed_chunks: AtomicU64,
+    forgotten_chunks: AtomicU64,
 }
 
 impl Output {
     pub fn new(config: Config, max_level: Level) -> Self {
+        // All that makes the same chunk other documents, or leads them elsewhere.
+        let scope = format!(
+            "{} {:?} {:?} {:?}",
+            config.delivery_stream, config.access.region, config.access.endpoint, config.format
+        );
         Self {
+            ledger: Ledger::of(&scope, config.resume),
             firehose: Firehose::new(config.delivery_stream.clone(), config.access.clone()),
             in_flight: Semaphore::new(config.delivery.max_in_flight),
             limiter: Limiter::new(max_level),
@@ -57,28 +68,23 @@ impl Output {
         }
     }
 
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Makes the documents of a chunk; the chunk's bytes are not needed afterwards.
-    pub fn format(&self, chunk: &[u8], tag: &str, sink: &impl Sink) -> Formatted {
+    /// Delivers a chunk, within the flush time-out.
+    pub async fn flush(&self, chunk: &[u8], tag: &str, sink: &impl Sink) -> Verdict {
+        let deadline = Instant::now() + self.config.delivery.flush_timeout;
+        let left = self.take_left(tag, chunk);
         let formatted = chunk::format(chunk, &self.config.format);
-        let dropped = formatted.without_log_key + formatted.not_events;
-        add(&self.totals.dropped, dropped);
-        self.report(&formatted, tag, sink);
-        formatted
-    }
-
-    /// Delivers a chunk's documents, by `deadline` at the latest.
-    pub async fn deliver(
-        &self,
-        formatted: Formatted,
-        tag: &str,
-        sink: &impl Sink,
-        deadline: Instant,
-    ) -> Verdict {
-        let packed = self.config.packing.pack(formatted.documents);
+        let wanted = match left {
+            Some(left) => {
+                add(&self.totals.resumed_chunks, 1);
+                left
+            }
+            // All that is dropped or cut is counted in the chunk's first flush alone.
+            None => {
+                self.report(&formatted, tag, sink);
+                vec![formatted.documents.all()]
+            }
+        };
+        let packed = self.config.packing.pack(formatted.documents, &wanted);
         let dispatch = Dispatch {
             service: &self.firehose,
             options: &self.config.delivery,
@@ -90,7 +96,33 @@ impl Output {
         };
         let delivered = dispatch.deliver(&packed).await;
         self.totals.count(&delivered);
-        self.verdict(&delivered, tag, sink)
+        let verdict = self.verdict(&delivered, tag, sink);
+        if verdict == Verdict::Retry {
+            self.keep_left(tag, chunk, delivered.undelivered, sink);
+        }
+        verdict
+    }
+
+    /// What an earlier flush left of this chunk. Nothing is hashed while nothing is left of any.
+    fn take_left(&self, tag: &str, chunk: &[u8]) -> Option<Left> {
+        if self.ledger.is_empty() {
+            return None;
+        }
+        self.ledger.take(&Key::new(tag, chunk))
+    }
+
+    fn keep_left(&self, tag: &str, chunk: &[u8], left: Left, sink: &impl Sink) {
+        let forgotten = self.ledger.keep(Key::new(tag, chunk), left);
+        if forgotten > 0 {
+            add(&self.totals.forgotten_chunks, forgotten as u64);
+            self.limiter.write(sink, Level::Warn, "forgotten", || {
+                format!(
+                    "there is no room to remember what was accepted of {}: handed over again, \
+                     they are sent whole; raise resume_max_chunks or resume_max_bytes",
+                    count(forgotten, "older chunk")
+                )
+            });
+        }
     }
 
     fn verdict(&self, delivered: &Delivered, tag: &str, sink: &impl Sink) -> Verdict {
@@ -119,6 +151,8 @@ impl Output {
     }
 
     fn report(&self, formatted: &Formatted, tag: &str, sink: &impl Sink) {
+        let dropped = formatted.without_log_key + formatted.not_events;
+        add(&self.totals.dropped, dropped);
         let warn = |topic, text: &dyn Fn() -> String| {
             self.limiter.write(sink, Level::Warn, topic, text);
         };
@@ -170,8 +204,8 @@ impl Output {
         let totals = &self.totals;
         format!(
             "delivered {} documents in {} records and {} calls: {} bytes, billed as {}; \
-             records refused and sent again: {}; chunks handed back for a retry: {}; \
-             events dropped: {}; documents truncated: {}",
+             records refused and sent again: {}; chunks handed back for a retry: {}, resumed: {}, \
+             forgotten: {}; events dropped: {}; documents truncated: {}",
             get(&totals.documents),
             get(&totals.records),
             get(&totals.calls),
@@ -179,6 +213,8 @@ impl Output {
             get(&totals.billed_bytes),
             get(&totals.refused_records),
             get(&totals.retried_chunks),
+            get(&totals.resumed_chunks),
+            get(&totals.forgotten_chunks),
             get(&totals.dropped),
             get(&totals.truncated),
         )

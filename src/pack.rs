@@ -54,7 +54,8 @@ impl Packed {
         let mut bytes = 0;
         for (number, record) in self.records.iter().enumerate() {
             let length = record.data.len();
-            if batch.len() == MAX_BATCH_RECORDS || bytes + length > max_bytes {
+            let is_full = batch.len() == MAX_BATCH_RECORDS || bytes + length > max_bytes;
+            if is_full && !batch.is_empty() {
                 batches.push(std::mem::take(&mut batch));
                 bytes = 0;
             }
@@ -69,30 +70,33 @@ impl Packed {
 }
 
 impl Packing {
-    pub fn pack(&self, documents: Documents) -> Packed {
+    /// Packs the documents of these numbers, which are in order and apart.
+    pub fn pack(&self, documents: Documents, wanted: &[Range<usize>]) -> Packed {
         let aggregation = self.aggregation.unwrap_or(Aggregation {
             max_bytes: MAX_RECORD_BYTES,
             max_documents: 1,
         });
         match self.compression {
-            None => aggregation.pack_plain(documents),
-            Some(compression) => aggregation.pack_compressed(&documents, compression),
+            None => aggregation.pack_plain(documents, wanted),
+            Some(compression) => aggregation.pack_compressed(&documents, wanted, compression),
         }
     }
 }
 
 impl Aggregation {
     /// Without compression the records are the documents' own bytes: nothing is copied.
-    fn pack_plain(&self, documents: Documents) -> Packed {
+    fn pack_plain(&self, documents: Documents, wanted: &[Range<usize>]) -> Packed {
         let mut records = Vec::new();
-        let mut start = 0;
-        while start < documents.len() {
-            let end = self.fill(&documents, start, self.max_bytes);
-            records.push(Record {
-                data: documents.span(start..end),
-                documents: start..end,
-            });
-            start = end;
+        for run in wanted {
+            let mut start = run.start;
+            while start < run.end {
+                let end = self.fill(&documents, start..run.end, self.max_bytes);
+                records.push(Record {
+                    data: documents.span(start..end),
+                    documents: start..end,
+                });
+                start = end;
+            }
         }
         Packed {
             bytes: documents.into_bytes(),
@@ -102,42 +106,47 @@ impl Aggregation {
 
     /// How many bytes will compress to `max_bytes` is only known afterwards: the first record
     /// tries all documents, the next ones what the record before would have held.
-    fn pack_compressed(&self, documents: &Documents, compression: Compression) -> Packed {
+    fn pack_compressed(
+        &self,
+        documents: &Documents,
+        wanted: &[Range<usize>],
+        compression: Compression,
+    ) -> Packed {
         let mut bytes = Vec::new();
         let mut records = Vec::new();
-        let mut start = 0;
         let mut goal = usize::MAX;
-        while start < documents.len() {
-            let data_start = bytes.len();
-            let mut end = self.fill(documents, start, goal);
-            loop {
-                let plain = &documents.bytes()[documents.span(start..end)];
-                compression.append(plain, &mut bytes);
-                let compressed = bytes.len() - data_start;
-                // A sixteenth less than the ratio says, as no two stretches compress alike.
-                goal = (plain.len() * self.max_bytes / compressed.max(1)) / 16 * 15;
-                if compressed <= self.max_bytes || end - start == 1 {
-                    break;
+        for run in wanted {
+            let mut start = run.start;
+            while start < run.end {
+                let data_start = bytes.len();
+                let mut end = self.fill(documents, start..run.end, goal);
+                loop {
+                    let plain = &documents.bytes()[documents.span(start..end)];
+                    compression.append(plain, &mut bytes);
+                    let compressed = bytes.len() - data_start;
+                    // A sixteenth less than the ratio says, as no two stretches compress alike.
+                    goal = (plain.len() * self.max_bytes / compressed.max(1)) / 16 * 15;
+                    if compressed <= self.max_bytes || end - start == 1 {
+                        break;
+                    }
+                    bytes.truncate(data_start);
+                    end = self.fill(documents, start..run.end, goal).min(end - 1);
                 }
-                bytes.truncate(data_start);
-                end = self.fill(documents, start, goal).min(end - 1);
+                records.push(Record {
+                    data: data_start..bytes.len(),
+                    documents: start..end,
+                });
+                start = end;
             }
-            records.push(Record {
-                data: data_start..bytes.len(),
-                documents: start..end,
-            });
-            start = end;
         }
         Packed { bytes, records }
     }
 
-    /// The end of the documents from `start` that fit into `max_bytes`; at least one does.
-    fn fill(&self, documents: &Documents, start: usize, max_bytes: usize) -> usize {
-        let last = documents
-            .len()
-            .min(start.saturating_add(self.max_documents));
-        let mut end = start + 1;
-        while end < last && documents.span(start..end + 1).len() <= max_bytes {
+    /// The end of the first documents of a run that fit into `max_bytes`; at least one does.
+    fn fill(&self, documents: &Documents, run: Range<usize>, max_bytes: usize) -> usize {
+        let last = run.end.min(run.start.saturating_add(self.max_documents));
+        let mut end = run.start + 1;
+        while end < last && documents.span(run.start..end + 1).len() <= max_bytes {
             end += 1;
         }
         end

@@ -9,8 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::time::Instant;
-
 use super::abi::{FLB_ERROR, FLB_OK, FLB_RETRY};
 use super::host::{self, Host};
 use crate::config::Config;
@@ -164,15 +162,10 @@ unsafe impl Send for Borrowed {}
 
 impl Work {
     async fn run(self) {
-        let deadline = Instant::now() + self.output.config().delivery.flush_timeout;
         // SAFETY: the waiting half returns after a message that is sent below, or when this
         // future, and its channel, is dropped: not while the chunk is being read.
         let chunk = unsafe { &*self.chunk.0 };
-        let formatted = self.output.format(chunk, &self.tag, &self.host);
-        let verdict = self
-            .output
-            .deliver(formatted, &self.tag, &self.host, deadline)
-            .await;
+        let verdict = self.output.flush(chunk, &self.tag, &self.host).await;
         // Fails only if the waiting thread is gone, which it never is.
         _ = self.host.send(Message::Done(verdict));
     }

@@ -204,7 +204,7 @@ fn a_cut_document_fits_a_record_compressed_or_not() {
                 ("simple_aggregation", aggregation),
             ]);
             let documents = chunk::format(&bytes, &config.format).documents;
-            let packed = config.packing.pack(documents);
+            let packed = crate::pack_all(&config.packing, documents);
             let [record] = packed.records() else {
                 panic!("{} records", packed.records().len());
             };

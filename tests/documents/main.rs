@@ -17,7 +17,9 @@ mod strategies;
 
 use std::path::PathBuf;
 
+use firehose::chunk::Documents;
 use firehose::config::Config;
+use firehose::pack::{Packed, Packing};
 use proptest::test_runner::Config as ProptestConfig;
 
 /// The recorded chunks.
@@ -36,6 +38,11 @@ fn config(options: &[(&str, &str)]) -> Config {
         found.map(|(_, value)| (*value).to_owned())
     })
     .unwrap()
+}
+
+fn pack_all(packing: &Packing, documents: Documents) -> Packed {
+    let all = documents.all();
+    packing.pack(documents, &[all])
 }
 
 /// A failure shows its input; no file of it is kept.

@@ -163,7 +163,7 @@ fn options_do_to_recorded_chunks_what_they_say() {
     for case in CASES {
         let config = crate::config(case.options);
         let formatted = format(case.chunk, &config);
-        let packed = config.packing.pack(formatted.documents);
+        let packed = crate::pack_all(&config.packing, formatted.documents);
         let text = |record| String::from_utf8(packed.data(record).to_vec()).unwrap();
         let records: Vec<String> = packed.records().iter().map(text).collect();
         assert_eq!(

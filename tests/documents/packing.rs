@@ -46,7 +46,7 @@ fn check_records(
     packing: &Packing,
     texts: &[String],
 ) -> Result<(Packed, Vec<Vec<u8>>), TestCaseError> {
-    let packed = packing.pack(documents(texts));
+    let packed = crate::pack_all(packing, documents(texts));
     let mut next = 0;
     let mut plain = Vec::new();
     for record in packed.records() {
@@ -145,6 +145,31 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(cases(60))]
+
+    #[test]
+    fn only_the_wanted_documents_are_packed(
+        texts in texts(),
+        aggregation in aggregation(),
+        compression in compression(),
+        cuts in prop::collection::btree_set(0..60_usize, 0..12),
+    ) {
+        let packing = Packing { aggregation, compression };
+        let cuts: Vec<usize> = cuts.into_iter().filter(|cut| *cut < texts.len()).collect();
+        let wanted: Vec<_> = cuts.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect();
+        let packed = packing.pack(documents(&texts), &wanted);
+        let mut numbers = Vec::new();
+        for record in packed.records() {
+            let lines = texts[record.documents.clone()].iter().map(|text| format!("{text}\n"));
+            let data = decompressed(compression, packed.data(record));
+            prop_assert_eq!(String::from_utf8_lossy(&data), lines.collect::<String>());
+            numbers.extend(record.documents.clone());
+        }
+        prop_assert_eq!(numbers, wanted.into_iter().flatten().collect::<Vec<_>>());
+    }
+}
+
 /// Full records with the default aggregate size are billed at most 2 % over their bytes.
 fn check_bill(lengths: &[usize]) -> Result<(), TestCaseError> {
     let config = crate::config(&[("simple_aggregation", "true")]);
@@ -152,7 +177,7 @@ fn check_bill(lengths: &[usize]) -> Result<(), TestCaseError> {
         .iter()
         .map(|length| "x".repeat(length - 1))
         .collect();
-    let packed = config.packing.pack(documents(&texts));
+    let packed = crate::pack_all(&config.packing, documents(&texts));
     let (_last, full) = packed.records().split_last().unwrap();
     prop_assert!(!full.is_empty());
     for record in full {
@@ -187,7 +212,7 @@ fn the_worst_documents_for_the_bill_waste_under_2_percent() {
 #[test]
 fn a_batch_ends_at_500_records() {
     let texts: Vec<String> = (0..1300).map(|number| number.to_string()).collect();
-    let packed = crate::config(&[]).packing.pack(documents(&texts));
+    let packed = crate::pack_all(&crate::config(&[]).packing, documents(&texts));
     let lengths: Vec<usize> = packed.batches(4_194_304).iter().map(Vec::len).collect();
     assert_eq!(lengths, [500, 500, 300]);
 }
@@ -195,7 +220,7 @@ fn a_batch_ends_at_500_records() {
 #[test]
 fn a_batch_may_hold_the_byte_limit_exactly() {
     let texts: Vec<String> = vec!["x".repeat(99); 41];
-    let packed = crate::config(&[]).packing.pack(documents(&texts));
+    let packed = crate::pack_all(&crate::config(&[]).packing, documents(&texts));
     let lengths =
         |max_bytes| -> Vec<usize> { packed.batches(max_bytes).iter().map(Vec::len).collect() };
     assert_eq!(lengths(4100), [41]);

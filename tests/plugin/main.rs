@@ -10,4 +10,5 @@ mod delivery;
 mod host;
 mod instances;
 mod log;
+mod resume;
 mod scenarios;
