@@ -180,7 +180,9 @@ fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
             Cause::classify(None, response.raw().status().as_u16())
         }
         _ if is_about_credentials(error) => Cause::Credentials,
-        _ => Cause::Network,
+        SdkError::ConstructionFailure(_) => Cause::Network,
+        _ if is_about_connecting(error) => Cause::Network,
+        _ => Cause::Unanswered,
     };
     let text = match error {
         SdkError::ServiceError(service) => reason(service.err()),
@@ -190,6 +192,11 @@ fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
         cause,
         text: on_one_line(&text),
     }
+}
+
+fn is_about_connecting(error: &(dyn Error + 'static)) -> bool {
+    let mut errors = causes(error).filter_map(|error| error.downcast_ref());
+    errors.any(hyper_util::client::legacy::Error::is_connect)
 }
 
 fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {

@@ -10,8 +10,9 @@ use std::time::Duration;
 use crate::ca;
 use crate::compress::Compression;
 use crate::document::{Format, TimeKey};
+use crate::gate::Limits;
 use crate::ledger::Bounds;
-use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_STREAM_NAME};
+use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_STREAM_NAME, Quota};
 use crate::pack::{Aggregation, Packing};
 use crate::time_format::{self, TimeFormat};
 
@@ -22,6 +23,8 @@ pub struct Config {
     pub format: Format,
     pub packing: Packing,
     pub delivery: Delivery,
+    /// What the delivery stream may be sent.
+    pub gate: Limits,
     /// How much may be remembered of chunks that were handed back for a retry.
     pub resume: Bounds,
     pub access: Access,
@@ -101,6 +104,7 @@ impl Config {
                 max_bytes,
             },
             packing,
+            gate: options.gate(delivery.max_in_flight, &access)?,
             delivery,
             resume: options.resume()?,
             warnings: options.warnings(&access),
@@ -150,19 +154,14 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         Ok(value.unwrap_or(default))
     }
 
-    fn size(
-        &self,
-        key: &str,
-        default: usize,
-        range: RangeInclusive<usize>,
-    ) -> Result<usize, Error> {
+    fn size(&self, key: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
         let allowed = format!(
             "{} to {} bytes, such as 500K or 1M",
             range.start(),
             range.end()
         );
         let parse = |text: &str| value::size(text).filter(|size| range.contains(size));
-        Ok(self.parsed(key, &allowed, parse)?.unwrap_or(default))
+        self.parsed(key, &allowed, parse)
     }
 
     fn count(&self, key: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
@@ -225,11 +224,9 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
                 },
             )?;
         let aggregation = Aggregation {
-            max_bytes: self.size(
-                "aggregation_size",
-                DEFAULT_AGGREGATION_SIZE,
-                BILLING_UNIT..=MAX_RECORD_BYTES,
-            )?,
+            max_bytes: self
+                .size("aggregation_size", BILLING_UNIT..=MAX_RECORD_BYTES)?
+                .unwrap_or(DEFAULT_AGGREGATION_SIZE),
             max_documents: self
                 .count("aggregation_max_documents", 1..=1_000_000)?
                 .unwrap_or(usize::MAX),
@@ -248,11 +245,9 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         let flush_timeout = self.duration("flush_timeout", seconds(30), seconds(1)..=longest)?;
         Ok(Delivery {
             // A batch must be able to carry the largest record.
-            batch_size: self.size(
-                "batch_size",
-                MAX_BATCH_BYTES,
-                MAX_RECORD_BYTES..=MAX_BATCH_BYTES,
-            )?,
+            batch_size: self
+                .size("batch_size", MAX_RECORD_BYTES..=MAX_BATCH_BYTES)?
+                .unwrap_or(MAX_BATCH_BYTES),
             max_in_flight: self.count("max_in_flight", 1..=64)?.unwrap_or(4),
             request_timeout: self.duration(
                 "request_timeout",
@@ -264,12 +259,48 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
+    fn gate(&self, max_in_flight: usize, access: &Access) -> Result<Limits, Error> {
+        let quota = self.quota(access)?;
+        let bytes = self.size("max_bytes_per_second", 1_000..=1_000_000_000)?;
+        let records = self.count("max_records_per_second", 1..=1_000_000_000)?;
+        let requests = self.count("max_requests_per_second", 1..=1_000_000)?;
+        Ok(Limits {
+            max_in_flight,
+            bytes_per_second: bytes.or(quota.map(|quota| quota.bytes)),
+            records_per_second: records.or(quota.map(|quota| quota.records)),
+            requests_per_second: requests.or(quota.map(|quota| quota.requests)),
+        })
+    }
+
+    /// The default quota of a stream, where `quota` asks to keep to it.
+    fn quota(&self, access: &Access) -> Result<Option<Quota>, Error> {
+        let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "none" => Some(false),
+            "regional" => Some(true),
+            _ => None,
+        };
+        if !self
+            .parsed("quota", "none or regional", parse)?
+            .unwrap_or(false)
+        {
+            return Ok(None);
+        }
+        match &access.region {
+            Some(region) => Ok(Some(Quota::of(region))),
+            None => Err(Error(
+                "quota `regional` needs to know the region: set region too".to_owned(),
+            )),
+        }
+    }
+
     fn resume(&self) -> Result<Bounds, Error> {
         Ok(Bounds {
             max_chunks: self
                 .count("resume_max_chunks", 1..=1_000_000)?
                 .unwrap_or(1_000),
-            max_bytes: self.size("resume_max_bytes", 1_000_000, 1_000..=1_000_000_000)?,
+            max_bytes: self
+                .size("resume_max_bytes", 1_000..=1_000_000_000)?
+                .unwrap_or(1_000_000),
         })
     }
 

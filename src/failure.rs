@@ -7,8 +7,10 @@ pub enum Cause {
     Throttled,
     /// The service failed; after a whole call it is unknown what it stored.
     Server,
-    /// No whole answer came: connecting, TLS, a reset, a time-out.
+    /// No connection came about: DNS, TCP, TLS, a proxy.
     Network,
+    /// The call went out and no whole answer came: a reset, a time-out.
+    Unanswered,
     /// The clocks disagree.
     Clock,
     /// No credentials, or not the right ones.
@@ -92,6 +94,7 @@ impl Cause {
             Self::Throttled
             | Self::Server
             | Self::Network
+            | Self::Unanswered
             | Self::Clock
             | Self::Credentials
             | Self::Region
@@ -102,12 +105,31 @@ impl Cause {
         }
     }
 
+    /// Whether a call that failed may have been stored all the same.
+    pub fn is_ambiguous(self) -> bool {
+        matches!(self, Self::Server | Self::Unanswered)
+    }
+
+    /// Whether a new connection may be all it takes.
+    pub fn is_of_connection(self) -> bool {
+        matches!(self, Self::Network | Self::Unanswered)
+    }
+
+    /// Whether nothing is delivered until somebody mends something.
+    pub fn needs_operator(self) -> bool {
+        matches!(
+            self,
+            Self::Credentials | Self::Region | Self::NoStream | Self::Kms
+        )
+    }
+
     /// The name under which its log lines are rationed.
     pub fn topic(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
             Self::Server => "server",
             Self::Network => "network",
+            Self::Unanswered => "unanswered",
             Self::Clock => "clock",
             Self::Credentials => "credentials",
             Self::Region => "region",
@@ -129,6 +151,7 @@ impl Cause {
             Self::Network => {
                 "no answer from the endpoint: sent again; check network, DNS, proxy and certificates (ca_file)"
             }
+            Self::Unanswered => "the answer was lost: sent again; a duplicate is possible",
             Self::Clock => "this machine's clock and the service's disagree: set the clock",
             Self::Credentials => {
                 "AWS credentials are missing, expired or may not call firehose:PutRecordBatch on this stream"

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! ffi -> output -> chunk (msgpack, event, document: transcode, json, time_format, truncate)
-//!               -> ledger -> pack (compress) -> deliver (retry, failure) -> client (body) -> Firehose
+//!               -> ledger -> pack (compress) -> deliver (gate, failure) -> client (body) -> Firehose
 //! ```
 //!
 //! - [`ffi`] is what Fluent Bit calls. Flush hands the chunk to the embedded [`runtime`] and waits.
@@ -15,7 +15,7 @@
 //!   out of time; [`output`] turns that into the answer to the host.
 //! - [`client`] is the only module that names the AWS SDK.
 //!
-//! Everything up to [`pack`], and [`failure`] and [`retry`], is pure: no tokio, no AWS types. Code
+//! Everything up to [`pack`], and and [`failure`], is pure: no tokio, no AWS types. Code
 //! that is `unsafe` is in [`ffi`] alone.
 
 #![deny(unsafe_code)]
@@ -31,6 +31,7 @@ pub mod document;
 pub mod event;
 pub mod failure;
 pub mod ffi;
+pub mod gate;
 pub mod json;
 pub mod ledger;
 pub mod limits;
@@ -38,7 +39,6 @@ pub mod log;
 pub mod msgpack;
 pub mod output;
 pub mod pack;
-pub mod retry;
 pub mod runtime;
 pub mod time_format;
 pub mod transcode;

@@ -18,3 +18,30 @@ pub const MAX_STREAM_NAME: usize = 64;
 /// Every record is billed as if it had a multiple of this many bytes.
 /// Source: <https://aws.amazon.com/firehose/pricing/>.
 pub const BILLING_UNIT: usize = 5 * 1024;
+
+/// What a stream with direct PUTs takes by default, in a second.
+/// Source: <https://docs.aws.amazon.com/firehose/latest/dev/limits.html>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    pub bytes: usize,
+    pub records: usize,
+    pub requests: usize,
+}
+
+impl Quota {
+    pub fn of(region: &str) -> Self {
+        const MIB: usize = 1024 * 1024;
+        match region {
+            "us-east-1" | "us-west-2" | "eu-west-1" => Self {
+                bytes: 5 * MIB,
+                records: 500_000,
+                requests: 2_000,
+            },
+            _ => Self {
+                bytes: MIB,
+                records: 100_000,
+                requests: 1_000,
+            },
+        }
+    }
+}

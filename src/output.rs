@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::chunk::{self, Formatted};
 use crate::client::Firehose;
 use crate::config::Config;
 use crate::deliver::{Delivered, Dispatch};
+use crate::gate::Gate;
 use crate::ledger::{Key, Ledger, Left};
 use crate::log::{Level, Limiter, Sink, count};
 
@@ -29,7 +29,7 @@ pub enum Verdict {
 pub struct Output {
     config: Config,
     firehose: Firehose,
-    in_flight: Semaphore,
+    gate: Arc<Gate>,
     ledger: Arc<Ledger>,
     limiter: Limiter,
     totals: Totals,
@@ -44,6 +44,7 @@ struct Totals {
     bytes: AtomicU64,
     billed_bytes: AtomicU64,
     refused_records: AtomicU64,
+    ambiguous_records: AtomicU64,
     dropped: AtomicU64,
     truncated: AtomicU64,
     retried_chunks: AtomicU64,
@@ -53,15 +54,16 @@ struct Totals {
 
 impl Output {
     pub fn new(config: Config, max_level: Level) -> Self {
-        // All that makes the same chunk other documents, or leads them elsewhere.
-        let scope = format!(
-            "{} {:?} {:?} {:?}",
-            config.delivery_stream, config.access.region, config.access.endpoint, config.format
+        let stream = format!(
+            "{} {:?} {:?}",
+            config.delivery_stream, config.access.region, config.access.endpoint
         );
+        // All that makes the same chunk other documents, or leads them elsewhere.
+        let scope = format!("{stream} {:?}", config.format);
         Self {
             ledger: Ledger::of(&scope, config.resume),
             firehose: Firehose::new(config.delivery_stream.clone(), config.access.clone()),
-            in_flight: Semaphore::new(config.delivery.max_in_flight),
+            gate: Gate::of(&stream, config.gate),
             limiter: Limiter::new(max_level),
             totals: Totals::default(),
             config,
@@ -88,7 +90,7 @@ impl Output {
         let dispatch = Dispatch {
             service: &self.firehose,
             options: &self.config.delivery,
-            in_flight: &self.in_flight,
+            gate: &self.gate,
             limiter: &self.limiter,
             sink,
             random: fastrand::f64,
@@ -204,7 +206,7 @@ impl Output {
         let totals = &self.totals;
         format!(
             "delivered {} documents in {} records and {} calls: {} bytes, billed as {}; \
-             records refused and sent again: {}; chunks handed back for a retry: {}, resumed: {}, \
+             records refused and sent again: {}, ambiguous: {}; chunks handed back for a retry: {}, resumed: {}, \
              forgotten: {}; events dropped: {}; documents truncated: {}",
             get(&totals.documents),
             get(&totals.records),
@@ -212,6 +214,7 @@ impl Output {
             get(&totals.bytes),
             get(&totals.billed_bytes),
             get(&totals.refused_records),
+            get(&totals.ambiguous_records),
             get(&totals.retried_chunks),
             get(&totals.resumed_chunks),
             get(&totals.forgotten_chunks),
@@ -229,6 +232,7 @@ impl Totals {
         add(&self.bytes, delivered.bytes);
         add(&self.billed_bytes, delivered.billed_bytes);
         add(&self.refused_records, delivered.refused_records);
+        add(&self.ambiguous_records, delivered.ambiguous_records);
         add(&self.dropped, delivered.dropped_documents);
     }
 }

@@ -1,10 +1,10 @@
-//! Packs documents into Firehose records, and records into batches.
+//! Packs documents into Firehose records.
 
 use std::ops::Range;
 
 use crate::chunk::Documents;
 use crate::compress::Compression;
-use crate::limits::{MAX_BATCH_RECORDS, MAX_RECORD_BYTES};
+use crate::limits::MAX_RECORD_BYTES;
 
 /// How documents become records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,27 +45,6 @@ impl Packed {
 
     pub fn data(&self, record: &Record) -> &[u8] {
         &self.bytes[record.data.clone()]
-    }
-
-    /// Groups all records, in order, into batches that the service takes in one call.
-    pub fn batches(&self, max_bytes: usize) -> Vec<Vec<usize>> {
-        let mut batches = Vec::new();
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        for (number, record) in self.records.iter().enumerate() {
-            let length = record.data.len();
-            let is_full = batch.len() == MAX_BATCH_RECORDS || bytes + length > max_bytes;
-            if is_full && !batch.is_empty() {
-                batches.push(std::mem::take(&mut batch));
-                bytes = 0;
-            }
-            batch.push(number);
-            bytes += length;
-        }
-        if !batch.is_empty() {
-            batches.push(batch);
-        }
-        batches
     }
 }
 

@@ -3,11 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Mutex;
 
 use super::*;
 use crate::chunk;
 use crate::document::Format;
+use crate::gate::{FIRST_PAUSE, Limits};
 use crate::pack::Packing;
 
 /// What the service does with one call.
@@ -105,7 +107,7 @@ impl Sink for Lines {
 }
 
 /// Records of one letter each.
-fn packed(letters: &str) -> Packed {
+pub(super) fn packed(letters: &str) -> Packed {
     let mut bytes = Vec::new();
     for letter in letters.chars() {
         let body = rmpv::Value::Map(vec![("l".into(), letter.to_string().into())]);
@@ -138,6 +140,15 @@ fn left(delivered: &Delivered) -> usize {
     delivered.undelivered.iter().map(Range::len).sum()
 }
 
+fn gate(options: &Delivery) -> Gate {
+    Gate::new(Limits {
+        max_in_flight: options.max_in_flight,
+        bytes_per_second: None,
+        records_per_second: None,
+        requests_per_second: None,
+    })
+}
+
 struct Told {
     delivered: Delivered,
     calls: Vec<String>,
@@ -153,7 +164,7 @@ async fn tell(letters: &str, options: &Delivery, answers: &[Answer]) -> Told {
     let dispatch = Dispatch {
         service: &script,
         options,
-        in_flight: &Semaphore::new(options.max_in_flight),
+        gate: &gate(options),
         limiter: &Limiter::new(Level::Debug),
         sink: &lines,
         random: || 1.0,
@@ -272,14 +283,14 @@ async fn a_network_error_is_sent_again_at_once_but_only_once() {
     let answers = [&answers[..], &[Answer::Accept]].concat();
     let told = tell("a", &OPTIONS, &answers).await;
     assert_eq!(told.calls.len(), 3);
-    assert_eq!(told.elapsed, Backoff::FIRST);
+    assert_eq!(told.elapsed, FIRST_PAUSE);
 
     let options = Delivery {
         auto_retry_requests: false,
         ..OPTIONS
     };
     let told = tell("a", &options, &answers).await;
-    assert_eq!(told.elapsed, Backoff::FIRST * 3);
+    assert_eq!(told.elapsed, FIRST_PAUSE * 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,7 +305,7 @@ async fn no_story_outlasts_the_flush() {
         let told = tell("abcd", &OPTIONS, &[answer]).await;
         assert!(told.elapsed <= OPTIONS.flush_timeout, "{answer:?}");
         // It is not given up long before its time either.
-        let earliest = OPTIONS.flush_timeout - Backoff::LONGEST - SHORTEST_CALL;
+        let earliest = OPTIONS.flush_timeout - OPTIONS.request_timeout;
         assert!(told.elapsed >= earliest, "{answer:?}: {:?}", told.elapsed);
         let accepted = told.accepted.len();
         assert_eq!(left(&told.delivered), 4 - accepted, "{answer:?}");
@@ -328,7 +339,7 @@ async fn calls_under_way_are_limited() {
             let now = *self.now.lock().unwrap();
             let most = now.max(*self.most.lock().unwrap());
             *self.most.lock().unwrap() = most;
-            sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             *self.now.lock().unwrap() -= 1;
             Ok(vec![Ok(()); records.len()])
         }
@@ -345,7 +356,7 @@ async fn calls_under_way_are_limited() {
     let dispatch = Dispatch {
         service: &gauge,
         options: &options,
-        in_flight: &Semaphore::new(options.max_in_flight),
+        gate: &gate(&options),
         limiter: &Limiter::new(Level::Debug),
         sink: &Lines::default(),
         random: || 1.0,

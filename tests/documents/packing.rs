@@ -64,32 +64,6 @@ fn check_records(
     Ok((packed, plain))
 }
 
-fn check_batches(packed: &Packed, max_bytes: usize) -> Result<(), TestCaseError> {
-    let batches = packed.batches(max_bytes);
-    let all: Vec<usize> = (0..packed.records().len()).collect();
-    prop_assert_eq!(
-        batches.concat(),
-        all,
-        "records left out, twice or out of order"
-    );
-    let bytes = |numbers: &[usize]| -> usize {
-        let records = numbers.iter().map(|number| &packed.records()[*number]);
-        records.map(|record| packed.data(record).len()).sum()
-    };
-    for (number, batch) in batches.iter().enumerate() {
-        prop_assert!((1..=500).contains(&batch.len()), "{} records", batch.len());
-        prop_assert!(bytes(batch) <= max_bytes);
-        if let Some(next) = batches.get(number + 1) {
-            let with_next = bytes(batch) + bytes(&next[..1]);
-            prop_assert!(
-                batch.len() == 500 || with_next > max_bytes,
-                "a call too many"
-            );
-        }
-    }
-    Ok(())
-}
-
 fn compression() -> impl Strategy<Value = Option<Compression>> {
     select(vec![
         None,
@@ -123,11 +97,9 @@ proptest! {
         texts in texts(),
         aggregation in aggregation(),
         compression in compression(),
-        batch_bytes in 2000..5000_usize,
     ) {
         let packing = Packing { aggregation, compression };
         let (packed, plain) = check_records(&packing, &texts)?;
-        check_batches(&packed, batch_bytes)?;
         let Some(aggregation) = aggregation else {
             prop_assert_eq!(packed.records().len(), texts.len());
             return Ok(());
@@ -207,24 +179,6 @@ fn the_worst_documents_for_the_bill_waste_under_2_percent() {
     for length in [1024, 4000, BILLING_UNIT - 1, BILLING_UNIT] {
         check_bill(&vec![length; 600_000 / length]).unwrap();
     }
-}
-
-#[test]
-fn a_batch_ends_at_500_records() {
-    let texts: Vec<String> = (0..1300).map(|number| number.to_string()).collect();
-    let packed = crate::pack_all(&crate::config(&[]).packing, documents(&texts));
-    let lengths: Vec<usize> = packed.batches(4_194_304).iter().map(Vec::len).collect();
-    assert_eq!(lengths, [500, 500, 300]);
-}
-
-#[test]
-fn a_batch_may_hold_the_byte_limit_exactly() {
-    let texts: Vec<String> = vec!["x".repeat(99); 41];
-    let packed = crate::pack_all(&crate::config(&[]).packing, documents(&texts));
-    let lengths =
-        |max_bytes| -> Vec<usize> { packed.batches(max_bytes).iter().map(Vec::len).collect() };
-    assert_eq!(lengths(4100), [41]);
-    assert_eq!(lengths(4099), [40, 1]);
 }
 
 /// Compressing must not throw away what aggregating is for: many documents in a record.

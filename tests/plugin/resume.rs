@@ -9,14 +9,14 @@ use crate::support::logs::{Difference, assert_exactly_once, http_logs};
 use crate::support::service::Service;
 
 /// Accepts about half of the records, then nothing for longer than a flush of a second lasts
-/// (whose waits allow for five calls of a batch), then everything.
+/// (whose pauses allow for four calls), then everything.
 const HALF_THEN_NOTHING: &str = "
     seed = 7
     [[step]]
     repeat = 2
     refuse_share = 0.5
     [[step]]
-    repeat = 12
+    repeat = 5
     refuse = \"all\"
 ";
 

@@ -89,8 +89,8 @@ fn only_refused_records_go_out_again() {
 
 #[test]
 fn a_chunk_refused_for_a_whole_flush_is_delivered_by_a_later_one() {
-    // In one second there is time for five calls and no more.
-    let service = Service::with_scenario("[[step]]\nrepeat = 6\nrefuse = \"all\"");
+    // In one second there is time for four calls and no more.
+    let service = Service::with_scenario("[[step]]\nrepeat = 5\nrefuse = \"all\"");
     let host = Host::start(HostVersion::V5_1);
     let extra = [("flush_timeout", "1s"), ("simple_aggregation", "true")];
     let instance = host.init("later", &with(&extra, service.options("logs")));

@@ -1,0 +1,280 @@
+//! Lets calls of one delivery stream through at the rate the stream takes, for all flushes and
+//! outputs of the process that use it.
+//!
+//! While the gate is closed flushes wait in it, so chunks stay in Fluent Bit's storage, and the
+//! limits of the inputs come to bear.
+
+mod bucket;
+mod pace;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use bucket::Bucket;
+use pace::Pace;
+
+/// What one stream may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls under way at once.
+    pub max_in_flight: usize,
+    /// Fixed rates, beside those that the stream itself makes known by throttling.
+    pub bytes_per_second: Option<usize>,
+    pub records_per_second: Option<usize>,
+    pub requests_per_second: Option<usize>,
+}
+
+/// The gate of one delivery stream.
+#[derive(Debug)]
+pub struct Gate {
+    limits: Limits,
+    /// Flushes take turns in the order they came.
+    turnstile: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    /// A call ended.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    in_flight: usize,
+    pace: Pace,
+    fixed: Vec<(Unit, Bucket)>,
+    /// Nothing passes before this.
+    closed_until: Instant,
+    /// Calls in a row of which nothing was accepted.
+    strikes: u32,
+    /// Whether a strike was let off, as it may have been the connection's.
+    is_let_off: bool,
+    /// An operator must mend something: one call at a time finds out whether that was done.
+    is_probing: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    Bytes,
+    Records,
+    Requests,
+}
+
+/// The right to decide on the next call.
+pub struct Turn<'g> {
+    gate: &'g Gate,
+    _turn: tokio::sync::MutexGuard<'g, ()>,
+}
+
+/// The right to make one call, which ends when it is dropped.
+#[derive(Debug)]
+pub struct Pass<'g> {
+    gate: &'g Gate,
+    began: Instant,
+    bytes: usize,
+}
+
+/// The first pause after a call of which nothing was accepted; it doubles with each in a row.
+pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The gates of the process that are in use, by what names a stream.
+static GATES: Mutex<BTreeMap<String, Weak<Gate>>> = Mutex::new(BTreeMap::new());
+
+impl Gate {
+    pub fn new(limits: Limits) -> Self {
+        let now = Instant::now();
+        let fixed = [
+            (Unit::Bytes, limits.bytes_per_second),
+            (Unit::Records, limits.records_per_second),
+            (Unit::Requests, limits.requests_per_second),
+        ];
+        let bucket = |(unit, rate): (Unit, Option<usize>)| {
+            let rate = rate? as f64;
+            Some((unit, Bucket::new(rate, now)))
+        };
+        Self {
+            limits,
+            turnstile: tokio::sync::Mutex::default(),
+            state: Mutex::new(State {
+                in_flight: 0,
+                pace: Pace::new(),
+                fixed: fixed.into_iter().filter_map(bucket).collect(),
+                closed_until: now,
+                strikes: 0,
+                is_let_off: false,
+                is_probing: false,
+            }),
+            changed: Notify::new(),
+        }
+    }
+
+    /// The gate that all outputs of a stream share; the first one's limits are the stream's.
+    pub fn of(stream: &str, limits: Limits) -> Arc<Self> {
+        let mut gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
+        gates.retain(|_, gate| gate.strong_count() > 0);
+        if let Some(gate) = gates.get(stream).and_then(Weak::upgrade) {
+            return gate;
+        }
+        let gate = Arc::new(Self::new(limits));
+        gates.insert(stream.to_owned(), Arc::downgrade(&gate));
+        gate
+    }
+
+    /// Waits behind the flushes that came before.
+    pub async fn turn(&self) -> Turn<'_> {
+        Turn {
+            gate: self,
+            _turn: self.turnstile.lock().await,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'g> Turn<'g> {
+    /// The bytes that the next call should carry at most.
+    pub fn max_bytes(&self) -> usize {
+        self.gate.state().pace.call_bytes()
+    }
+
+    /// Waits until a call of this size may be made.
+    pub async fn pass(self, bytes: usize, records: usize) -> Pass<'g> {
+        let gate = self.gate;
+        loop {
+            let changed = gate.changed.notified();
+            let until = {
+                let mut state = gate.state();
+                let now = Instant::now();
+                match state.admit(now, &gate.limits) {
+                    Admission::Now => {
+                        state.enter(bytes, records);
+                        return Pass {
+                            gate,
+                            began: now,
+                            bytes,
+                        };
+                    }
+                    Admission::At(time) => Some(time),
+                    Admission::AfterACall => None,
+                }
+            };
+            match until {
+                None => changed.await,
+                Some(time) => _ = timeout_at(time, changed).await,
+            }
+        }
+    }
+}
+
+enum Admission {
+    Now,
+    At(Instant),
+    AfterACall,
+}
+
+impl State {
+    fn admit(&mut self, now: Instant, limits: &Limits) -> Admission {
+        let most = if self.is_probing {
+            1
+        } else {
+            limits.max_in_flight
+        };
+        if self.in_flight >= most {
+            return Admission::AfterACall;
+        }
+        let waits = self.fixed.iter_mut().map(|(_, bucket)| bucket.wait(now));
+        let wait = waits.fold(self.pace.wait(now), Duration::max);
+        let time = self.closed_until.max(now + wait);
+        if time > now {
+            return Admission::At(time);
+        }
+        Admission::Now
+    }
+
+    fn enter(&mut self, bytes: usize, records: usize) {
+        self.in_flight += 1;
+        self.pace.take(bytes);
+        for (unit, bucket) in &mut self.fixed {
+            bucket.take(match unit {
+                Unit::Bytes => bytes,
+                Unit::Records => records,
+                Unit::Requests => 1,
+            });
+        }
+    }
+
+    /// Something was accepted.
+    fn recover(&mut self) {
+        self.strikes = 0;
+        self.is_let_off = false;
+        self.is_probing = false;
+    }
+
+    fn close(&mut self, now: Instant, random: f64) {
+        let pause = FIRST_PAUSE
+            .saturating_mul(1_u32.checked_shl(self.strikes).unwrap_or(u32::MAX))
+            .min(LONGEST_PAUSE);
+        self.strikes = self.strikes.saturating_add(1);
+        let until = now + pause.mul_f64(0.5 + random / 2.0);
+        self.closed_until = self.closed_until.max(until);
+    }
+}
+
+impl Pass<'_> {
+    /// The stream accepted the call as a whole.
+    pub fn accepted(self) {
+        let mut state = self.gate.state();
+        state.pace.accepted(Instant::now(), self.bytes);
+        state.recover();
+    }
+
+    /// The stream accepted so many bytes and refused the rest. `random` is within 0.0 and 1.0.
+    pub fn throttled(self, accepted: usize, random: f64) {
+        let now = Instant::now();
+        let mut state = self.gate.state();
+        state.pace.throttled(now, self.began, accepted, self.bytes);
+        if accepted > 0 {
+            state.recover();
+        } else {
+            state.is_probing = false;
+            state.close(now, random);
+        }
+    }
+
+    /// Nothing was accepted, for a cause that passes. `at_once` lets the first such call off.
+    pub fn failed(self, at_once: bool, random: f64) {
+        let mut state = self.gate.state();
+        if at_once && !std::mem::replace(&mut state.is_let_off, true) {
+            return;
+        }
+        state.close(Instant::now(), random);
+    }
+
+    /// Whether no call failed since the last that was accepted.
+    pub fn is_first_failure(&self) -> bool {
+        let state = self.gate.state();
+        state.strikes == 0 && !state.is_let_off
+    }
+
+    /// Nothing can be delivered until an operator mends something.
+    pub fn blocked(self, random: f64) {
+        let now = Instant::now();
+        let mut state = self.gate.state();
+        state.is_probing = true;
+        state.close(now, random);
+    }
+}
+
+impl Drop for Pass<'_> {
+    fn drop(&mut self) {
+        self.gate.state().in_flight -= 1;
+        self.gate.changed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests;
