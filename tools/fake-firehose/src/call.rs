@@ -63,6 +63,14 @@ impl Call {
         self.ends.len()
     }
 
+    /// The data of each record.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts
+            .zip(&self.ends)
+            .map(|(&start, &end)| &self.data[start..end])
+    }
+
     /// Drops the records that `accepted` says no to; `accepted` has one entry for each record.
     pub(crate) fn retain(&mut self, accepted: &[bool]) {
         let ends = std::mem::take(&mut self.ends);
@@ -77,6 +85,22 @@ impl Call {
             start = end;
         }
         self.data.truncate(kept);
+    }
+}
+
+#[cfg(test)]
+impl Call {
+    pub(crate) fn of(stream: &str, records: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Call {
+        let mut call = Call {
+            stream: stream.to_owned(),
+            data: Vec::new(),
+            ends: Vec::new(),
+        };
+        for record in records {
+            call.data.extend_from_slice(record.as_ref());
+            call.ends.push(call.data.len());
+        }
+        call
     }
 }
 

@@ -6,18 +6,19 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 
 use crate::body::ReplyBody;
-use crate::memory::Memory;
+use crate::wire::Service;
 
 /// Paths from here on belong to the control API, not to the service.
 pub(crate) const PREFIX: &str = "/_fake";
 
-pub(crate) fn answer<B>(memory: &Memory, request: &Request<B>) -> Response<ReplyBody> {
+pub(crate) fn answer<B>(service: &Service, request: &Request<B>) -> Response<ReplyBody> {
+    let memory = &service.memory;
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/_fake/stats") => json(&memory.stats()),
         (&Method::GET, "/_fake/requests") => json(&memory.requests()),
-        (&Method::GET, "/_fake/documents") => reply("application/octet-stream", memory.documents()),
+        (&Method::GET, "/_fake/documents") => reply("application/octet-stream", documents(service)),
         (&Method::DELETE, "/_fake") => {
-            memory.reset();
+            service.reset();
             json(&memory.stats())
         }
         _ => {
@@ -31,6 +32,11 @@ pub(crate) fn answer<B>(memory: &Memory, request: &Request<B>) -> Response<Reply
             response
         }
     }
+}
+
+fn documents(service: &Service) -> Vec<Bytes> {
+    let calls = service.memory.calls(0);
+    calls.into_iter().map(|call| call.data).collect()
 }
 
 fn json(value: &impl Serialize) -> Response<ReplyBody> {

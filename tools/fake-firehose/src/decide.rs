@@ -8,6 +8,7 @@ use crate::call::Call;
 use crate::error::ServiceError;
 use crate::limits;
 use crate::memory::Outcome;
+use crate::quota::{Throttle, slow_down};
 use crate::reply;
 use crate::scenario::{Fault, ReplyShape, Scenario, Step, When, Which};
 
@@ -38,18 +39,39 @@ pub(crate) struct Answer {
     pub(crate) close: bool,
 }
 
-/// What the scenario has in store for the request of this number, which carries a valid call.
-pub(crate) fn decide(scenario: &Scenario, request: u64, call: &Call) -> Decision {
-    let records = call.records();
-    let Some(step) = scenario.step(request) else {
-        return success(request, vec![true; records], None, ReplyShape::Whole);
-    };
-    let mut decision = if is_over_lower_limits(step, call) {
-        failure(&limits::call_too_large(), vec![false; records])
+/// What becomes of a valid call, which the request of this number carries.
+///
+/// The quota comes first, as at the service's own door; what the call would store then uses it up.
+pub(crate) fn decide(
+    scenario: &Scenario,
+    throttle: &mut Throttle,
+    now: Duration,
+    request: u64,
+    call: &Call,
+) -> Decision {
+    let nothing = || vec![false; call.records()];
+    let quota = throttle.stream(&call.stream, now);
+    if let Err(error) = quota.take_request() {
+        return failure(&error, nothing());
+    }
+    if is_poisoned(scenario, call) {
+        return failure(&limits::invalid_data(), nothing());
+    }
+    let step = scenario.step(request);
+    let mut decision = if step.is_some_and(|step| is_over_lower_limits(step, call)) {
+        failure(&limits::call_too_large(), nothing())
     } else {
-        apply(&step.fault, step.reply, scenario.seed, request, records)
+        let fault = step.map_or(&Fault::Accept, |step| &step.fault);
+        let mut stored = stored(fault, scenario.seed, request, call.records());
+        quota.take_records(call, &mut stored);
+        apply(
+            fault,
+            step.map(|step| step.reply).unwrap_or_default(),
+            request,
+            stored,
+        )
     };
-    if let Delivery::Answer(answer) = &mut decision.delivery {
+    if let (Some(step), Delivery::Answer(answer)) = (step, &mut decision.delivery) {
         answer.delay = step.delay;
         answer.drip = step.drip;
         answer.close = step.close;
@@ -78,6 +100,14 @@ impl Answer {
     }
 }
 
+fn is_poisoned(scenario: &Scenario, call: &Call) -> bool {
+    let Some(poison) = &scenario.poison else {
+        return false;
+    };
+    let finder = memchr::memmem::Finder::new(poison);
+    call.iter().any(|record| finder.find(record).is_some())
+}
+
 fn is_over_lower_limits(step: &Step, call: &Call) -> bool {
     step.max_bytes.is_some_and(|most| call.data.len() > most)
         || step
@@ -85,53 +115,61 @@ fn is_over_lower_limits(step: &Step, call: &Call) -> bool {
             .is_some_and(|most| call.records() > most)
 }
 
-fn apply(fault: &Fault, shape: ReplyShape, seed: u64, request: u64, records: usize) -> Decision {
+/// Which records the fault alone would let be stored.
+fn stored(fault: &Fault, seed: u64, request: u64, records: usize) -> Vec<bool> {
     match fault {
-        Fault::Accept => success(request, vec![true; records], None, shape),
-        Fault::Refuse {
-            which,
-            code,
-            message,
-        } => {
-            let stored = (0..records)
-                .map(|index| !is_refused(which, seed, request, index))
-                .collect();
-            success(request, stored, Some((code, message)), shape)
+        Fault::Accept => vec![true; records],
+        Fault::Refuse { which, .. } => (0..records)
+            .map(|index| !is_refused(which, seed, request, index))
+            .collect(),
+        Fault::Fail { stored, .. } | Fault::Hang { stored } => vec![*stored; records],
+        Fault::Reset(when) => vec![*when == When::After; records],
+    }
+}
+
+fn apply(fault: &Fault, shape: ReplyShape, request: u64, stored: Vec<bool>) -> Decision {
+    match fault {
+        Fault::Accept => {
+            let refusal = slow_down();
+            success(request, stored, &refusal.kind, &refusal.message, shape)
         }
+        Fault::Refuse { code, message, .. } => success(request, stored, code, message, shape),
         Fault::Fail {
             status,
             kind,
             message,
-            stored,
+            ..
         } => {
             let error = ServiceError {
                 status: *status,
                 kind: kind.clone().into(),
                 message: message.clone().into(),
             };
-            failure(&error, vec![*stored; records])
+            failure(&error, stored)
         }
-        Fault::Hang { stored } => Decision {
+        Fault::Hang { .. } => Decision {
             outcome: Outcome::Hung,
-            stored: vec![*stored; records],
+            stored,
             delivery: Delivery::Hang,
         },
-        Fault::Reset(when) => Decision {
+        Fault::Reset(_) => Decision {
             outcome: Outcome::Reset,
-            stored: vec![*when == When::After; records],
+            stored,
             delivery: Delivery::Reset,
         },
     }
 }
 
+/// An answer with status 200; `code` and `message` are for the records that are not stored.
 fn success(
     request: u64,
     stored: Vec<bool>,
-    refusal: Option<(&str, &str)>,
+    code: &str,
+    message: &str,
     shape: ReplyShape,
 ) -> Decision {
     let all = stored.iter().all(|&stored| stored);
-    let body = reply::success(request, &stored, refusal, shape);
+    let body = reply::success(request, &stored, (code, message), shape);
     Decision {
         outcome: if all {
             Outcome::Accepted
@@ -168,15 +206,18 @@ mod tests {
     use super::*;
 
     fn call(records: usize) -> Call {
-        Call {
-            stream: "logs".to_owned(),
-            data: vec![b'\n'; records],
-            ends: (1..=records).collect(),
-        }
+        Call::of("logs", vec!["\n"; records])
     }
 
     fn decision(steps: &str, request: u64, records: usize) -> Decision {
-        decide(&Scenario::parse(steps).unwrap(), request, &call(records))
+        decide_on(steps, request, &call(records))
+    }
+
+    /// By a quota that nothing was taken from yet.
+    fn decide_on(scenario: &str, request: u64, call: &Call) -> Decision {
+        let scenario = Scenario::parse(scenario).unwrap();
+        let mut throttle = Throttle::new(scenario.quotas.clone());
+        decide(&scenario, &mut throttle, Duration::ZERO, request, call)
     }
 
     fn refused(decision: &Decision) -> usize {
@@ -305,5 +346,61 @@ mod tests {
             assert!(!answer.body.is_empty());
             assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).is_err());
         }
+    }
+
+    #[test]
+    fn what_is_over_the_quota_is_refused_whatever_the_step_says_of_it() {
+        let quota = "[quota]\nrecords_per_second = 3\n[[step]]\n";
+        let decided = |step: &str| decision(&format!("{quota}{step}"), 0, 5);
+        for step in ["", "refuse = [4]", "reply = \"garbage\""] {
+            assert_eq!(decided(step).stored, [true, true, true, false, false]);
+            assert_eq!(decided(step).outcome, Outcome::Refused, "{step}");
+        }
+        assert_eq!(
+            json(&decided("")).pointer("/RequestResponses/3").unwrap(),
+            &serde_json::json!({
+                "ErrorCode": "ServiceUnavailableException", "ErrorMessage": "Slow down.",
+            })
+        );
+        // Refused records use nothing up; those of a lost answer do.
+        let refused = decided("refuse = [0, 1]");
+        assert_eq!(refused.stored, [false, false, true, true, true]);
+        let unanswered = decided("hang = true\nstored = true");
+        assert_eq!(unanswered.stored, [true, true, true, false, false]);
+        assert_eq!(decided("status = 500\ntype = \"T\"").stored, [false; 5]);
+    }
+
+    #[test]
+    fn a_request_over_the_quota_fails_and_stores_nothing() {
+        let scenario = Scenario::parse("[quota]\nrequests_per_second = 1").unwrap();
+        let mut throttle = Throttle::new(scenario.quotas.clone());
+        let mut decide = |ms, request| {
+            let now = Duration::from_millis(ms);
+            decide(&scenario, &mut throttle, now, request, &call(2))
+        };
+        assert_eq!(decide(0, 0).outcome, Outcome::Accepted);
+        let over = decide(0, 1);
+        assert_eq!(over.stored, [false; 2]);
+        assert_eq!(json(&over)["__type"], "ServiceUnavailableException");
+        assert!(matches!(
+            over.delivery,
+            Delivery::Answer(Answer { status: 503, .. })
+        ));
+        assert_eq!(decide(1_000, 2).outcome, Outcome::Accepted);
+    }
+
+    #[test]
+    fn a_call_is_poisoned_by_one_record_and_not_by_two_together() {
+        let decided = |records: &[&str]| {
+            let scenario = "poison = \"bad\"\n[[step]]\nrefuse = \"all\"";
+            decide_on(scenario, 0, &Call::of("logs", records))
+        };
+        let poisoned = decided(&["fine", "a bad one", "fine"]);
+        assert_eq!(
+            poisoned.outcome,
+            Outcome::Error("InvalidArgumentException".to_owned())
+        );
+        assert_eq!(poisoned.stored, [false; 3]);
+        assert_eq!(decided(&["a b", "ad"]).outcome, Outcome::Refused);
     }
 }

@@ -20,7 +20,7 @@
 //! ```text
 //! server -> wire -> sigv4, call, limits -> decide -> memory -> reply -> wire
 //!                                            ^
-//!                                         scenario
+//!                                     scenario, quota
 //! ```
 //!
 //! `wire`, with `body` and `control`, is the only one that knows of HTTP, `server` and `tls` of sockets and certificates;
@@ -39,6 +39,7 @@ mod decide;
 mod error;
 pub mod limits;
 mod memory;
+pub mod quota;
 mod reply;
 pub mod scenario;
 mod server;
@@ -46,7 +47,7 @@ mod sigv4;
 mod tls;
 mod wire;
 
-pub use memory::{AcceptedRecord, Keep, Outcome, RequestLog, Stats};
+pub use memory::{AcceptedCall, AcceptedRecord, Keep, Outcome, RequestLog, Stats, StreamStats};
 pub use scenario::{Scenario, ScenarioError};
 pub use server::{DEFAULT_STREAM, FakeFirehose, Settings, StartError};
 pub use sigv4::{Credentials, EXAMPLE_ACCESS_KEY, EXAMPLE_SECRET_KEY};

@@ -85,6 +85,11 @@ pub(crate) fn call_too_large() -> ServiceError {
     )
 }
 
+/// What the service says of a call with data that it does not take.
+pub(crate) fn invalid_data() -> ServiceError {
+    ServiceError::bad_request("InvalidArgumentException", "Invalid record data")
+}
+
 /// What a record of this many bytes is billed as.
 pub(crate) fn billed_bytes(record_bytes: usize) -> u64 {
     (record_bytes.div_ceil(BILLING_UNIT) * BILLING_UNIT) as u64

@@ -29,6 +29,13 @@ pub struct AcceptedRecord {
     pub data: Bytes,
 }
 
+/// The accepted records of one call, end to end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptedCall {
+    pub stream: String,
+    pub data: Bytes,
+}
+
 /// Sums since the start or the last reset. All sizes are bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
@@ -50,6 +57,22 @@ pub struct Stats {
     pub raw_bytes: u64,
     /// The same with each record rounded up to [`limits::BILLING_UNIT`].
     pub billed_bytes: u64,
+    /// By the name of the stream; of calls that could be read.
+    pub streams: BTreeMap<String, StreamStats>,
+}
+
+/// Sums of one stream. All sizes are bytes of records before base64.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct StreamStats {
+    pub requests: u64,
+    /// What the calls carried, accepted or not.
+    pub sent_bytes: u64,
+    pub accepted_bytes: u64,
+    pub accepted_records: u64,
+    /// Milliseconds from the service's start to the first call that stored a record.
+    pub first_accepted_ms: Option<u64>,
+    /// The same of the last one.
+    pub last_accepted_ms: Option<u64>,
 }
 
 /// One request for the API.
@@ -60,6 +83,8 @@ pub struct RequestLog {
     pub number: u64,
     /// Which connection carried it; counts from zero.
     pub connection: u64,
+    /// Milliseconds from the service's start to the decision.
+    pub decided_ms: u64,
     pub outcome: Outcome,
     /// The stream named in the body; empty where no valid call could be read.
     pub stream: String,
@@ -106,8 +131,7 @@ struct State {
 }
 
 struct Kept {
-    stream: String,
-    data: Bytes,
+    call: AcceptedCall,
     ends: Vec<usize>,
 }
 
@@ -177,11 +201,17 @@ impl Memory {
         stats.documents += sums.documents;
         stats.raw_bytes += sums.raw_bytes;
         stats.billed_bytes += sums.billed_bytes;
+        if !request.stream.is_empty() {
+            let stream = stats.streams.entry(request.stream.clone()).or_default();
+            stream.add(&request, sums.raw_bytes);
+        }
         state.requests.push(request);
         if let (Keep::Records, Some(call)) = (self.keep, stored) {
             state.kept.push(Kept {
-                stream: call.stream,
-                data: call.data.into(),
+                call: AcceptedCall {
+                    stream: call.stream,
+                    data: call.data.into(),
+                },
                 ends: call.ends,
             });
         }
@@ -205,10 +235,11 @@ impl Memory {
         self.lock().requests.clone()
     }
 
-    /// The accepted bytes, one piece for each call that stored any.
-    pub(crate) fn documents(&self) -> Vec<Bytes> {
+    /// What each call that stored any records stored, but for the first `skipped` of them.
+    pub(crate) fn calls(&self, skipped: usize) -> Vec<AcceptedCall> {
         let state = self.lock();
-        state.kept.iter().map(|kept| kept.data.clone()).collect()
+        let kept = state.kept.iter().skip(skipped);
+        kept.map(|kept| kept.call.clone()).collect()
     }
 
     pub(crate) fn records(&self) -> Vec<AcceptedRecord> {
@@ -218,8 +249,8 @@ impl Memory {
             let mut start = 0;
             for &end in &kept.ends {
                 records.push(AcceptedRecord {
-                    stream: kept.stream.clone(),
-                    data: kept.data.slice(start..end),
+                    stream: kept.call.stream.clone(),
+                    data: kept.call.data.slice(start..end),
                 });
                 start = end;
             }
@@ -241,6 +272,19 @@ impl Memory {
         self.state
             .lock()
             .expect("no thread panics while it holds the memory")
+    }
+}
+
+impl StreamStats {
+    fn add(&mut self, request: &RequestLog, accepted_bytes: u64) {
+        self.requests += 1;
+        self.sent_bytes += request.raw_bytes;
+        self.accepted_bytes += accepted_bytes;
+        self.accepted_records += request.accepted;
+        if request.accepted > 0 {
+            self.first_accepted_ms.get_or_insert(request.decided_ms);
+            self.last_accepted_ms = Some(request.decided_ms);
+        }
     }
 }
 

@@ -17,19 +17,17 @@ const GARBAGE_BYTES: usize = 5_000_000;
 
 /// The answer with status 200: an entry for each record, in the request's order.
 ///
-/// `refusal` is the code and the message for the records that are not stored.
+/// `code` and `message` are for the records that are not stored.
 pub(crate) fn success(
     request: u64,
     stored: &[bool],
-    refusal: Option<(&str, &str)>,
+    (code, message): (&str, &str),
     shape: ReplyShape,
 ) -> Bytes {
     if shape == ReplyShape::Garbage {
         return garbage();
     }
-    let refused = refusal
-        .map(|(code, message)| json!({"ErrorCode": code, "ErrorMessage": message}).to_string())
-        .unwrap_or_default();
+    let refused = json!({"ErrorCode": code, "ErrorMessage": message}).to_string();
     let filler = "A".repeat(RECORD_ID_LENGTH - 32);
     let mut entries = stored.len();
     let mut failed = stored.iter().filter(|&&stored| !stored).count();

@@ -33,6 +33,14 @@
 //! | `delay_ms`, `drip_ms` | milliseconds before the answer, or before each byte of its body |
 //! | `close = true` | the connection ends after the answer, which does not say so |
 //!
+//! Beside its steps a file may have:
+//!
+//! | key | what happens |
+//! |---|---|
+//! | `poison = "text"` | a call with a record that holds this text is refused with an InvalidArgumentException, whatever its step says |
+//! | `[quota]` | `bytes_per_second` (before base64), `records_per_second`, `requests_per_second`: what each stream takes, with a burst of `burst_seconds` (default 1.0). Requests beyond it fail with 503; records beyond it are refused in the answer, the first ones taken. Both say `ServiceUnavailableException`, `Slow down.` |
+//! | `[quota.NAME]` | the same keys for the stream of this name, in place of `[quota]` |
+//!
 //! A file may also say what a test sends (`[send]`, see [`Send`]) and what it then expects
 //! (`[expect]`, see [`Expect`]): the service itself does not read these.
 
@@ -41,12 +49,17 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::quota::Quotas;
+
 /// A list of steps; a request takes the next one, and after the last all is accepted.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scenario {
     /// Chooses the records that `refuse_share` refuses.
     pub seed: u64,
     pub steps: Vec<Step>,
+    /// A call with a record that holds this text is refused as invalid.
+    pub poison: Option<String>,
+    pub quotas: Quotas,
     pub send: Option<Send>,
     pub expect: Option<Expect>,
 }
@@ -178,6 +191,9 @@ pub struct ScenarioError(String);
 impl Scenario {
     pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
         let file: File = toml::from_str(text).map_err(|error| ScenarioError(error.to_string()))?;
+        if file.poison.as_deref() == Some("") {
+            return Err(ScenarioError("`poison` must not be empty".to_owned()));
+        }
         let mut steps: Vec<Step> = Vec::with_capacity(file.step.len());
         for (index, keys) in file.step.into_iter().enumerate() {
             let number = index + 1;
@@ -197,6 +213,8 @@ impl Scenario {
         Ok(Scenario {
             seed: file.seed,
             steps,
+            poison: file.poison,
+            quotas: Quotas::parse(file.quota).map_err(ScenarioError)?,
             send: file.send,
             expect: file.expect,
         })
@@ -232,6 +250,9 @@ struct File {
     seed: u64,
     #[serde(default)]
     step: Vec<StepKeys>,
+    poison: Option<String>,
+    #[serde(default)]
+    quota: toml::Table,
     send: Option<Send>,
     expect: Option<Expect>,
 }

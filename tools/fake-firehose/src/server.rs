@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -14,7 +14,8 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
 use crate::limits;
-use crate::memory::{AcceptedRecord, Keep, Memory, RequestLog, Stats};
+use crate::memory::{AcceptedCall, AcceptedRecord, Keep, Memory, RequestLog, Stats};
+use crate::quota::Throttle;
 use crate::scenario::Scenario;
 use crate::sigv4::Credentials;
 use crate::tls::Tls;
@@ -49,6 +50,13 @@ pub struct FakeFirehose {
     address: SocketAddr,
     ca_pem: Option<String>,
     service: Arc<Service>,
+    acceptor: Option<TlsAcceptor>,
+    /// None while it is down.
+    running: Option<Running>,
+}
+
+/// The thread that listens. Dropping it ends every connection, frees the port and joins it.
+struct Running {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -97,33 +105,60 @@ impl FakeFirehose {
             streams: settings.streams,
             credentials: settings.credentials,
             region: settings.region,
+            throttle: Mutex::new(Throttle::new(settings.scenario.quotas.clone())),
             scenario: settings.scenario,
             memory: Memory::new(settings.keep),
+            started: Instant::now(),
             latency: settings.latency,
             clock_offset: time::Duration::seconds(settings.clock_offset_seconds.into()),
         });
 
+        let mut fake = FakeFirehose {
+            address,
+            ca_pem,
+            service,
+            acceptor,
+            running: None,
+        };
+        fake.serve(listener)?;
+        Ok(fake)
+    }
+
+    /// Frees the port and ends every connection: whoever connects is refused. What is remembered
+    /// stays.
+    pub fn go_down(&mut self) {
+        self.running = None;
+    }
+
+    /// Listens again on the same port, with the same certificate, after
+    /// [`FakeFirehose::go_down`].
+    pub fn come_up(&mut self) -> Result<(), StartError> {
+        let port = self.address.port();
+        let listener = listen(port)
+            .map_err(|error| StartError(format!("cannot listen on port {port} again: {error}")))?;
+        self.serve(listener)
+    }
+
+    fn serve(&mut self, listener: StdListener) -> Result<(), StartError> {
         let runtime = Runtime::new().map_err(StartError::from_any)?;
         let (stop, stopped) = oneshot::channel();
-        let shared = service.clone();
+        let (service, acceptor) = (self.service.clone(), self.acceptor.clone());
         let thread = std::thread::Builder::new()
             .name("fake-firehose".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = accept(shared, listener, acceptor) => {}
+                        () = accept(service, listener, acceptor) => {}
                         _ = stopped => {}
                     }
                 });
             })
             .map_err(StartError::from_any)?;
-        Ok(FakeFirehose {
-            address,
-            ca_pem,
-            service,
+        self.running = Some(Running {
             stop: Some(stop),
             thread: Some(thread),
-        })
+        });
+        Ok(())
     }
 
     /// `http://127.0.0.1:PORT`, or with TLS `https://localhost:PORT`.
@@ -159,7 +194,15 @@ impl FakeFirehose {
 
     /// The bytes of [`FakeFirehose::records`] end to end, as the service would store them.
     pub fn documents(&self) -> Vec<u8> {
-        self.service.memory.documents().concat()
+        let calls = self.accepted_calls(0);
+        let data: Vec<_> = calls.into_iter().map(|call| call.data).collect();
+        data.concat()
+    }
+
+    /// What each call stored, but for the first `skipped` of those that stored anything: for
+    /// those who look again and again. None with [`Keep::Counts`].
+    pub fn accepted_calls(&self, skipped: usize) -> Vec<AcceptedCall> {
+        self.service.memory.calls(skipped)
     }
 
     /// Waits until `count` requests are decided; false when that takes longer than `at_most`.
@@ -170,11 +213,11 @@ impl FakeFirehose {
 
     /// Forgets everything and begins the scenario anew. Meant for when no request is under way.
     pub fn reset(&self) {
-        self.service.memory.reset();
+        self.service.reset();
     }
 }
 
-impl Drop for FakeFirehose {
+impl Drop for Running {
     fn drop(&mut self) {
         // The thread has gone already if it panicked; then there is nobody to tell.
         self.stop.take().map(|stop| stop.send(()));

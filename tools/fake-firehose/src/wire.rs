@@ -2,9 +2,9 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, DATE, HeaderValue};
@@ -26,6 +26,7 @@ use crate::decide::{Answer, Decision, Delivery, decide, failure};
 use crate::error::ServiceError;
 use crate::limits::MAX_BODY_BYTES;
 use crate::memory::{Memory, Outcome, RequestLog};
+use crate::quota::Throttle;
 use crate::scenario::{Fault, Scenario, When};
 use crate::sigv4::{self, Credentials};
 use crate::{control, reply};
@@ -36,7 +37,9 @@ pub(crate) struct Service {
     pub(crate) credentials: Vec<Credentials>,
     pub(crate) region: Option<String>,
     pub(crate) scenario: Scenario,
+    pub(crate) throttle: Mutex<Throttle>,
     pub(crate) memory: Memory,
+    pub(crate) started: Instant,
     pub(crate) latency: Duration,
     pub(crate) clock_offset: time::Duration,
 }
@@ -115,7 +118,7 @@ impl Connection {
         request: Request<Incoming>,
     ) -> Result<Response<ReplyBody>, ResetConnection> {
         if request.uri().path().starts_with(control::PREFIX) {
-            return Ok(control::answer(&self.service.memory, &request));
+            return Ok(control::answer(&self.service, &request));
         }
         let service = &*self.service;
         let first = !self.carried_a_call.swap(true, Ordering::Relaxed);
@@ -124,6 +127,7 @@ impl Connection {
         let mut log = RequestLog {
             number: under_way.number,
             connection: self.number,
+            decided_ms: 0,
             outcome: Outcome::Reset,
             stream: String::new(),
             records: 0,
@@ -132,7 +136,7 @@ impl Connection {
             body_bytes: 0,
         };
         if step.is_some_and(|step| step.fault == Fault::Reset(When::Before)) {
-            service.memory.log(log, None);
+            service.log(log, None);
             return Err(ResetConnection);
         }
 
@@ -140,7 +144,7 @@ impl Connection {
         let decision = match ReadBody::read(body).await {
             Err(Unread::Disconnected) => {
                 log.outcome = Outcome::Disconnected;
-                service.memory.log(log, None);
+                service.log(log, None);
                 return Err(ResetConnection);
             }
             Err(Unread::TooLarge) => service.conclude(log, Err(too_large())),
@@ -225,19 +229,44 @@ impl Service {
             Err(error) => {
                 let decision = failure(&error, Vec::new());
                 log.outcome = decision.outcome.clone();
-                self.memory.log(log, None);
+                self.log(log, None);
                 return decision;
             }
         };
-        let decision = decide(&self.scenario, log.number, &call);
+        let decision = {
+            let mut throttle = self.throttle();
+            let now = self.started.elapsed();
+            decide(&self.scenario, &mut throttle, now, log.number, &call)
+        };
         log.outcome = decision.outcome.clone();
         log.stream = call.stream.clone();
         log.records = call.records() as u64;
         log.raw_bytes = call.data.len() as u64;
         call.retain(&decision.stored);
         log.accepted = call.records() as u64;
-        self.memory.log(log, (call.records() > 0).then_some(call));
+        self.log(log, (call.records() > 0).then_some(call));
         decision
+    }
+
+    fn log(&self, log: RequestLog, stored: Option<Call>) {
+        let decided = self.started.elapsed().as_millis();
+        let log = RequestLog {
+            decided_ms: decided.try_into().unwrap_or(u64::MAX),
+            ..log
+        };
+        self.memory.log(log, stored);
+    }
+
+    /// Forgets everything and begins the scenario anew.
+    pub(crate) fn reset(&self) {
+        self.memory.reset();
+        self.throttle().reset();
+    }
+
+    fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        self.throttle
+            .lock()
+            .expect("no thread panics while it holds the quotas")
     }
 
     fn now(&self) -> OffsetDateTime {

@@ -193,6 +193,12 @@ fn a_wrong_file_is_told_what_is_wrong_and_where() {
             "[[step]]\nrepeat = \"forever\"\n[[step]]",
             "step 2 is never reached",
         ),
+        ("poison = \"\"", "`poison` must not be empty"),
+        (
+            "[quota]\nbytes_per_second = 0",
+            "quota: invalid value: integer `0`",
+        ),
+        ("[quota.logs]\nrate = 1", "quota.logs: unknown field `rate`"),
     ];
     for (text, words) in cases {
         let message = error(text);
@@ -200,4 +206,19 @@ fn a_wrong_file_is_told_what_is_wrong_and_where() {
     }
     // A mistake in the TOML itself names its line.
     assert!(error("seed = 1\n[[step]]\nrefuze = [0]").contains("line 3"));
+}
+
+#[test]
+fn a_quota_is_for_every_stream_but_those_with_their_own() {
+    let text = "poison = \"bad\"\n[quota]\nbytes_per_second = 1048576\n\
+                [quota.\"a.b\"]\nrequests_per_second = 2\nburst_seconds = 0.5";
+    let scenario = Scenario::parse(text).unwrap();
+    assert_eq!(scenario.poison.as_deref(), Some("bad"));
+    let Quotas { default, streams } = scenario.quotas;
+    assert_eq!(default.bytes_per_second.unwrap().get(), 1_048_576);
+    assert_eq!(default.burst_seconds, 1.0);
+    let own = &streams["a.b"];
+    assert_eq!(own.bytes_per_second, None);
+    assert_eq!(own.requests_per_second.unwrap().get(), 2);
+    assert_eq!(own.burst_seconds, 0.5);
 }

@@ -22,18 +22,32 @@ fn it_shows_what_is_remembered_and_resets_it() {
     let stats = control.control("GET", "/_fake/stats").unwrap();
     assert_eq!(stats.header("content-type"), Some("application/json"));
     let body_bytes = request.body.len() + Request::put(&["c\n"]).body.len();
+    let mut stats = stats.json();
+    let stream = stats["streams"]["logs"].take();
     assert_eq!(
-        stats.json(),
+        stats,
         json!({
             "connections": 1, "requests": 2, "max_concurrent_requests": 1,
             "calls": {"accepted": 1, "refused": 1}, "body_bytes": body_bytes,
             "records": 2, "documents": 2, "raw_bytes": 4, "billed_bytes": 10_240,
+            "streams": {"logs": null},
+        })
+    );
+    let moment = |key| stream[key].as_u64().unwrap();
+    assert!(moment("first_accepted_ms") <= moment("last_accepted_ms"));
+    assert_eq!(
+        stream,
+        json!({
+            "requests": 2, "sent_bytes": 6, "accepted_bytes": 4, "accepted_records": 2,
+            "first_accepted_ms": moment("first_accepted_ms"),
+            "last_accepted_ms": moment("last_accepted_ms"),
         })
     );
     let requests = control.control("GET", "/_fake/requests").unwrap().json();
     assert_eq!(
         requests[0],
         json!({
+            "decided_ms": moment("first_accepted_ms"),
             "number": 0, "connection": 0, "outcome": "refused", "stream": "logs",
             "records": 2, "accepted": 1, "raw_bytes": 4, "body_bytes": request.body.len(),
         })

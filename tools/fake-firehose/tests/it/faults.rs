@@ -207,3 +207,52 @@ fn a_misshapen_reply_is_whole_http() {
     assert_eq!(fake.stats().records, 12, "all of them are stored");
     assert_eq!(fake.stats().connections, 1);
 }
+
+#[test]
+fn a_quota_holds_for_each_stream_until_all_begins_anew() {
+    // The first record overdraws the quota by more than a day.
+    let fake = FakeFirehose::start(Settings {
+        streams: vec!["slow".to_owned(), "free".to_owned()],
+        scenario: Scenario::parse("[quota.slow]\nbytes_per_second = 1").unwrap(),
+        ..Settings::default()
+    })
+    .unwrap();
+    let mut client = Client::connect(fake.address());
+    let long = "x".repeat(100_000);
+    let mut put = |stream| {
+        let request = Request::put_to(stream, &[&long, "b\n"]);
+        client.call(&request).unwrap().json()["FailedPutCount"].clone()
+    };
+    assert_eq!([put("slow"), put("slow"), put("free")], [1, 2, 0]);
+    let stats = fake.stats().streams;
+    let sums = ["slow", "free"].map(|stream| {
+        let stream = &stats[stream];
+        (stream.requests, stream.sent_bytes, stream.accepted_bytes)
+    });
+    assert_eq!(sums, [(2, 200_004, 100_000), (1, 100_002, 100_002)]);
+
+    fake.reset();
+    assert_eq!(put("slow"), 1, "begun anew");
+}
+
+#[test]
+fn a_service_that_is_down_refuses_connections_and_comes_back_with_its_memory() {
+    let mut fake = FakeFirehose::start(Settings {
+        tls: true,
+        ..Settings::default()
+    })
+    .unwrap();
+    let pem = fake.ca_pem().unwrap().to_owned();
+    let connect = |address| Client::connect_tls(address, "localhost", &pem);
+    let address = fake.address();
+    let mut before = connect(address);
+    assert_eq!(put(&mut before).status, 200);
+
+    fake.go_down();
+    assert!(before.call(&Request::put(&["lost\n"])).is_err());
+    let refused = std::net::TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    fake.come_up().unwrap();
+    assert_eq!(put(&mut connect(address)).status, 200);
+    assert_eq!(fake.stats().documents, 6);
+}

@@ -1,0 +1,314 @@
+//! Quotas: what a stream takes in a second, by token buckets that are told the time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU64;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::call::Call;
+use crate::error::ServiceError;
+
+/// The quotas of all streams. Each stream uses up its own: none takes from another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Quotas {
+    /// For every stream without a quota of its own.
+    pub default: Quota,
+    /// By the stream's name.
+    pub streams: BTreeMap<String, Quota>,
+}
+
+/// What one stream takes; a rate that is None is not limited.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quota {
+    /// Bytes of records before base64.
+    pub bytes_per_second: Option<NonZeroU64>,
+    pub records_per_second: Option<NonZeroU64>,
+    pub requests_per_second: Option<NonZeroU64>,
+    /// A stream that was idle takes so many seconds' worth at once; above zero.
+    pub burst_seconds: f64,
+}
+
+/// What the streams have left of their quotas.
+pub(crate) struct Throttle {
+    quotas: Quotas,
+    streams: HashMap<String, Buckets>,
+}
+
+/// What one stream has left.
+pub(crate) struct Buckets {
+    bytes: Bucket,
+    records: Bucket,
+    requests: Bucket,
+}
+
+/// Tokens that come back with time. It gives while there is anything in it: what is taken last
+/// may overdraw it, so that a record larger than a burst passes, too, and the rate still holds.
+struct Bucket {
+    /// None: never empty.
+    rate: Option<f64>,
+    capacity: f64,
+    tokens: f64,
+    filled_at: Duration,
+}
+
+// === impl Quotas ===
+
+impl Quotas {
+    /// Reads `[quota]`, whose tables are the quotas of the streams of these names.
+    pub(crate) fn parse(table: toml::Table) -> Result<Quotas, String> {
+        let (streams, own): (toml::Table, toml::Table) =
+            table.into_iter().partition(|(_, value)| value.is_table());
+        Ok(Quotas {
+            default: Quota::parse(own.into()).map_err(|problem| format!("quota: {problem}"))?,
+            streams: streams
+                .into_iter()
+                .map(|(name, keys)| match Quota::parse(keys) {
+                    Ok(quota) => Ok((name, quota)),
+                    Err(problem) => Err(format!("quota.{name}: {problem}")),
+                })
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn of(&self, stream: &str) -> &Quota {
+        self.streams.get(stream).unwrap_or(&self.default)
+    }
+}
+
+// === impl Quota ===
+
+impl Quota {
+    fn parse(keys: toml::Value) -> Result<Quota, String> {
+        let quota: Quota = keys
+            .try_into()
+            .map_err(|error: toml::de::Error| error.message().to_owned())?;
+        let burst = quota.burst_seconds;
+        if !(burst.is_finite() && burst > 0.0) {
+            return Err(format!("`burst_seconds` must be above 0.0, not {burst}"));
+        }
+        Ok(quota)
+    }
+}
+
+impl Default for Quota {
+    fn default() -> Quota {
+        Quota {
+            bytes_per_second: None,
+            records_per_second: None,
+            requests_per_second: None,
+            burst_seconds: 1.0,
+        }
+    }
+}
+
+// === impl Throttle ===
+
+impl Throttle {
+    pub(crate) fn new(quotas: Quotas) -> Throttle {
+        Throttle {
+            quotas,
+            streams: HashMap::new(),
+        }
+    }
+
+    /// All streams have their whole burst again.
+    pub(crate) fn reset(&mut self) {
+        self.streams.clear();
+    }
+
+    /// The stream's buckets, filled up to now; `now` counts from any one moment.
+    pub(crate) fn stream(&mut self, name: &str, now: Duration) -> &mut Buckets {
+        let quota = self.quotas.of(name);
+        let buckets = self
+            .streams
+            .entry(name.to_owned())
+            .or_insert_with(|| Buckets::new(quota, now));
+        buckets.fill(now);
+        buckets
+    }
+}
+
+// === impl Buckets ===
+
+impl Buckets {
+    fn new(quota: &Quota, now: Duration) -> Buckets {
+        let bucket = |rate| Bucket::new(rate, quota.burst_seconds, now);
+        Buckets {
+            bytes: bucket(quota.bytes_per_second),
+            records: bucket(quota.records_per_second),
+            requests: bucket(quota.requests_per_second),
+        }
+    }
+
+    fn fill(&mut self, now: Duration) {
+        for bucket in [&mut self.bytes, &mut self.records, &mut self.requests] {
+            bucket.fill(now);
+        }
+    }
+
+    /// One request, whatever becomes of its records.
+    pub(crate) fn take_request(&mut self) -> Result<(), ServiceError> {
+        if !self.requests.has_any() {
+            return Err(slow_down());
+        }
+        self.requests.take(1.0);
+        Ok(())
+    }
+
+    /// Takes the records that are to be stored, in order, and unsets those it has no more for.
+    pub(crate) fn take_records(&mut self, call: &Call, stored: &mut [bool]) {
+        for (record, stored) in call.iter().zip(stored) {
+            *stored = *stored && self.bytes.has_any() && self.records.has_any();
+            if *stored {
+                self.bytes.take(record.len() as f64);
+                self.records.take(1.0);
+            }
+        }
+    }
+}
+
+// === impl Bucket ===
+
+impl Bucket {
+    fn new(rate: Option<NonZeroU64>, burst_seconds: f64, now: Duration) -> Bucket {
+        let rate = rate.map(|rate| rate.get() as f64);
+        let capacity = rate.unwrap_or_default() * burst_seconds;
+        Bucket {
+            rate,
+            capacity,
+            tokens: capacity,
+            filled_at: now,
+        }
+    }
+
+    fn fill(&mut self, now: Duration) {
+        // Threads may come here in another order than that in which they looked at the clock.
+        let passed = now.saturating_sub(self.filled_at);
+        let gained = self.rate.unwrap_or_default() * passed.as_secs_f64();
+        self.tokens = (self.tokens + gained).min(self.capacity);
+        self.filled_at = self.filled_at.max(now);
+    }
+
+    fn has_any(&self) -> bool {
+        self.rate.is_none() || self.tokens > 0.0
+    }
+
+    fn take(&mut self, tokens: f64) {
+        self.tokens -= tokens;
+    }
+}
+
+/// What the service says of what is over a quota.
+pub(crate) fn slow_down() -> ServiceError {
+    ServiceError {
+        status: 503,
+        kind: "ServiceUnavailableException".into(),
+        message: "Slow down.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttle(keys: &str) -> Throttle {
+        Throttle::new(Quotas::parse(toml::from_str(keys).unwrap()).unwrap())
+    }
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    /// How many of so many records the stream takes.
+    fn taken(throttle: &mut Throttle, stream: &str, now: Duration, bytes: &[usize]) -> Vec<bool> {
+        let call = Call::of(stream, bytes.iter().map(|&bytes| vec![b'x'; bytes]));
+        let mut stored = vec![true; bytes.len()];
+        throttle
+            .stream(stream, now)
+            .take_records(&call, &mut stored);
+        stored
+    }
+
+    fn count(throttle: &mut Throttle, stream: &str, now: Duration) -> usize {
+        let taken = taken(throttle, stream, now, &[1; 100]);
+        taken.into_iter().filter(|&taken| taken).count()
+    }
+
+    #[test]
+    fn a_burst_passes_at_once_and_then_the_rate_holds() {
+        for key in ["bytes_per_second", "records_per_second"] {
+            let mut throttle = throttle(&format!("{key} = 20\nburst_seconds = 2.0"));
+            assert_eq!(count(&mut throttle, "logs", at(5_000)), 40, "{key}");
+            assert_eq!(count(&mut throttle, "logs", at(5_000)), 0);
+            assert_eq!(count(&mut throttle, "logs", at(5_500)), 10);
+            // A clock that was read earlier neither gives nor takes.
+            assert_eq!(count(&mut throttle, "logs", at(5_100)), 0);
+            assert_eq!(count(&mut throttle, "logs", at(6_000)), 10);
+            // However long it was idle, it takes no more than a burst.
+            assert_eq!(count(&mut throttle, "logs", at(60_000)), 40);
+        }
+    }
+
+    #[test]
+    fn records_are_taken_in_order_while_there_are_tokens() {
+        let mut throttle = throttle("bytes_per_second = 100");
+        let bytes = [60, 30, 30, 1, 0];
+        assert_eq!(
+            taken(&mut throttle, "logs", at(0), &bytes),
+            [true, true, true, false, false]
+        );
+        // 20 bytes were overdrawn: they are paid back first.
+        assert_eq!(taken(&mut throttle, "logs", at(200), &[1]), [false]);
+        assert_eq!(taken(&mut throttle, "logs", at(210), &[1000]), [true]);
+        assert_eq!(taken(&mut throttle, "logs", at(10_100), &[1]), [false]);
+    }
+
+    #[test]
+    fn what_is_not_to_be_stored_uses_nothing_up() {
+        let mut throttle = throttle("records_per_second = 2");
+        let call = Call::of("logs", ["a", "b", "c", "d"]);
+        let mut stored = [false, true, false, true];
+        let buckets = throttle.stream("logs", at(0));
+        buckets.take_records(&call, &mut stored);
+        assert_eq!(stored, [false, true, false, true]);
+        buckets.take_records(&call, &mut stored);
+        assert_eq!(stored, [false; 4]);
+    }
+
+    #[test]
+    fn requests_are_refused_whole() {
+        let mut throttle = throttle("requests_per_second = 2");
+        let mut take = |ms| throttle.stream("logs", at(ms)).take_request();
+        assert!(take(0).is_ok() && take(0).is_ok());
+        assert_eq!(take(0), Err(slow_down()));
+        assert!(take(500).is_ok());
+        assert!(take(500).is_err());
+    }
+
+    #[test]
+    fn each_stream_has_its_own_quota_and_uses_up_its_own() {
+        let mut throttle =
+            throttle("records_per_second = 3\n[slow]\nrecords_per_second = 1\n[free]");
+        let mut counts =
+            |ms| ["slow", "one", "other", "free"].map(|name| count(&mut throttle, name, at(ms)));
+        assert_eq!(counts(0), [1, 3, 3, 100]);
+        assert_eq!(counts(0), [0, 0, 0, 100]);
+        throttle.reset();
+        assert_eq!(count(&mut throttle, "slow", at(0)), 1);
+    }
+
+    #[test]
+    fn wrong_quotas_are_named() {
+        for (keys, words) in [
+            ("bytes_per_second = 0", "quota: invalid value: integer `0`"),
+            ("bytes_per_minute = 1", "unknown field `bytes_per_minute`"),
+            ("burst_seconds = 0.0", "above 0.0, not 0"),
+            ("[logs]\nburst_seconds = inf", "quota.logs: `burst_seconds`"),
+        ] {
+            let error = Quotas::parse(toml::from_str(keys).unwrap()).unwrap_err();
+            assert!(error.contains(words), "{error:?} lacks {words:?}");
+        }
+    }
+}
