@@ -312,7 +312,16 @@ fn counts_are_the_same_when_no_bytes_are_kept() {
         client.call(&Request::put(&["a\nb\n", "c\n"])).unwrap();
         fake
     });
-    assert_eq!(kept.stats(), counted.stats());
+    let counts = |fake: &FakeFirehose| {
+        let mut stats = fake.stats();
+        for stream in stats.streams.values_mut() {
+            // Two services are not called in the same millisecond.
+            stream.first_accepted_ms = None;
+            stream.last_accepted_ms = None;
+        }
+        stats
+    };
+    assert_eq!(counts(&kept), counts(&counted));
     assert_eq!(kept.documents(), b"a\nb\nc\n");
     assert!(counted.documents().is_empty() && counted.records().is_empty());
 }
