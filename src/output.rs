@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::chunk::{self, Formatted};
 use crate::client::Firehose;
 use crate::config::Config;
-use crate::deliver::{Delivered, Dispatch};
+use crate::deliver::{Delivered, Dispatch, Service};
 use crate::gate::Gate;
 use crate::ledger::{Key, Ledger, Left};
 use crate::log::{Level, Limiter, Sink, count};
@@ -24,11 +24,11 @@ pub enum Verdict {
     Failed,
 }
 
-/// All that the flushes of one output share.
+/// All that the flushes of one output share. The service is Firehose, or a test's model of it.
 #[derive(Debug)]
-pub struct Output {
+pub struct Output<V = Firehose> {
     config: Config,
-    firehose: Firehose,
+    service: V,
     gate: Arc<Gate>,
     ledger: Arc<Ledger>,
     limiter: Limiter,
@@ -54,6 +54,13 @@ struct Totals {
 
 impl Output {
     pub fn new(config: Config, max_level: Level) -> Self {
+        let firehose = Firehose::new(config.delivery_stream.clone(), config.access.clone());
+        Self::with_service(config, max_level, firehose)
+    }
+}
+
+impl<V: Service> Output<V> {
+    pub fn with_service(config: Config, max_level: Level, service: V) -> Self {
         let stream = format!(
             "{} {:?} {:?}",
             config.delivery_stream, config.access.region, config.access.endpoint
@@ -62,7 +69,7 @@ impl Output {
         let scope = format!("{stream} {:?}", config.format);
         Self {
             ledger: Ledger::of(&scope, config.resume),
-            firehose: Firehose::new(config.delivery_stream.clone(), config.access.clone()),
+            service,
             gate: Gate::of(&stream, config.gate),
             limiter: Limiter::new(max_level),
             totals: Totals::default(),
@@ -88,7 +95,7 @@ impl Output {
         };
         let packed = self.config.packing.pack(formatted.documents, &wanted);
         let dispatch = Dispatch {
-            service: &self.firehose,
+            service: &self.service,
             options: &self.config.delivery,
             gate: &self.gate,
             limiter: &self.limiter,
