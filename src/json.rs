@@ -14,20 +14,52 @@ pub fn push_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
 }
 
 /// Writes `text` in quotes; bytes that are not UTF-8 become U+FFFD.
+#[inline]
 pub fn push_string(out: &mut Vec<u8>, text: &[u8]) {
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    match std::str::from_utf8(text) {
-        Ok(text) => push_escaped(out, text),
-        Err(_) => {
-            for chunk in text.utf8_chunks() {
-                push_escaped(out, chunk.valid());
-                if !chunk.invalid().is_empty() {
-                    out.extend_from_slice("\u{fffd}".as_bytes());
-                }
-            }
-        }
+    // Most strings of logs are plain as a whole: looked at once, copied at once.
+    let (plain, rest) = text.split_at(plain_length(text));
+    out.extend_from_slice(plain);
+    if !rest.is_empty() {
+        push_rest(out, rest);
     }
     out.push(b'"');
+}
+
+/// What follows the first byte that is not plain.
+fn push_rest(out: &mut Vec<u8>, text: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(text) {
+        return push_escaped(out, text);
+    }
+    for chunk in text.utf8_chunks() {
+        push_escaped(out, chunk.valid());
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+}
+
+/// How many bytes from the start are ASCII that JSON does not escape; eight are looked at in one.
+fn plain_length(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES * 0x80;
+    // The high bit of each byte that is zero; above the lowest such byte it may be set in vain.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
+    let (words, tail) = text.as_chunks::<8>();
+    for (number, bytes) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*bytes);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
+        let quote = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslash = zeros(word ^ (ONES * u64::from(b'\\')));
+        let special = (word & HIGH) | control | quote | backslash;
+        if special != 0 {
+            return number * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let is_plain = |byte: &u8| byte.is_ascii() && ESCAPES[usize::from(*byte)] == PLAIN;
+    let plain = tail.iter().take_while(|byte| is_plain(byte)).count();
+    words.len() * 8 + plain
 }
 
 /// Bytes that are text go out as text, others as base64.
@@ -116,6 +148,21 @@ mod tests {
             string(b"a\xff\xfeb\xe6\xbc"),
             "\"a\u{fffd}\u{fffd}b\u{fffd}\""
         );
+    }
+
+    #[test]
+    fn what_is_not_plain_is_found_wherever_it_stands() {
+        for special in 0..=u8::MAX {
+            let is_plain = special.is_ascii() && ESCAPES[usize::from(special)] == PLAIN;
+            for length in 1..20 {
+                for place in 0..length {
+                    let mut text = vec![b'a'; length];
+                    text[place] = special;
+                    let expected = if is_plain { length } else { place };
+                    assert_eq!(plain_length(&text), expected, "{text:?}");
+                }
+            }
+        }
     }
 
     proptest! {
