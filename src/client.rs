@@ -13,6 +13,7 @@ use aws_sdk_firehose::config::StalledStreamProtectionConfig;
 use aws_sdk_firehose::config::retry::RetryConfig;
 use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_firehose::operation::put_record_batch::{PutRecordBatchError, PutRecordBatchOutput};
+use aws_sdk_firehose::types::PutRecordBatchResponseEntry;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
@@ -161,14 +162,15 @@ fn results(
             ),
         });
     }
-    let result = |code: Option<&str>| match code {
-        None => Ok(()),
-        Some(code) => Err(Cause::classify(Some(code), 500)),
-    };
-    Ok(entries
-        .iter()
-        .map(|entry| result(entry.error_code()))
-        .collect())
+    Ok(entries.iter().map(result).collect())
+}
+
+/// Only an entry that names the record's new ID says that it was accepted.
+fn result(entry: &PutRecordBatchResponseEntry) -> Result<(), Cause> {
+    match (entry.error_code(), entry.record_id()) {
+        (None, Some(_)) => Ok(()),
+        (code, _) => Err(Cause::classify(code, 500)),
+    }
 }
 
 fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
