@@ -80,7 +80,8 @@ impl Host {
         if level > self.max_level {
             return;
         }
-        let line = format!("{} {text}", self.prefix).replace('\0', " ");
+        // A tag or an option may hold newlines: it must not make lines of its own.
+        let line = format!("{} {text}", self.prefix).replace(char::is_control, " ");
         let Ok(line) = CString::new(line) else {
             return;
         };
