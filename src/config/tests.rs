@@ -130,6 +130,7 @@ fn what_does_nothing_is_warned_of() {
     assert_eq!(config.warnings.len(), 2);
     let plain = |endpoint| with(&[("endpoint", endpoint)]).unwrap().warnings.len();
     assert_eq!(plain("http://firehose.internal:8080"), 1);
+    assert_eq!(plain("HTTP://firehose.internal"), 1);
     assert_eq!(plain("http://127.0.0.1:4566"), 0);
     assert_eq!(plain("http://[::1]:4566"), 0);
     assert_eq!(plain("http://localhost"), 0);

@@ -45,11 +45,8 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
 
 /// A URL; a host alone means https.
 pub(super) fn endpoint(text: &str) -> Option<String> {
-    let url = if text.contains("://") {
-        text.to_owned()
-    } else {
-        format!("https://{text}")
-    };
+    let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+    let url = format!("{}://{rest}", scheme.to_ascii_lowercase());
     let parsed: Uri = url.parse().ok()?;
     let is_http = matches!(parsed.scheme_str(), Some("http" | "https"));
     let has_host = parsed.host().is_some_and(|host| !host.is_empty());
