@@ -58,6 +58,20 @@ $(VENV)/lint.stamp: deploy/requirements.txt $(VENV)/demo.stamp
 	$(PIP) --requirement $<
 	@touch $@
 
+# cargo-fuzz wants a nightly compiler; RUSTC_BOOTSTRAP lets a stable one do.
+TARGET ?= chunk
+SECONDS ?= 60
+INPUT ?=
+FUZZ_SEEDS = $(wildcard fuzz/seeds/$(TARGET)) \
+	$(if $(filter chunk pack,$(TARGET)),fuzz/seeds/chunk $(dir $(wildcard tests/chunks/*/tail-json.msgpack)))
+
+.PHONY: fuzz
+fuzz: ## Look for input that breaks a TARGET (chunk, pack, config, replies) for SECONDS
+	@$(CARGO) fuzz --version || { echo "error: cargo-fuzz is missing: cargo install cargo-fuzz"; exit 1; }
+	@mkdir -p fuzz/corpus/$(TARGET)
+	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $(TARGET) $(if $(INPUT),$(INPUT),\
+		fuzz/corpus/$(TARGET) $(FUZZ_SEEDS) -- -max_total_time=$(SECONDS) -max_len=65536 -timeout=90)
+
 BENCH_FLAGS ?= --rounds 5
 
 .PHONY: bench
@@ -67,4 +81,4 @@ bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's 
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
-	rm -rf target dist $(VENV)
+	rm -rf target dist $(VENV) fuzz/target fuzz/corpus fuzz/artifacts

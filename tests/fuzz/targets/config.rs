@@ -1,0 +1,88 @@
+//! An `[OUTPUT]` section: lines of an option's name, a blank, and its value, in which `\n` is a
+//! newline.
+
+use std::time::Duration;
+
+use firehose::chunk;
+use firehose::config::Config;
+
+/// Every option, in the order in which the reference manual has them.
+pub(crate) const OPTIONS: [&str; 24] = [
+    "delivery_stream",
+    "region",
+    "data_keys",
+    "log_key",
+    "time_key",
+    "time_key_format",
+    "replace_dots",
+    "simple_aggregation",
+    "aggregation_size",
+    "aggregation_max_documents",
+    "compression",
+    "batch_size",
+    "max_in_flight",
+    "request_timeout",
+    "flush_timeout",
+    "auto_retry_requests",
+    "resume_max_chunks",
+    "resume_max_bytes",
+    "endpoint",
+    "sts_endpoint",
+    "role_arn",
+    "external_id",
+    "profile",
+    "ca_file",
+];
+
+/// An event of a host, and one with the first time there is.
+const CHUNK: &[u8] = b"\x92\xd7\x00\x65\x53\xf1\x00\x07\x5b\xcd\x15\x81\xa3a.b\xa1x\
+    \x92\xd3\x80\x00\x00\x00\x00\x00\x00\x00\x81\xa3log\x01";
+
+pub(crate) fn run(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let option = |key: &str| {
+        let mut pairs = text.split('\n').filter_map(|line| line.split_once(' '));
+        let (_, value) = pairs.find(|(name, _)| *name == key)?;
+        // A path of this machine is no input.
+        (key != "ca_file").then(|| value.replace("\\n", "\n"))
+    };
+    match Config::parse(option) {
+        Err(error) => {
+            let sentence = error.to_string();
+            assert!(
+                OPTIONS.iter().any(|key| sentence.starts_with(key)),
+                "{sentence:?} names no option"
+            );
+        }
+        Ok(config) => check(&config),
+    }
+}
+
+fn check(config: &Config) {
+    let stream = &config.delivery_stream;
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    assert!((1..=64).contains(&stream.len()) && stream.chars().all(is_allowed));
+    let delivery = &config.delivery;
+    assert!((1_024_000..=4_194_304).contains(&delivery.batch_size));
+    assert!((1..=64).contains(&delivery.max_in_flight));
+    assert!(Duration::from_millis(100) <= delivery.request_timeout);
+    assert!(delivery.request_timeout <= delivery.flush_timeout);
+    assert!(delivery.flush_timeout <= Duration::from_secs(600));
+    if let Some(aggregation) = config.packing.aggregation {
+        assert!((5120..=1_024_000).contains(&aggregation.max_bytes));
+        assert!(aggregation.max_documents > 0);
+    }
+    let access = &config.access;
+    for url in [&access.endpoint, &access.sts_endpoint]
+        .into_iter()
+        .flatten()
+    {
+        assert!(url.starts_with("http://") || url.starts_with("https://"));
+        assert!(!url.contains('@'), "{url} may hold a password");
+    }
+    let formatted = chunk::format(CHUNK, &config.format);
+    assert_eq!((formatted.not_events, formatted.corrupt), (0, None));
+    assert!(formatted.documents.len() + formatted.without_log_key as usize == 2);
+    let all = 0..formatted.documents.len();
+    config.packing.pack(formatted.documents, &[all]);
+}
