@@ -11,8 +11,11 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
 
 use crate::ca;
 use crate::config::Access;
@@ -23,6 +26,10 @@ use crate::failure::Cause;
 /// meets one that is about to be closed.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
+/// The most bytes of a reply that are read: several times what the service writes of 500 records.
+/// The SDK holds a whole reply in memory, and up to 60 times as much of what it finds in it.
+const MAX_REPLY: usize = 500 * 1024;
+
 /// One connector, and so one pool, for each set of time-outs: Firehose's, and those with which
 /// the SDK asks for credentials.
 pub(super) fn client(access: &Access) -> Result<SharedHttpClient, CallError> {
@@ -31,7 +38,7 @@ pub(super) fn client(access: &Access) -> Result<SharedHttpClient, CallError> {
     Ok(http_client_fn(move |settings, components| {
         let key = [settings.connect_timeout(), settings.read_timeout()];
         let mut connectors = connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || SharedHttpConnector::new(connector(settings, components, &tls));
+        let new = || SharedHttpConnector::new(Bounded(connector(settings, components, &tls)));
         connectors.entry(key).or_insert_with(new).clone()
     }))
 }
@@ -51,6 +58,20 @@ fn connector(
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls.clone())
         .build()
+}
+
+/// Breaks a reply off that is longer than any can be.
+#[derive(Debug)]
+struct Bounded(Connector);
+
+impl HttpConnector for Bounded {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let reply = self.0.call(request);
+        HttpConnectorFuture::new(async move {
+            let bounded = |body| SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY));
+            reply.await.map(|reply| reply.map(bounded))
+        })
+    }
 }
 
 /// `ca_file`, else AWS_CA_BUNDLE, in place of the system's certificates; else those, or the file

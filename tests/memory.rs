@@ -1,0 +1,142 @@
+//! What hostile input costs in memory: never what it claims, and no more than a few times what it
+//! is. The one test of its process, as it counts all that the process allocates.
+
+#[path = "fuzz/targets/mod.rs"]
+mod targets;
+
+use firehose::chunk;
+use firehose::config::Config;
+use peak_alloc::PeakAlloc;
+use targets::replies::Endpoint;
+
+#[global_allocator]
+static ALLOCATOR: PeakAlloc = PeakAlloc;
+
+const SIZE: usize = 1_000_000;
+/// What a client and its buffers cost by themselves, whatever they carry.
+const OWN: usize = 1_000_000;
+
+#[test]
+fn input_costs_a_few_times_its_size() {
+    chunks();
+    replies();
+}
+
+/// The factors come of a control character, which has one byte in msgpack and six in JSON, and of
+/// a level of depth, which has one byte and takes eight to remember; a buffer that grows by
+/// doubling holds twice that, and while it moves three times.
+fn chunks() {
+    let claims: Vec<Vec<u8>> = [0xdb, 0xc6, 0xc9, 0xdd, 0xdf]
+        .map(|head| {
+            [
+                b"\x92\x01\x81\xa1a",
+                &[head, 0xff, 0xff, 0xff, 0xff][..],
+                &[0; 100],
+            ]
+            .concat()
+        })
+        .into();
+    for claim in claims {
+        assert_cost(&claim, 100, "a claim of 4 GiB");
+    }
+    let event = |body: &[u8]| [b"\x92\x01", body].concat();
+    let long = |head: u8, size: usize| [&[head][..], &(size as u32).to_be_bytes()].concat();
+    let arrays = [vec![0x91; SIZE], vec![0xc0]].concat();
+    let maps = [vec![0x81; SIZE / 2], vec![0xc0; SIZE / 2 + 1]].concat();
+    let cases = [
+        ("depth", event(&[b"\x81\xa1a", &arrays[..]].concat())),
+        ("depth of keys", event(&maps)),
+        ("depth of no event", arrays.clone()),
+        ("depth without an end", vec![0x91; SIZE]),
+        (
+            "control characters",
+            event(&[b"\x81\xa1a", &long(0xdb, SIZE)[..], &[1; SIZE]].concat()),
+        ),
+        (
+            "bytes that are no text",
+            event(&[b"\x81\xa1a", &long(0xdb, SIZE)[..], &[0xff; SIZE]].concat()),
+        ),
+        (
+            "control characters in a key's key",
+            event(&[b"\x81\x91", &long(0xdb, SIZE)[..], &[1; SIZE], b"\x01"].concat()),
+        ),
+        (
+            "small values",
+            event(&[b"\x81\xa1a", &long(0xdd, SIZE)[..], &[0xc2; SIZE]].concat()),
+        ),
+        ("empty events", b"\x92\x01\x80".repeat(SIZE / 3)),
+        ("small strangers", vec![0xc0; SIZE]),
+    ];
+    for (what, bytes) in cases {
+        assert_cost(&bytes, 40, what);
+    }
+}
+
+fn assert_cost(bytes: &[u8], factor: usize, what: &str) {
+    let config = Config::parse(|key| (key == "delivery_stream").then(|| "logs".to_owned()));
+    let config = config.expect("the options are right");
+    let cost = peak_of(|| drop(chunk::format(bytes, &config.format)));
+    let allowed = factor * bytes.len();
+    println!("{what}: {} bytes cost {cost}", bytes.len());
+    assert!(
+        cost <= allowed,
+        "{what}: {} bytes cost {cost} bytes",
+        bytes.len()
+    );
+}
+
+/// An answer of any length costs no more than the longest one that is read: at most 60 times its
+/// 512,000 bytes, for what the SDK makes of entries of three bytes each.
+fn replies() {
+    const GARBAGE: usize = 5_000_000;
+    const READ: usize = 512_000;
+    let endpoint = Endpoint::start();
+    let mut random = fastrand::Rng::with_seed(1);
+    let noise: Vec<u8> = (0..GARBAGE).map(|_| random.u8(..)).collect();
+    let text = [
+        b"{\"RequestResponses\":[{\"RecordId\":\"",
+        &[b'x'; GARBAGE][..],
+    ]
+    .concat();
+    let entries = |bytes: usize| {
+        let entries = b"{},".repeat(bytes / 3 - 10);
+        [b"{\"RequestResponses\":[", &entries[..], b"{}]}"].concat()
+    };
+    for (what, body) in [
+        ("noise", noise),
+        ("blanks", vec![b' '; GARBAGE]),
+        ("brackets", vec![b'['; GARBAGE]),
+        ("text", text),
+        ("entries", entries(GARBAGE)),
+        ("as many entries as are read", entries(READ)),
+    ] {
+        for status in [200, 500] {
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} x\r\ncontent-length: {length}\r\n\r\n");
+            let cost = cost_of_reply(&endpoint, [head.as_bytes(), &body].concat());
+            println!("{status} with {length} bytes of {what} costs {cost}");
+            assert!(
+                cost <= OWN + 60 * READ,
+                "{status} {what} costs {cost} bytes"
+            );
+        }
+    }
+    // A length of 1 TiB, and nothing behind it.
+    let claim = b"HTTP/1.1 200 OK\r\ncontent-length: 1099511627776\r\n\r\n{}";
+    let cost = cost_of_reply(&endpoint, claim.to_vec());
+    assert!(cost <= OWN, "a claimed length costs {cost} bytes");
+}
+
+fn cost_of_reply(endpoint: &Endpoint, reply: Vec<u8>) -> usize {
+    // Lets go of the reply before, and, the first time, makes what is made once.
+    endpoint.put(Vec::new());
+    peak_of(|| assert_eq!(endpoint.put(reply), None))
+}
+
+/// The most bytes allocated at a time beyond those before.
+fn peak_of(work: impl FnOnce()) -> usize {
+    ALLOCATOR.reset_peak_usage();
+    let before = ALLOCATOR.current_usage();
+    work();
+    ALLOCATOR.peak_usage().saturating_sub(before)
+}
