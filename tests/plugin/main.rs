@@ -8,6 +8,7 @@ mod configuration;
 mod credentials;
 mod delivery;
 mod host;
+mod hostile;
 mod instances;
 mod log;
 mod resume;
