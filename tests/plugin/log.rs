@@ -104,7 +104,15 @@ fn secrets_and_record_bodies_are_never_in_the_log() {
         ("default", "reset = \"before\""),
         ("default", "reply = \"truncated\""),
         ("default", "reply = \"garbage\""),
+        ("default", "reset = \"after\""),
+        ("default", "hang = true"),
         ("default", "status = 500\ntype = \"InternalFailure\""),
+        ("default", "status = 400\ntype = \"ExpiredTokenException\""),
+        (
+            "default",
+            "status = 400\ntype = \"ResourceNotFoundException\"",
+        ),
+        ("default", "status = 400\ntype = \"RequestExpired\""),
         (
             "default",
             "status = 400\ntype = \"InvalidArgumentException\"",
@@ -132,8 +140,12 @@ fn secrets_and_record_bodies_are_never_in_the_log() {
         });
         let extra = [("flush_timeout", "1s"), ("profile", profile)];
         let name = format!("secret-{number}");
-        let instance = host.init(&name, &with(&extra, service.options("logs")));
+        let options = with(&extra, service.options("logs"));
+        let instance = host.try_init(&name, &options, LogLevel::Trace);
+        let instance = instance.expect("the options are right");
         flush(&instance, &chunk);
+        // What can't be read of a chunk is no more to be shown than what can.
+        flush(&instance, &chunk[..chunk.len() - 1]);
         instance.exit();
         let lines = lines(&name);
         assert!(lines.len() > 1, "{step}: nothing is said of the failure");
