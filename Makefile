@@ -72,6 +72,22 @@ fuzz: ## Look for input that breaks a TARGET (chunk, pack, config, replies) for 
 	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $(TARGET) $(if $(INPUT),$(INPUT),\
 		fuzz/corpus/$(TARGET) $(FUZZ_SEEDS) -- -max_total_time=$(SECONDS) -max_len=65536 -timeout=90)
 
+# The tests of the C ABI under memcheck, with a plugin that has its symbols. Left out are those
+# that take minutes there.
+MEMCHECK = valgrind --quiet --error-exitcode=9 --fair-sched=yes --num-callers=40 \
+	--leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+	--suppressions=$(CURDIR)/tests/valgrind.supp
+MEMCHECK_TEST = FIREHOSE_PLUGIN=$(CURDIR)/target/debug/libfirehose.so \
+	$(CARGO) --config "target.'cfg(unix)'.runner='$(MEMCHECK)'" test --locked
+
+.PHONY: sanitize
+sanitize: ## Run the tests of the C ABI under Valgrind
+	@command -v valgrind || { echo "error: valgrind is needed"; exit 1; }
+	$(CARGO) build --locked --lib
+	$(MEMCHECK_TEST) --test plugin_exports --test plugin_1_9
+	$(MEMCHECK_TEST) --test plugin -- configuration:: delivery::plain hostile::a_ hostile::bytes \
+		hostile::text instances::a_ instances::two
+
 BENCH_FLAGS ?= --rounds 5
 
 .PHONY: bench

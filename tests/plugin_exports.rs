@@ -154,6 +154,7 @@ struct Exports {
     init: unsafe extern "C" fn(*mut OutputPlugin) -> c_int,
     flush: unsafe extern "C" fn(*mut c_void, *const c_void, usize, *const c_char) -> c_int,
     exit: unsafe extern "C" fn(*mut c_void) -> c_int,
+    _library: Library,
 }
 
 fn exports() -> &'static Exports {
@@ -162,12 +163,13 @@ fn exports() -> &'static Exports {
         environment::prepare_process();
         // SAFETY: the plugin's initialisers are those of Rust's standard library.
         let library = unsafe { Library::new(built::plugin()) };
-        let library = Box::leak(Box::new(library.expect("the plugin can be opened")));
+        let library = library.expect("the plugin can be opened");
         Exports {
-            register: symbol(library, "FLBPluginRegister"),
-            init: symbol(library, "FLBPluginInit"),
-            flush: symbol(library, "FLBPluginFlushCtx"),
-            exit: symbol(library, "FLBPluginExitCtx"),
+            register: symbol(&library, "FLBPluginRegister"),
+            init: symbol(&library, "FLBPluginInit"),
+            flush: symbol(&library, "FLBPluginFlushCtx"),
+            exit: symbol(&library, "FLBPluginExitCtx"),
+            _library: library,
         }
     })
 }

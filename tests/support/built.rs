@@ -1,9 +1,14 @@
 //! What `make build` left behind.
 
+use std::env;
 use std::path::{Path, PathBuf};
 
-/// The plugin, as it is shipped.
+/// The plugin, as it is shipped; or, to look for faults in memory, the one with debugging symbols
+/// that FIREHOSE_PLUGIN names.
 pub(crate) fn plugin() -> PathBuf {
+    if let Some(path) = env::var_os("FIREHOSE_PLUGIN") {
+        return path.into();
+    }
     existing(
         Path::new(env!("CARGO_MANIFEST_DIR")).join("dist/firehose.so"),
         "make build",
