@@ -95,6 +95,13 @@ bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's 
 	$(CARGO) build --locked --release --package firehose-bench
 	target/release/firehose-bench --svg docs/bench.svg $(BENCH_FLAGS)
 
+TRIALS_FLAGS ?=
+
+.PHONY: trials
+trials: build ## Tell reliability stories to this output and Fluent Bit's own
+	$(CARGO) build --locked --release --package firehose-trials
+	target/release/firehose-trials $(TRIALS_FLAGS)
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
 	rm -rf target dist $(VENV) fuzz/target fuzz/corpus fuzz/artifacts

@@ -95,7 +95,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Output;
+    use fluent_bit_run::Output;
 
     fn row(output: Output, cpu: Option<(f64, f64, f64)>, cpu_of_peer: Option<f64>) -> Row {
         let spread = |(min, median, max)| Spread { min, median, max };

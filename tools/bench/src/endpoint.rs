@@ -6,22 +6,17 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::{env, fs};
 
+use fluent_bit_run::{ACCESS_KEY, Process, REGION, SECRET_KEY, Target};
 use serde::Deserialize;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-use crate::process::Process;
-
 const PROGRAM: &str = "fake-firehose";
 
-pub(crate) const STREAM: &str = "logs";
-pub(crate) const REGION: &str = "us-east-1";
-pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
-pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+const STREAM: &str = "logs";
 
 /// A fresh service. Dropping it ends it.
 pub(crate) struct Endpoint {
-    pub(crate) port: u16,
-    pub(crate) ca_file: PathBuf,
+    pub(crate) target: Target,
     _process: Process,
 }
 
@@ -85,15 +80,18 @@ impl Endpoint {
             return Err(failed(&format!("no port in {}", ready.url)));
         };
         Ok(Endpoint {
-            port,
-            ca_file,
+            target: Target {
+                port,
+                ca_file,
+                stream: STREAM,
+            },
             _process: process,
         })
     }
 
     pub(crate) fn sums(&self) -> Result<Sums, String> {
         let failed = |error: &dyn std::fmt::Display| format!("cannot ask {PROGRAM}: {error}");
-        let pem = fs::read(&self.ca_file).map_err(|error| failed(&error))?;
+        let pem = fs::read(&self.target.ca_file).map_err(|error| failed(&error))?;
         let authority = Certificate::from_pem(&pem).map_err(|error| failed(&error))?;
         let tls = TlsConfig::builder()
             .root_certs(RootCerts::new_with_certs(&[authority]))
@@ -105,7 +103,10 @@ impl Endpoint {
             .build()
             .new_agent();
         agent
-            .get(format!("https://localhost:{}/_fake/stats", self.port))
+            .get(format!(
+                "https://localhost:{}/_fake/stats",
+                self.target.port
+            ))
             .call()
             .and_then(|mut reply| reply.body_mut().read_json())
             .map_err(|error| failed(&error))

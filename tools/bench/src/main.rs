@@ -3,7 +3,7 @@
 //! The way of a run through the files:
 //!
 //! ```text
-//! args -> lines -> run (output, endpoint, process) -> summary -> table, chart
+//! args -> lines -> run (endpoint) -> summary -> table, chart
 //! ```
 
 #![forbid(unsafe_code)]
@@ -11,10 +11,7 @@
 mod args;
 mod chart;
 mod endpoint;
-mod fluent_bit;
 mod lines;
-mod output;
-mod process;
 mod run;
 mod summary;
 mod table;
@@ -26,11 +23,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+use fluent_bit_run::{FluentBit, Output, find_plugin};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::Args;
-use crate::fluent_bit::FluentBit;
-use crate::output::Output;
 use crate::run::{Bench, Measurement};
 use crate::summary::Round;
 
@@ -72,12 +68,7 @@ fn main() -> ExitCode {
 
 fn compare(args: &Args) -> Result<(), Failure> {
     let fluent_bit = FluentBit::find(&args.fluent_bit).map_err(Failure::CannotStart)?;
-    let plugin = fs::canonicalize(&args.plugin).map_err(|error| {
-        let path = args.plugin.display();
-        Failure::CannotStart(format!(
-            "cannot open the plugin {path}: {error}; `make build` builds it, --plugin says where it is"
-        ))
-    })?;
+    let plugin = find_plugin(&args.plugin).map_err(Failure::CannotStart)?;
     let fake_firehose = endpoint::program().map_err(Failure::CannotStart)?;
     let interrupted = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {

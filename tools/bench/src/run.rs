@@ -1,34 +1,18 @@
 //! One run: Fluent Bit reads the input to its end into one output, and is measured.
 
-use std::env;
-use std::fs::{self, File};
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::endpoint::{self, Endpoint, Sums};
-use crate::fluent_bit::FluentBit;
-use crate::output::Output;
-use crate::process::{End, Process, Usage};
+use fluent_bit_run::{End, Files, FluentBit, Output, Process, Usage};
+
+use crate::endpoint::{Endpoint, Sums};
 
 /// The file of log lines, in the work directory.
 pub(crate) const INPUT: &str = "input.log";
 
 const LIMIT: Duration = Duration::from_secs(600);
-
-/// Fluent Bit's log lines shown for a run that failed.
-const SHOWN_LOG_LINES: usize = 20;
-
-const PARSERS: &str = "\
-[PARSER]
-    name json
-    format json
-    time_key timestamp
-    time_format %Y-%m-%dT%H:%M:%S.%L%z
-    time_keep on
-";
 
 /// All that the runs have in common.
 pub(crate) struct Bench<'a> {
@@ -62,9 +46,9 @@ impl Bench<'_> {
         let endpoint = (output != Output::Null)
             .then(|| Endpoint::start(self.fake_firehose, self.workdir))
             .transpose()?;
-        let log = self.workdir.join("fluent-bit.log");
+        let files = Files::new(self.workdir);
         let process = self
-            .start(output, endpoint.as_ref(), &log)
+            .start(output, endpoint.as_ref(), &files)
             .map_err(|error| Error::Failed(format!("cannot start Fluent Bit: {error}")))?;
         let end = process
             .wait(LIMIT, self.interrupted)
@@ -74,12 +58,12 @@ impl Bench<'_> {
             End::Interrupted => return Err(Error::Interrupted),
             End::TimedOut => {
                 let sentence = format!("Fluent Bit did not end within {LIMIT:?}");
-                return Err(Error::Failed(with_log(&sentence, &log)));
+                return Err(Error::Failed(files.with_log(&sentence)));
             }
         };
         if !status.success() {
             let sentence = format!("Fluent Bit ended with {status}");
-            return Err(Error::Failed(with_log(&sentence, &log)));
+            return Err(Error::Failed(files.with_log(&sentence)));
         }
         let sums = match &endpoint {
             None => Sums::default(),
@@ -90,7 +74,7 @@ impl Bench<'_> {
                 "{} lines were read, but {} documents in {} records arrived",
                 self.lines, sums.documents, sums.records
             );
-            return Err(Error::Failed(with_log(&sentence, &log)));
+            return Err(Error::Failed(files.with_log(&sentence)));
         }
         Ok(Measurement { usage, sums })
     }
@@ -99,29 +83,16 @@ impl Bench<'_> {
         &self,
         output: Output,
         endpoint: Option<&Endpoint>,
-        log: &Path,
+        files: &Files,
     ) -> io::Result<Process> {
-        fs::write(self.workdir.join("parsers.conf"), PARSERS)?;
-        let config = self.workdir.join("fluent-bit.conf");
-        fs::write(&config, self.configuration(output, endpoint))?;
-        let log = File::create(log)?;
-        let mut command = Command::new(&self.fluent_bit.program);
-        command
-            .arg("--config")
-            .arg(&config)
-            // Nothing of the user's AWS settings or proxies.
-            .env_clear()
-            .envs(env::vars_os().filter(|(name, _)| name == "PATH" || name == "LD_LIBRARY_PATH"))
-            .env("HOME", self.workdir)
-            .env("AWS_ACCESS_KEY_ID", endpoint::ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", endpoint::SECRET_KEY)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
-        if output.is_of_this_project() {
-            command.arg("--plugin").arg(self.plugin);
+        // What a failed run shows is its own.
+        match std::fs::remove_file(files.log()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
-        Process::spawn(&mut command)
+        let plugin = output.is_of_this_project().then_some(self.plugin);
+        let configuration = self.configuration(output, endpoint);
+        self.fluent_bit.start(files, &configuration, plugin)
     }
 
     fn configuration(&self, output: Output, endpoint: Option<&Endpoint>) -> String {
@@ -141,27 +112,13 @@ impl Bench<'_> {
     parser json
     read_from_head on
     exit_on_eof on
-{}",
+{}    match *
+",
             LIMIT.as_secs(),
             input.display(),
-            output.section(endpoint, self.workers)
+            output.section(endpoint.map(|endpoint| &endpoint.target), self.workers)
         )
     }
-}
-
-fn with_log(sentence: &str, log: &Path) -> String {
-    let text = fs::read(log).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    // Most of the log of a good run tells what was waited for at the end.
-    let lines: Vec<&str> = text
-        .lines()
-        .filter(|line| !line.contains("[ info]"))
-        .collect();
-    let last = &lines[lines.len().saturating_sub(SHOWN_LOG_LINES)..];
-    format!(
-        "{sentence}. The last lines of its log:\n{}",
-        last.join("\n")
-    )
 }
 
 // === impl Error ===

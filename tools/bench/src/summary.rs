@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::output::Output;
+use fluent_bit_run::Output;
+
 use crate::run::Measurement;
 
 /// The good runs of one round.
@@ -108,7 +109,7 @@ mod tests {
 
     use super::*;
     use crate::endpoint::Sums;
-    use crate::process::Usage;
+    use fluent_bit_run::Usage;
 
     fn run(cpu_ms: u64, peak_rss_bytes: u64) -> Measurement {
         Measurement {

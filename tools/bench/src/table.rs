@@ -1,4 +1,6 @@
-//! The rows as a Markdown table that reads well in a terminal, too.
+//! The rows as a table.
+
+use fluent_bit_run::markdown;
 
 use crate::summary::{Row, Spread};
 
@@ -20,25 +22,7 @@ const HEAD: [&str; 9] = [
 /// Medians, with the least and the most where they differ as written.
 pub(crate) fn render(rows: &[Row]) -> String {
     let cells: Vec<[String; 9]> = rows.iter().map(cells).collect();
-    let widths: Vec<usize> = (0..HEAD.len())
-        .map(|column| {
-            let widest = cells.iter().map(|row| row[column].len()).max();
-            widest.unwrap_or(0).max(HEAD[column].len())
-        })
-        .collect();
-    let mut table = line(&HEAD, &widths);
-    let dashes: Vec<String> = (widths.iter().enumerate())
-        // A colon at the end aligns the figures of a column to the right.
-        .map(|(column, &width)| match column {
-            0 => "-".repeat(width),
-            _ => "-".repeat(width - 1) + ":",
-        })
-        .collect();
-    table += &line(&dashes, &widths);
-    for row in &cells {
-        table += &line(row, &widths);
-    }
-    table
+    markdown::table(HEAD, 1, &cells)
 }
 
 fn cells(row: &Row) -> [String; 9] {
@@ -66,22 +50,10 @@ fn spread(spread: Option<Spread>, decimals: usize) -> String {
     format!("{median} ({min}..{max})")
 }
 
-fn line(cells: &[impl AsRef<str>], widths: &[usize]) -> String {
-    let mut line = String::from("|");
-    for (column, (cell, &width)) in cells.iter().zip(widths).enumerate() {
-        let cell = cell.as_ref();
-        line += &match column {
-            0 => format!(" {cell:width$} |"),
-            _ => format!(" {cell:>width$} |"),
-        };
-    }
-    line + "\n"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Output;
+    use fluent_bit_run::Output;
 
     fn row(output: Output, median: f64, half: f64) -> Row {
         let spread = Some(Spread {

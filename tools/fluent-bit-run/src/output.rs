@@ -1,9 +1,22 @@
 //! The outputs that are compared, and how Fluent Bit is told of them.
 
-use crate::endpoint::{self, Endpoint};
+use std::path::PathBuf;
+
+pub const REGION: &str = "us-east-1";
+pub const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+pub const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+/// Where an output delivers: a service on loopback, over TLS.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub port: u16,
+    /// The authority to trust.
+    pub ca_file: PathBuf,
+    pub stream: &'static str,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Output {
+pub enum Output {
     Null,
     /// Fluent Bit's own, in C.
     Core,
@@ -17,7 +30,7 @@ pub(crate) enum Output {
 
 impl Output {
     /// In the order of the table.
-    pub(crate) const ALL: [Output; 5] = [
+    pub const ALL: [Output; 5] = [
         Output::Null,
         Output::Core,
         Output::CoreAggregated,
@@ -25,7 +38,7 @@ impl Output {
         Output::FirehoseAggregated,
     ];
 
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Output::Null => "null",
             Output::Core => "C kinesis_firehose",
@@ -36,7 +49,7 @@ impl Output {
     }
 
     /// The peer that does the same work.
-    pub(crate) fn peer(self) -> Option<Output> {
+    pub fn peer(self) -> Option<Output> {
         match self {
             Output::Firehose => Some(Output::Core),
             Output::FirehoseAggregated => Some(Output::CoreAggregated),
@@ -44,24 +57,24 @@ impl Output {
         }
     }
 
-    pub(crate) fn is_of_this_project(self) -> bool {
+    pub fn is_of_this_project(self) -> bool {
         self.peer().is_some()
     }
 
-    /// Its section of the configuration. `null` has no endpoint.
-    pub(crate) fn section(self, endpoint: Option<&Endpoint>, workers: usize) -> String {
-        let mut section = format!("[OUTPUT]\n    match *\n    workers {workers}\n");
+    /// Its section of the configuration, to which more keys may be added. `null` has no target.
+    pub fn section(self, target: Option<&Target>, workers: usize) -> String {
+        let mut section = format!("[OUTPUT]\n    workers {workers}\n");
         let mut set = |key: &str, value: &str| {
             section.push_str(&format!("    {key} {value}\n"));
         };
-        let Some(endpoint) = endpoint else {
+        let Some(target) = target else {
             set("name", "null");
             return section;
         };
-        let port = endpoint.port;
-        let ca_file = endpoint.ca_file.display().to_string();
-        set("delivery_stream", endpoint::STREAM);
-        set("region", endpoint::REGION);
+        let port = target.port;
+        let ca_file = target.ca_file.display().to_string();
+        set("delivery_stream", target.stream);
+        set("region", REGION);
         if self.is_of_this_project() {
             set("name", "firehose");
             set("endpoint", &format!("https://localhost:{port}"));

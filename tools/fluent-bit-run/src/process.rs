@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 use wait4::Wait4 as _;
 
 /// How long a signal may stay unseen: it can arrive just before the wait begins.
@@ -17,7 +17,7 @@ const LOOK_UP_EVERY: Timespec = Timespec {
     tv_nsec: 200_000_000,
 };
 
-pub(crate) struct Process {
+pub struct Process {
     /// None once it was waited for.
     child: Option<Child>,
     started: Instant,
@@ -25,14 +25,14 @@ pub(crate) struct Process {
 
 /// What a process used from its start to its end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Usage {
+pub struct Usage {
     /// User and system time of all its threads.
-    pub(crate) cpu: Duration,
-    pub(crate) peak_rss_bytes: u64,
-    pub(crate) wall: Duration,
+    pub cpu: Duration,
+    pub peak_rss_bytes: u64,
+    pub wall: Duration,
 }
 
-pub(crate) enum End {
+pub enum End {
     Exited(ExitStatus, Usage),
     Interrupted,
     TimedOut,
@@ -42,7 +42,7 @@ pub(crate) enum End {
 
 impl Process {
     /// A group of its own keeps the terminal's Ctrl-C from the child: this program stops it.
-    pub(crate) fn spawn(command: &mut Command) -> io::Result<Process> {
+    pub fn spawn(command: &mut Command) -> io::Result<Process> {
         let started = Instant::now();
         let child = command.process_group(0).spawn()?;
         Ok(Process {
@@ -52,13 +52,27 @@ impl Process {
     }
 
     /// The child's standard output, the first time it is asked for, if it was piped.
-    pub(crate) fn take_stdout(&mut self) -> Option<ChildStdout> {
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.child.as_mut()?.stdout.take()
     }
 
+    pub fn id(&self) -> Pid {
+        Pid::from_child(self.child.as_ref().expect(NOT_WAITED_FOR))
+    }
+
+    /// Signals the process alone, not what it started.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        Ok(kill_process(self.id(), signal)?)
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.as_mut().expect(NOT_WAITED_FOR).try_wait()
+    }
+
     /// Unless it ends with `Exited`, the process is killed.
-    pub(crate) fn wait(mut self, limit: Duration, interrupted: &AtomicBool) -> io::Result<End> {
-        let child = self.child.as_mut().expect("it is waited for only once");
+    pub fn wait(mut self, limit: Duration, interrupted: &AtomicBool) -> io::Result<End> {
+        let child = self.child.as_mut().expect(NOT_WAITED_FOR);
         let ended = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
         while !is_readable(&ended)? {
             if interrupted.load(Ordering::Relaxed) {
@@ -90,6 +104,8 @@ impl Drop for Process {
         }
     }
 }
+
+const NOT_WAITED_FOR: &str = "only `wait` takes the child, and the handle with it";
 
 /// Waits a little for it to become so.
 fn is_readable(descriptor: &impl AsFd) -> io::Result<bool> {

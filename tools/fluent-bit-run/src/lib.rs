@@ -1,0 +1,12 @@
+//! Runs the real Fluent Bit with an output for Firehose: what the benchmark and the trials share.
+
+#![forbid(unsafe_code)]
+
+mod fluent_bit;
+pub mod markdown;
+mod output;
+mod process;
+
+pub use fluent_bit::{Files, FluentBit, find_plugin};
+pub use output::{ACCESS_KEY, Output, REGION, SECRET_KEY, Target};
+pub use process::{End, Process, Usage};

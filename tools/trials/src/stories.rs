@@ -1,0 +1,106 @@
+//! The stories: each a fault, told to both plugins in the same way.
+
+mod backlog;
+mod fairness;
+mod kill;
+mod outage;
+mod refusals;
+mod reload;
+
+use std::thread;
+use std::time::Duration;
+
+use fluent_bit_run::Output;
+
+use crate::report::Row;
+use crate::trial::{Error, Setup};
+
+pub(crate) struct Story {
+    pub(crate) name: &'static str,
+    /// What happens, for the reader of the table.
+    pub(crate) tells: &'static str,
+    outputs: &'static [Output],
+    /// Its trials wait more than they work, so they run beside each other.
+    waits: bool,
+    run: fn(&Setup<'_>, Output) -> Result<Vec<Row>, Error>,
+}
+
+/// The core plugin, and this project's plain and aggregated.
+const ALL: &[Output] = &[Output::Core, Output::Firehose, Output::FirehoseAggregated];
+const PLAIN: &[Output] = &[Output::Core, Output::Firehose];
+
+pub(crate) const STORIES: [Story; 6] = [
+    Story {
+        name: "refusals",
+        tells: "30 % of the records of the first 300 calls are refused",
+        outputs: ALL,
+        waits: false,
+        run: refusals::run,
+    },
+    Story {
+        name: "backlog",
+        tells: "24 MiB wait for a stream that takes 1 MiB/s, with mem_buf_limit 5M",
+        outputs: ALL,
+        waits: true,
+        run: backlog::run,
+    },
+    Story {
+        name: "fairness",
+        tells: "a healthy stream, alone and beside one that takes 0.25 MiB/s",
+        outputs: PLAIN,
+        waits: false,
+        run: fairness::run,
+    },
+    Story {
+        name: "kill",
+        tells: "kill -9 and a new start, three times, with filesystem storage and tail's database",
+        outputs: PLAIN,
+        waits: false,
+        run: kill::run,
+    },
+    Story {
+        name: "reload",
+        tells: "100 hot reloads under load, without workers",
+        outputs: PLAIN,
+        waits: true,
+        run: reload::run,
+    },
+    Story {
+        name: "outage",
+        tells: "nobody listens for 20 s, then all is well; drained from then on",
+        outputs: PLAIN,
+        waits: true,
+        run: outage::run,
+    },
+];
+
+impl Story {
+    /// The outcome of each output's trial.
+    pub(crate) fn tell(&self, setup: &Setup<'_>) -> Vec<Result<Vec<Row>, (Output, Error)>> {
+        let run = |output: Output| {
+            let rows = (self.run)(setup, output);
+            eprintln!("{}: {} has ended", self.name, output.name());
+            rows.map_err(|error| (output, error))
+        };
+        if !self.waits {
+            return self.outputs.iter().map(|output| run(*output)).collect();
+        }
+        thread::scope(|scope| {
+            let trials = self
+                .outputs
+                .iter()
+                .map(|output| scope.spawn(|| run(*output)));
+            let trials: Vec<_> = trials.collect();
+            let ended = trials.into_iter().map(|trial| trial.join());
+            ended
+                .map(|rows| rows.expect("a trial does not panic"))
+                .collect()
+        })
+    }
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+const MIB: u64 = 1 << 20;

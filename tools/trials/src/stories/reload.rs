@@ -1,0 +1,76 @@
+//! The configuration is loaded anew, again and again, while lines keep coming.
+
+use std::time::{Duration, Instant};
+
+use fluent_bit_run::Output;
+use rustix::process::Signal;
+
+use crate::lines::Lines;
+use crate::report::Row;
+use crate::trial::{Error, STREAM, Setup, Trial};
+
+const LINES: Lines = Lines::of(400);
+const RELOADS: usize = 100;
+/// Lines that come each time all is looked at, 40 times a second.
+const AT_ONCE: u64 = 20;
+const RELOAD_LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
+/// All that is made once is there by then.
+const SETTLING: Duration = Duration::from_secs(3);
+
+pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> {
+    let mut trial = Trial::new(setup, output, "", LINES)?;
+    // With workers, Fluent Bit up to 5.1 leaves some behind at each reload.
+    let configuration = "    hot_reload on\n".to_owned()
+        + &trial.on_disk()
+        + &trial.tail_on_disk("input.log", "a")
+        + &trial.output(STREAM, "a", 0);
+    feed(&mut trial)?;
+    let started = Instant::now();
+    trial.start(&configuration)?;
+    fed_until(&mut trial, SETTLING, |_| Ok(false))?;
+    let before = trial.sample()?;
+    for reload in 1..=RELOADS {
+        trial.signal(Signal::HUP)?;
+        if !fed_until(&mut trial, RELOAD_LIMIT, |trial| {
+            Ok(trial.starts()? > reload)
+        })? {
+            return Err(trial.failure(&format!("reload {reload} did not end")));
+        }
+    }
+    let drain = trial.until_drained(LIMIT)?.then(|| started.elapsed());
+    let after = trial.sample()?;
+    trial.stop()?;
+    let raw_bytes = LINES.bytes(trial.tally.expected());
+    let mut row = Row::of(&trial, "reload", output, raw_bytes, drain);
+    // A reload ends what is under way after its grace.
+    row.may_double = true;
+    row.remarks.push(format!(
+        "{RELOADS} reloads: threads {} to {}, descriptors {} to {}, RSS {:.0} to {:.0} MB",
+        before.threads,
+        after.threads,
+        before.descriptors,
+        after.descriptors,
+        before.rss_bytes as f64 / 1e6,
+        after.rss_bytes as f64 / 1e6,
+    ));
+    Ok(vec![row])
+}
+
+fn fed_until(
+    trial: &mut Trial<'_>,
+    at_most: Duration,
+    mut condition: impl FnMut(&Trial<'_>) -> Result<bool, Error>,
+) -> Result<bool, Error> {
+    trial.until(at_most, |trial| {
+        feed(trial)?;
+        condition(trial)
+    })
+}
+
+fn feed(trial: &mut Trial<'_>) -> Result<(), Error> {
+    let first = trial.tally.expected();
+    trial.tally.expect(first + AT_ONCE);
+    LINES.append(&trial.path("input.log"), first..first + AT_ONCE)?;
+    Ok(())
+}

@@ -1,0 +1,273 @@
+//! One trial: a Fluent Bit, its files, and the service that it delivers to.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fake_firehose::{FakeFirehose, Outcome, Scenario, Settings};
+use fluent_bit_run::{Files, FluentBit, Output, Process, REGION, Target};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::lines::Lines;
+use crate::sample::Sample;
+use crate::tally::Tally;
+
+/// The stream whose lines are counted.
+pub(crate) const STREAM: &str = "logs";
+/// Another one, whose fate must not matter to the first.
+pub(crate) const OTHER_STREAM: &str = "other";
+
+/// Worker threads of each output, unless a story says otherwise.
+pub(crate) const WORKERS: usize = 2;
+
+/// How often all is looked at while time goes by.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// How long an end on SIGTERM may take: longer than any flush.
+const END_WITHIN: Duration = Duration::from_secs(60);
+
+/// What all trials have in common.
+pub(crate) struct Setup<'a> {
+    pub(crate) fluent_bit: &'a FluentBit,
+    pub(crate) plugin: &'a Path,
+    pub(crate) interrupted: &'a AtomicBool,
+}
+
+/// Dropping it kills Fluent Bit, ends the service and removes the files.
+pub(crate) struct Trial<'a> {
+    setup: &'a Setup<'a>,
+    output: Output,
+    process: Option<Process>,
+    pub(crate) service: FakeFirehose,
+    pub(crate) tally: Tally,
+    /// Calls of the service that the tally has.
+    tallied: usize,
+    pub(crate) peak_rss_bytes: u64,
+    folder: TempDir,
+    files: Files,
+}
+
+#[derive(Debug)]
+pub(crate) enum Error {
+    Interrupted,
+    /// What went wrong, as sentences and log lines.
+    Failed(String),
+}
+
+// === impl Trial ===
+
+impl<'a> Trial<'a> {
+    pub(crate) fn new(
+        setup: &'a Setup<'a>,
+        output: Output,
+        scenario: &str,
+        lines: Lines,
+    ) -> Result<Trial<'a>, Error> {
+        let failed = |error: &dyn std::fmt::Display| Error::Failed(error.to_string());
+        let service = FakeFirehose::start(Settings {
+            tls: true,
+            region: Some(REGION.to_owned()),
+            streams: [STREAM, OTHER_STREAM].map(str::to_owned).into(),
+            scenario: Scenario::parse(scenario).map_err(|error| failed(&error))?,
+            ..Settings::default()
+        })
+        .map_err(|error| failed(&error))?;
+        let folder = TempDir::new()?;
+        let trial = Trial {
+            setup,
+            output,
+            process: None,
+            service,
+            tally: Tally::new(lines),
+            tallied: 0,
+            peak_rss_bytes: 0,
+            files: Files::new(folder.path()),
+            folder,
+        };
+        let pem = trial.service.ca_pem().expect("it speaks TLS");
+        fs::write(trial.path("ca.pem"), pem)?;
+        Ok(trial)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A section that delivers to this stream what has this tag. Both plugins try a chunk again
+    /// for ever, and get the same number of workers.
+    pub(crate) fn output(&self, stream: &'static str, tag: &str, workers: usize) -> String {
+        let target = Target {
+            port: self.service.address().port(),
+            ca_file: self.path("ca.pem"),
+            stream,
+        };
+        let section = self.output.section(Some(&target), workers);
+        format!("{section}    match {tag}\n    retry_limit no_limits\n")
+    }
+
+    /// A section that reads a file from its beginning.
+    pub(crate) fn tail(&self, file: &str, tag: &str) -> String {
+        let path = self.path(file);
+        format!(
+            "[INPUT]\n    name tail\n    path {}\n    tag {tag}\n    parser json\n    \
+             read_from_head on\n    refresh_interval 1\n",
+            path.display()
+        )
+    }
+
+    /// Options of the service for inputs that keep their chunks on disk.
+    pub(crate) fn on_disk(&self) -> String {
+        let storage = self.path("storage");
+        format!("    storage.path {}\n", storage.display())
+    }
+
+    /// As [`Trial::tail`], and after a new start it goes on where it was.
+    pub(crate) fn tail_on_disk(&self, file: &str, tag: &str) -> String {
+        let database = self.path("tail.db");
+        format!(
+            "{}    storage.type filesystem\n    db {}\n",
+            self.tail(file, tag),
+            database.display()
+        )
+    }
+
+    pub(crate) fn come_up(&mut self) -> Result<(), Error> {
+        let up = self.service.come_up();
+        up.map_err(|error| Error::Failed(error.to_string()))
+    }
+
+    /// The configuration begins with what more its service section needs.
+    pub(crate) fn start(&mut self, configuration: &str) -> Result<(), Error> {
+        // Retries come soon, so that a trial is short.
+        let configuration = format!(
+            "[SERVICE]\n    flush 1\n    log_level info\n    parsers_file parsers.conf\n    \
+             scheduler.base 1\n    scheduler.cap 5\n{configuration}"
+        );
+        let plugin = self
+            .output
+            .is_of_this_project()
+            .then_some(self.setup.plugin);
+        let process = self
+            .setup
+            .fluent_bit
+            .start(&self.files, &configuration, plugin)?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Waits until the condition is met; false when that takes longer than `at_most`. All is
+    /// counted before the condition is asked each time.
+    pub(crate) fn until(
+        &mut self,
+        at_most: Duration,
+        mut condition: impl FnMut(&mut Self) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
+        let deadline = Instant::now() + at_most;
+        loop {
+            self.look()?;
+            if condition(self)? {
+                return Ok(true);
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            if self.setup.interrupted.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Until every expected line has arrived.
+    pub(crate) fn until_drained(&mut self, at_most: Duration) -> Result<bool, Error> {
+        self.until(at_most, |trial| Ok(trial.tally.missing() == 0))
+    }
+
+    /// As for a stop of the machine: what is under way may still be delivered.
+    pub(crate) fn stop(&mut self) -> Result<(), Error> {
+        self.signal(Signal::TERM)?;
+        let deadline = Instant::now() + END_WITHIN;
+        let status = loop {
+            let process = self.process.as_mut().expect(STARTED);
+            if let Some(status) = process.ended()? {
+                break status;
+            }
+            if Instant::now() >= deadline {
+                let sentence = format!("Fluent Bit did not end within {END_WITHIN:?} of SIGTERM");
+                return Err(self.failure(&sentence));
+            }
+            thread::sleep(LOOK_EVERY);
+        };
+        self.process = None;
+        self.count();
+        match status.success() {
+            true => Ok(()),
+            false => Err(self.failure(&format!("Fluent Bit ended with {status}"))),
+        }
+    }
+
+    /// As for a power failure, but for the disk.
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result<(), Error> {
+        Ok(self.process.as_ref().expect(STARTED).signal(signal)?)
+    }
+
+    pub(crate) fn sample(&self) -> Result<Sample, Error> {
+        Ok(Sample::of(self.process.as_ref().expect(STARTED).id())?)
+    }
+
+    /// How often Fluent Bit has started in its process, the first time included.
+    pub(crate) fn starts(&self) -> Result<usize, Error> {
+        let log = fs::read(self.files.log())?;
+        Ok(memchr::memmem::find_iter(&log, "[fluent bit] version=").count())
+    }
+
+    /// Calls that stored records, of which the client was told nothing, or that they failed.
+    pub(crate) fn unanswered(&self) -> u64 {
+        let requests = self.service.requests();
+        let unanswered = requests.iter().filter(|request| {
+            let told = matches!(request.outcome, Outcome::Accepted | Outcome::Refused);
+            request.accepted > 0 && !told
+        });
+        unanswered.count() as u64
+    }
+
+    pub(crate) fn failure(&self, sentence: &str) -> Error {
+        Error::Failed(self.files.with_log(sentence))
+    }
+
+    fn look(&mut self) -> Result<(), Error> {
+        self.count();
+        let process = self.process.as_mut().expect(STARTED);
+        if let Some(status) = process.ended()? {
+            return Err(self.failure(&format!("Fluent Bit ended by itself, with {status}")));
+        }
+        self.peak_rss_bytes = self.peak_rss_bytes.max(self.sample()?.peak_rss_bytes);
+        Ok(())
+    }
+
+    fn count(&mut self) {
+        let calls = self.service.accepted_calls(self.tallied);
+        self.tallied += calls.len();
+        for call in calls.iter().filter(|call| call.stream == STREAM) {
+            self.tally.add(call);
+        }
+    }
+}
+
+const STARTED: &str = "the story starts Fluent Bit before it looks at it";
+
+// === impl Error ===
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        Error::Failed(error.to_string())
+    }
+}
