@@ -86,16 +86,16 @@ impl Row {
             return None;
         }
         let mut faults = Vec::new();
-        for (count, what) in [(self.lost, "lost"), (self.foreign, "not as sent")] {
-            if count > 0 {
-                faults.push(format!("{count} {what}"));
-            }
+        match self.drain {
+            None => faults.push(format!("{} missing at the limit", self.lost)),
+            Some(_) if self.lost > 0 => faults.push(format!("{} lost", self.lost)),
+            Some(_) => {}
+        }
+        if self.foreign > 0 {
+            faults.push(format!("{} not as sent", self.foreign));
         }
         if self.twice > 0 && !self.may_double {
             faults.push(format!("{} twice", self.twice));
-        }
-        if self.drain.is_none() {
-            faults.push("not drained in time".to_owned());
         }
         (!faults.is_empty()).then(|| {
             format!(
@@ -113,14 +113,15 @@ impl Row {
             remarks.push(format!("{} not as sent", self.foreign));
         }
         if self.drain.is_none() {
-            remarks.push("stopped before it was drained".to_owned());
+            remarks.push(format!("stopped with {} missing", self.lost));
         }
         [
             self.story.clone(),
             self.output.name().to_owned(),
             remarks.join("; "),
             self.lines.to_string(),
-            self.lost.to_string(),
+            // What may still have come is not lost.
+            self.drain.map_or("-".to_owned(), |_| self.lost.to_string()),
             self.twice.to_string(),
             self.unanswered.to_string(),
             self.calls.to_string(),
@@ -168,8 +169,8 @@ mod tests {
             (|row| row.twice = 2, "story, firehose: 2 twice"),
             (|row| row.foreign = 1, "story, firehose: 1 not as sent"),
             (
-                |row| row.drain = None,
-                "story, firehose: not drained in time",
+                |row| (row.drain, row.lost) = (None, 5),
+                "story, firehose: 5 missing at the limit",
             ),
             (
                 |row| (row.lost, row.twice) = (1, 1),
@@ -201,20 +202,20 @@ mod tests {
     #[test]
     fn a_row_shows_all_of_it() {
         let mut shown = row(Output::Core);
-        (shown.drain, shown.foreign) = (None, 4);
+        (shown.drain, shown.lost, shown.foreign) = (None, 3, 4);
         let table = render(&[shown, row(Output::Firehose)]);
         let cells: Vec<Vec<&str>> = table
             .lines()
             .map(|line| line.split('|').map(str::trim).collect())
             .collect();
-        let remarks = "4 not as sent; stopped before it was drained";
+        let remarks = "4 not as sent; stopped with 3 missing";
         assert_eq!(
             cells[2][2..],
             [
                 "C kinesis_firehose",
                 remarks,
                 "10",
-                "0",
+                "-",
                 "0",
                 "0",
                 "1",
