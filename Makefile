@@ -102,6 +102,14 @@ trials: build ## Tell reliability stories to this output and Fluent Bit's own
 	$(CARGO) build --locked --release --package firehose-trials
 	target/release/firehose-trials $(TRIALS_FLAGS)
 
+SECONDS := 600
+SOAK_FLAGS ?=
+
+.PHONY: soak
+soak: build ## Run for SECONDS=600 under random faults, kills and reloads: target/soak.svg
+	$(CARGO) build --locked --release --package firehose-trials
+	target/release/firehose-trials soak --seconds $(SECONDS) $(SOAK_FLAGS)
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
 	rm -rf target dist $(VENV) fuzz/target fuzz/corpus fuzz/artifacts

@@ -18,6 +18,8 @@ pub(crate) struct Decision {
     pub(crate) outcome: Outcome,
     /// One entry for each record of the call: is it stored?
     pub(crate) stored: Vec<bool>,
+    /// Does the client learn that from what is delivered?
+    pub(crate) told: bool,
     pub(crate) delivery: Delivery,
 }
 
@@ -83,6 +85,7 @@ pub(crate) fn decide(
 pub(crate) fn failure(error: &ServiceError, stored: Vec<bool>) -> Decision {
     Decision {
         outcome: Outcome::Error(error.kind.to_string()),
+        told: !stored.contains(&true),
         stored,
         delivery: Delivery::Answer(Answer::new(error.status, reply::error(error))),
     }
@@ -150,11 +153,13 @@ fn apply(fault: &Fault, shape: ReplyShape, request: u64, stored: Vec<bool>) -> D
         Fault::Hang { .. } => Decision {
             outcome: Outcome::Hung,
             stored,
+            told: false,
             delivery: Delivery::Hang,
         },
         Fault::Reset(_) => Decision {
             outcome: Outcome::Reset,
             stored,
+            told: false,
             delivery: Delivery::Reset,
         },
     }
@@ -177,6 +182,7 @@ fn success(
             Outcome::Refused
         },
         stored,
+        told: shape == ReplyShape::Whole,
         delivery: Delivery::Answer(Answer::new(200, body)),
     }
 }
@@ -345,6 +351,23 @@ mod tests {
             assert_eq!(answer.status, 200);
             assert!(!answer.body.is_empty());
             assert!(serde_json::from_slice::<serde_json::Value>(&answer.body).is_err());
+        }
+    }
+
+    #[test]
+    fn a_client_is_told_what_was_stored_only_by_a_whole_and_honest_answer() {
+        for (step, told) in [
+            ("", true),
+            ("refuse = [0]", true),
+            ("status = 500\ntype = \"T\"", true),
+            ("status = 500\ntype = \"T\"\nstored = true", false),
+            ("hang = true", false),
+            ("reset = \"after\"", false),
+            ("reply = \"truncated\"", false),
+            ("reply = \"short_responses\"", false),
+        ] {
+            let decision = decision(&format!("[[step]]\n{step}"), 0, 2);
+            assert_eq!(decision.told, told, "{step}");
         }
     }
 

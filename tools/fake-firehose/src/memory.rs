@@ -92,6 +92,9 @@ pub struct RequestLog {
     pub records: u64,
     /// Of those, the records that were stored, be it that the client was told or not.
     pub accepted: u64,
+    /// Whether the client was told which records were stored, if it stayed for the answer. Where
+    /// it was not and some were, sending them again makes duplicates.
+    pub told: bool,
     /// Bytes of the call's records before base64.
     pub raw_bytes: u64,
     /// Bytes of the HTTP request body; zero where it was not read to its end.

@@ -132,6 +132,7 @@ impl Connection {
             stream: String::new(),
             records: 0,
             accepted: 0,
+            told: false,
             raw_bytes: 0,
             body_bytes: 0,
         };
@@ -229,6 +230,7 @@ impl Service {
             Err(error) => {
                 let decision = failure(&error, Vec::new());
                 log.outcome = decision.outcome.clone();
+                log.told = decision.told;
                 self.log(log, None);
                 return decision;
             }
@@ -239,6 +241,7 @@ impl Service {
             decide(&self.scenario, &mut throttle, now, log.number, &call)
         };
         log.outcome = decision.outcome.clone();
+        log.told = decision.told;
         log.stream = call.stream.clone();
         log.records = call.records() as u64;
         log.raw_bytes = call.data.len() as u64;

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! args -> stories -> trial (lines, tally, sample) -> report
+//!      -> soak    -> trial                        -> chart
 //! ```
 
 #![forbid(unsafe_code)]
@@ -12,6 +13,7 @@ mod args;
 mod lines;
 mod report;
 mod sample;
+mod soak;
 mod stories;
 mod tally;
 mod trial;
@@ -25,7 +27,7 @@ use std::thread;
 use fluent_bit_run::{FluentBit, find_plugin};
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use crate::args::Args;
+use crate::args::{Args, Task};
 use crate::report::Row;
 use crate::stories::STORIES;
 use crate::trial::{Error, Setup};
@@ -75,14 +77,23 @@ fn run(args: &Args) -> Result<(), Failure> {
         plugin: &plugin,
         interrupted: &interrupted,
     };
-    tell(args, &setup)
+    match &args.task {
+        Task::Tell(name) => tell(name.as_deref(), &setup),
+        Task::Soak(soak) => match soak::run(&setup, soak) {
+            Ok(None) => Ok(()),
+            Ok(Some(fault)) => Err(Failure::Faults(vec![fault])),
+            Err(Error::Failed(reason)) => Err(Failure::Faults(vec![reason])),
+            Err(Error::Interrupted) => Err(Failure::Interrupted),
+        },
+    }
 }
 
-fn tell(args: &Args, setup: &Setup<'_>) -> Result<(), Failure> {
+/// The story of this name, or all of them.
+fn tell(only: Option<&str>, setup: &Setup<'_>) -> Result<(), Failure> {
     let mut rows: Vec<Row> = Vec::new();
     let mut faults = Vec::new();
     for story in &STORIES {
-        if args.story.as_ref().is_some_and(|name| name != story.name) {
+        if only.is_some_and(|name| name != story.name) {
             continue;
         }
         eprintln!("{}: {}", story.name, story.tells);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fake_firehose::{FakeFirehose, Outcome, Scenario, Settings};
+use fake_firehose::{FakeFirehose, Scenario, Settings};
 use fluent_bit_run::{Files, FluentBit, Output, Process, REGION, Target};
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -144,8 +144,10 @@ impl<'a> Trial<'a> {
     pub(crate) fn start(&mut self, configuration: &str) -> Result<(), Error> {
         // Retries come soon, so that a trial is short.
         let configuration = format!(
-            "[SERVICE]\n    flush 1\n    log_level info\n    parsers_file parsers.conf\n    \
-             scheduler.base 1\n    scheduler.cap 5\n{configuration}"
+            "[SERVICE]\n    flush 1\n    log_level info\n    parsers_file {}\n    \
+             scheduler.base 1\n    scheduler.cap 5\n{configuration}",
+            // A reload would look for a relative path elsewhere.
+            self.path("parsers.conf").display()
         );
         let plugin = self
             .output
@@ -229,13 +231,12 @@ impl<'a> Trial<'a> {
         Ok(memchr::memmem::find_iter(&log, "[fluent bit] version=").count())
     }
 
-    /// Calls that stored records, of which the client was told nothing, or that they failed.
+    /// Calls that stored records without the client's being told.
     pub(crate) fn unanswered(&self) -> u64 {
         let requests = self.service.requests();
-        let unanswered = requests.iter().filter(|request| {
-            let told = matches!(request.outcome, Outcome::Accepted | Outcome::Refused);
-            request.accepted > 0 && !told
-        });
+        let unanswered = requests
+            .iter()
+            .filter(|request| request.accepted > 0 && !request.told);
         unanswered.count() as u64
     }
 

@@ -49,7 +49,7 @@ fn it_shows_what_is_remembered_and_resets_it() {
         json!({
             "decided_ms": moment("first_accepted_ms"),
             "number": 0, "connection": 0, "outcome": "refused", "stream": "logs",
-            "records": 2, "accepted": 1, "raw_bytes": 4, "body_bytes": request.body.len(),
+            "records": 2, "accepted": 1, "told": true, "raw_bytes": 4, "body_bytes": request.body.len(),
         })
     );
     assert_eq!(requests[1]["outcome"], "accepted");
