@@ -17,63 +17,25 @@ mod summary;
 mod table;
 
 use std::fs;
-use std::io;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use fluent_bit_run::{FluentBit, Output, find_plugin};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use fluent_bit_run::{Failure, FluentBit, Output, find_plugin};
 
 use crate::args::Args;
 use crate::run::{Bench, Measurement};
 use crate::summary::Round;
 
-/// Why there is no complete table. Each has an exit code.
-enum Failure {
-    /// Something needed is missing; nothing was run.
-    CannotStart(String),
-    /// Runs that did not deliver what they should; the table is without them.
-    FailedRuns(usize),
-    Interrupted,
-    Io(io::Error),
-}
-
 fn main() -> ExitCode {
-    let args = match args::parse(lexopt::Parser::from_env()) {
-        Ok(Some(args)) => args,
-        Ok(None) => {
-            print!("{}", args::USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => {
-            eprintln!("firehose-bench: {error}; --help tells more");
-            return ExitCode::from(2);
-        }
-    };
-    let (sentence, code) = match compare(&args) {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(Failure::CannotStart(sentence)) => (sentence, 2),
-        Err(Failure::FailedRuns(count)) => (
-            format!("runs FAILED: {count}, as told above; the table is without them"),
-            1,
-        ),
-        Err(Failure::Interrupted) => ("interrupted".to_owned(), 130),
-        Err(Failure::Io(error)) => (error.to_string(), 1),
-    };
-    eprintln!("firehose-bench: {sentence}");
-    ExitCode::from(code)
+    let args = args::parse(lexopt::Parser::from_env());
+    fluent_bit_run::run("firehose-bench", args, args::USAGE, compare)
 }
 
-fn compare(args: &Args) -> Result<(), Failure> {
+fn compare(args: &Args, interrupted: &AtomicBool) -> Result<(), Failure> {
     let fluent_bit = FluentBit::find(&args.fluent_bit).map_err(Failure::CannotStart)?;
     let plugin = find_plugin(&args.plugin).map_err(Failure::CannotStart)?;
     let fake_firehose = endpoint::program().map_err(Failure::CannotStart)?;
-    let interrupted = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&interrupted))?;
-    }
 
     let workdir = tempfile::tempdir()?;
     eprintln!("writing {} log lines", args.lines);
@@ -85,7 +47,7 @@ fn compare(args: &Args) -> Result<(), Failure> {
         workdir: workdir.path(),
         lines: args.lines,
         workers: args.workers,
-        interrupted: &interrupted,
+        interrupted,
     };
     let (rounds, failed) = run_rounds(&bench, args.rounds)?;
 
@@ -106,7 +68,9 @@ fn compare(args: &Args) -> Result<(), Failure> {
     }
     match failed {
         0 => Ok(()),
-        count => Err(Failure::FailedRuns(count)),
+        count => Err(Failure::Failed(format!(
+            "runs FAILED: {count}, as told above; the table is without them"
+        ))),
     }
 }
 
@@ -152,12 +116,4 @@ fn progress(measurement: &Measurement) -> String {
         sums.records,
         sums.documents,
     )
-}
-
-// === impl Failure ===
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        Failure::Io(error)
-    }
 }

@@ -6,7 +6,9 @@ mod fluent_bit;
 pub mod markdown;
 mod output;
 mod process;
+mod program;
 
 pub use fluent_bit::{Files, FluentBit, find_plugin};
 pub use output::{ACCESS_KEY, Output, REGION, SECRET_KEY, Target};
 pub use process::{End, Process, Usage};
+pub use program::{Failure, run};
