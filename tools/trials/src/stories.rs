@@ -34,7 +34,7 @@ pub(crate) const STORIES: [Story; 6] = [
         name: "refusals",
         tells: "30 % of the records of the first 300 calls are refused",
         outputs: ALL,
-        waits: false,
+        waits: true,
         run: refusals::run,
     },
     Story {

@@ -212,6 +212,18 @@ impl<'a> Trial<'a> {
         }
     }
 
+    /// Stops it where all has arrived: what comes twice comes then. Else it is killed, for it
+    /// would try on and on.
+    pub(crate) fn end(&mut self, drain: Option<Duration>) -> Result<(), Error> {
+        match drain {
+            Some(_) => self.stop(),
+            None => {
+                self.kill();
+                Ok(())
+            }
+        }
+    }
+
     /// As for a power failure, but for the disk.
     pub(crate) fn kill(&mut self) {
         self.process = None;

@@ -32,11 +32,8 @@ pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> 
     trial.start(&configuration)?;
     let is_drained = trial.until_drained(seconds(own_time * GIVEN_UP))?;
     let elapsed = started.elapsed();
-    match is_drained {
-        true => trial.stop()?,
-        false => trial.kill(),
-    }
     let drain = is_drained.then_some(elapsed);
+    trial.end(drain)?;
     let mut row = Row::of(&trial, "backlog", output, LINES.bytes(COUNT), drain);
     row.target("drain s", elapsed.as_secs_f64(), own_time * DRAIN);
     row.target("payload", row.sent_over_raw, SENT_OVER_RAW);

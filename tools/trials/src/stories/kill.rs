@@ -35,7 +35,7 @@ pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> 
     }
     trial.start(&configuration)?;
     let drain = trial.until_drained(LIMIT)?.then(|| started.elapsed());
-    trial.stop()?;
+    trial.end(drain)?;
     let mut row = Row::of(&trial, "kill", output, LINES.bytes(COUNT), drain);
     // What was under way at its death may have been stored.
     row.may_double = true;

@@ -26,7 +26,7 @@ pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> 
     let up_again = Instant::now();
     trial.come_up()?;
     let drain = trial.until_drained(LIMIT)?.then(|| up_again.elapsed());
-    trial.stop()?;
+    trial.end(drain)?;
     let row = Row::of(&trial, "outage", output, LINES.bytes(COUNT), drain);
     Ok(vec![row])
 }

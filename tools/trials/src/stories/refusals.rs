@@ -11,7 +11,7 @@ use crate::trial::{Error, STREAM, Setup, Trial, WORKERS};
 const LINES: Lines = Lines::of(400);
 const COUNT: u64 = 100_000;
 const SCENARIO: &str = "[[step]]\nrepeat = 300\nrefuse_share = 0.3\n";
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(200);
 
 pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> {
     let mut trial = Trial::new(setup, output, SCENARIO, LINES)?;
@@ -21,7 +21,7 @@ pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> 
     let started = Instant::now();
     trial.start(&configuration)?;
     let drain = trial.until_drained(LIMIT)?.then(|| started.elapsed());
-    trial.stop()?;
+    trial.end(drain)?;
     let row = Row::of(&trial, "refusals", output, LINES.bytes(COUNT), drain);
     Ok(vec![row])
 }

@@ -38,7 +38,7 @@ pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> 
     }
     let drain = trial.until_drained(LIMIT)?.then(|| started.elapsed());
     let after = trial.sample()?;
-    trial.stop()?;
+    trial.end(drain)?;
     let raw_bytes = LINES.bytes(trial.tally.expected());
     let mut row = Row::of(&trial, "reload", output, raw_bytes, drain);
     // A reload ends what is under way after its grace.
