@@ -60,12 +60,12 @@ $(VENV)/lint.stamp: deploy/requirements.txt $(VENV)/demo.stamp
 
 # cargo-fuzz wants a nightly compiler; RUSTC_BOOTSTRAP lets a stable one do.
 TARGET ?= chunk
-SECONDS ?= 60
 INPUT ?=
 FUZZ_SEEDS = $(wildcard fuzz/seeds/$(TARGET)) \
 	$(if $(filter chunk pack,$(TARGET)),fuzz/seeds/chunk $(dir $(wildcard tests/chunks/*/tail-json.msgpack)))
 
 .PHONY: fuzz
+fuzz: SECONDS ?= 60
 fuzz: ## Look for input that breaks a TARGET (chunk, pack, config, replies) for SECONDS
 	@$(CARGO) fuzz --version || { echo "error: cargo-fuzz is missing: cargo install cargo-fuzz"; exit 1; }
 	@mkdir -p fuzz/corpus/$(TARGET)
@@ -102,11 +102,11 @@ trials: build ## Tell reliability stories to this output and Fluent Bit's own
 	$(CARGO) build --locked --release --package firehose-trials
 	target/release/firehose-trials $(TRIALS_FLAGS)
 
-SECONDS := 600
 SOAK_FLAGS ?=
 
 .PHONY: soak
-soak: build ## Run for SECONDS=600 under random faults, kills and reloads: target/soak.svg
+soak: SECONDS ?= 600
+soak: build ## Run for SECONDS under random faults, kills and reloads: target/soak.svg
 	$(CARGO) build --locked --release --package firehose-trials
 	target/release/firehose-trials soak --seconds $(SECONDS) $(SOAK_FLAGS)
 
