@@ -6,8 +6,8 @@ use std::time::Duration;
 use firehose::chunk;
 use firehose::config::Config;
 
-/// Every option, in the order in which the reference manual has them.
-pub(crate) const OPTIONS: [&str; 24] = [
+/// Every option.
+const OPTIONS: [&str; 28] = [
     "delivery_stream",
     "region",
     "data_keys",
@@ -24,6 +24,10 @@ pub(crate) const OPTIONS: [&str; 24] = [
     "request_timeout",
     "flush_timeout",
     "auto_retry_requests",
+    "max_bytes_per_second",
+    "max_records_per_second",
+    "max_requests_per_second",
+    "quota",
     "resume_max_chunks",
     "resume_max_bytes",
     "endpoint",
@@ -64,7 +68,7 @@ fn check(config: &Config) {
     assert!((1..=64).contains(&stream.len()) && stream.chars().all(is_allowed));
     let delivery = &config.delivery;
     assert!((1_024_000..=4_194_304).contains(&delivery.batch_size));
-    assert!((1..=64).contains(&delivery.max_in_flight));
+    assert!((1..=64).contains(&config.gate.max_in_flight));
     assert!(Duration::from_millis(100) <= delivery.request_timeout);
     assert!(delivery.request_timeout <= delivery.flush_timeout);
     assert!(delivery.flush_timeout <= Duration::from_secs(600));

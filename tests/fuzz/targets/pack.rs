@@ -1,4 +1,4 @@
-//! Documents in records, records in batches.
+//! Documents in records.
 
 use std::io::Read;
 
@@ -7,9 +7,7 @@ use firehose::chunk;
 use firehose::compress::Compression;
 use firehose::pack::{Aggregation, Packed, Packing};
 
-/// The service's limit of records in a call.
-const MAX_BATCH_RECORDS: usize = 500;
-/// The most of which a chunk is repeated, so that there are records for many batches.
+/// The most of which a chunk is repeated, so that there are documents for many records.
 const MAX_CHUNK: usize = 64 * 1024;
 
 pub(crate) fn run(data: &[u8]) {
@@ -17,7 +15,7 @@ pub(crate) fn run(data: &[u8]) {
     let Ok(format) = super::format(&mut options) else {
         return;
     };
-    let Ok((packing, times, batch_bytes, gap)) = options_of(&mut options) else {
+    let Ok((packing, times, gap)) = options_of(&mut options) else {
         return;
     };
     let times = times.min(MAX_CHUNK / bytes.len().max(1)).max(1);
@@ -29,13 +27,10 @@ pub(crate) fn run(data: &[u8]) {
     ];
     let packed = packing.pack(documents, &wanted);
     check_records(&packed, &packing, &lines, wanted.into_iter().flatten());
-    // The configuration has no batch that can't carry the largest record.
-    check_batches(&packed, batch_bytes.max(largest(&packed)));
 }
 
-/// How to pack, how often the chunk is repeated, the size of a batch, and which part of the
-/// documents is left out.
-fn options_of(options: &mut Unstructured<'_>) -> arbitrary::Result<(Packing, usize, usize, usize)> {
+/// How to pack, how often the chunk is repeated, and which part of the documents is left out.
+fn options_of(options: &mut Unstructured<'_>) -> arbitrary::Result<(Packing, usize, usize)> {
     let compression = *options.choose(&[
         None,
         Some(Compression::Gzip),
@@ -51,8 +46,7 @@ fn options_of(options: &mut Unstructured<'_>) -> arbitrary::Result<(Packing, usi
         compression,
     };
     let times = *options.choose(&[1, 1, 600])?;
-    let batch_bytes = options.int_in_range(1..=100_000)?;
-    Ok((packing, times, batch_bytes, options.int_in_range(0..=255)?))
+    Ok((packing, times, options.int_in_range(0..=255)?))
 }
 
 /// Every wanted document is in one record, whole and in order, and no other is in any.
@@ -82,29 +76,6 @@ fn check_records(
             }
         }
     }
-}
-
-fn check_batches(packed: &Packed, max_bytes: usize) {
-    let batches = packed.batches(max_bytes);
-    let all: Vec<usize> = (0..packed.records().len()).collect();
-    assert_eq!(
-        batches.concat(),
-        all,
-        "records left out, twice or out of order"
-    );
-    for batch in batches {
-        assert!((1..=MAX_BATCH_RECORDS).contains(&batch.len()));
-        let bytes = |number: &usize| packed.data(&packed.records()[*number]).len();
-        assert!(batch.iter().map(bytes).sum::<usize>() <= max_bytes);
-    }
-}
-
-fn largest(packed: &Packed) -> usize {
-    let lengths = packed
-        .records()
-        .iter()
-        .map(|record| packed.data(record).len());
-    lengths.max().unwrap_or(0)
 }
 
 fn plain(compression: Option<Compression>, data: &[u8]) -> Vec<u8> {

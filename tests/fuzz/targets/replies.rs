@@ -167,7 +167,7 @@ fn push_body(bytes: &mut Vec<u8>, length: usize, body: &[u8]) {
 pub(crate) struct Endpoint {
     runtime: Runtime,
     firehose: Firehose,
-    reply: Arc<Mutex<Vec<u8>>>,
+    reply: Arc<Mutex<Arc<Vec<u8>>>>,
 }
 
 impl Endpoint {
@@ -182,11 +182,13 @@ impl Endpoint {
         let listener = listener.expect("loopback has a free port");
         let address = listener.local_addr();
         let address: SocketAddr = address.expect("a bound socket has an address");
-        let reply = Arc::new(Mutex::new(Vec::new()));
+        let reply = Arc::new(Mutex::new(Arc::new(Vec::new())));
         let replies = Arc::clone(&reply);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let reply = replies.lock().unwrap_or_else(PoisonError::into_inner);
+                // Not locked while it is written: a client that reads no further is only told to
+                // go on by the next call, which sets the next reply.
+                let reply = Arc::clone(&replies.lock().unwrap_or_else(PoisonError::into_inner));
                 answer(stream, &reply);
             }
         });
@@ -210,7 +212,7 @@ impl Endpoint {
     /// One call that is answered with these bytes: which of its records count as accepted, or
     /// none if the answer is no answer.
     pub(crate) fn put(&self, reply: Vec<u8>) -> Option<Vec<bool>> {
-        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = reply;
+        *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(reply);
         let records = [b"{\"a\":1}\n".as_slice(); RECORDS];
         let call = async { tokio::time::timeout(FOREVER, self.firehose.put(&records)).await };
         let answer = self.runtime.block_on(call).expect("a call never returned");
