@@ -6,6 +6,7 @@ mod kill;
 mod outage;
 mod refusals;
 mod reload;
+mod stop;
 
 use std::thread;
 use std::time::Duration;
@@ -29,7 +30,7 @@ pub(crate) struct Story {
 const ALL: &[Output] = &[Output::Core, Output::Firehose, Output::FirehoseAggregated];
 const PLAIN: &[Output] = &[Output::Core, Output::Firehose];
 
-pub(crate) const STORIES: [Story; 6] = [
+pub(crate) const STORIES: [Story; 7] = [
     Story {
         name: "refusals",
         tells: "30 % of the records of the first 300 calls are refused",
@@ -57,6 +58,13 @@ pub(crate) const STORIES: [Story; 6] = [
         outputs: PLAIN,
         waits: false,
         run: kill::run,
+    },
+    Story {
+        name: "stop",
+        tells: "SIGTERM while 12 MB wait for a stream that takes 0.25 MiB/s, then a new start",
+        outputs: PLAIN,
+        waits: true,
+        run: stop::run,
     },
     Story {
         name: "reload",

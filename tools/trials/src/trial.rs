@@ -27,8 +27,8 @@ pub(crate) const WORKERS: usize = 2;
 /// How often all is looked at while time goes by.
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 
-/// How long an end on SIGTERM may take: longer than any flush.
-const END_WITHIN: Duration = Duration::from_secs(60);
+/// How long an end on SIGTERM is waited for: longer than a few flushes in a row.
+const END_WITHIN: Duration = Duration::from_secs(120);
 
 /// What all trials have in common.
 pub(crate) struct Setup<'a> {
