@@ -61,10 +61,8 @@ impl Output {
 
 impl<V: Service> Output<V> {
     pub fn with_service(config: Config, max_level: Level, service: V) -> Self {
-        let stream = format!(
-            "{} {:?} {:?}",
-            config.delivery_stream, config.access.region, config.access.endpoint
-        );
+        // Who calls is part of it: another account may have a stream of the same name.
+        let stream = format!("{} {:?}", config.delivery_stream, config.access);
         // All that makes the same chunk other documents, or leads them elsewhere.
         let scope = format!("{stream} {:?}", config.format);
         Self {
@@ -246,4 +244,62 @@ impl Totals {
 
 fn add(total: &AtomicU64, amount: u64) {
     total.fetch_add(amount, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deliver::CallError;
+    use crate::failure::Cause;
+
+    /// Accepts the first so many records of each call, and counts them.
+    struct Takes {
+        most: usize,
+        accepted: AtomicU64,
+    }
+
+    impl Service for &Takes {
+        async fn put(&self, records: &[&[u8]]) -> Result<Vec<Result<(), Cause>>, CallError> {
+            let accepted = records.len().min(self.most);
+            add(&self.accepted, accepted as u64);
+            let mut results = vec![Err(Cause::Throttled); records.len()];
+            results[..accepted].fill(Ok(()));
+            Ok(results)
+        }
+    }
+
+    struct Silence;
+
+    impl Sink for Silence {
+        fn line(&self, _: Level, _: String) {}
+    }
+
+    async fn flush(role: &str, service: &Takes) -> Verdict {
+        let options = [
+            ("delivery_stream", "same-name"),
+            ("role_arn", role),
+            ("flush_timeout", "1s"),
+            ("max_requests_per_second", "4"),
+        ];
+        let config = Config::parse(|key| {
+            let found = options.iter().find(|(name, _)| *name == key);
+            found.map(|(_, value)| (*value).to_owned())
+        });
+        let output = Output::with_service(config.unwrap(), Level::Error, service);
+        let chunk = [0x92, 0x01, 0x81, 0xa1, b'a', 0x01].repeat(100);
+        output.flush(&chunk, "tag", &Silence).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_account_s_stream_accepted_is_not_held_against_another_s() {
+        let takes = |most| Takes {
+            most,
+            accepted: AtomicU64::new(0),
+        };
+        let (slow, quick) = (takes(1), takes(usize::MAX));
+        let role = |account| format!("arn:aws:iam::{account:012}:role/logs");
+        assert_eq!(flush(&role(1), &slow).await, Verdict::Retry);
+        assert_eq!(flush(&role(2), &quick).await, Verdict::Delivered);
+        assert_eq!(quick.accepted.into_inner(), 100);
+    }
 }
