@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check
-MAX_PLUGIN_BYTES := 9000000
+MAX_PLUGIN_BYTES := 9100000
 DEMO := $(VENV)/bin/python -B demo/demo.py --plugin dist/firehose.so \
 	--host-bin target/release/firehose-host
 

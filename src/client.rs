@@ -21,10 +21,9 @@ use bytes::Bytes;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use crate::body;
 use crate::config::Access;
-use crate::deliver::{CallError, Service};
 use crate::failure::Cause;
+use crate::service::{CallError, Service};
 
 /// Credentials that are refused are looked for anew, but not more often than this: each time may
 /// cost calls of STS.
@@ -94,9 +93,7 @@ impl Firehose {
 }
 
 impl Service for Firehose {
-    async fn put(&self, records: &[&[u8]]) -> Result<Vec<Result<(), Cause>>, CallError> {
-        // Built first: the records' bytes are not borrowed while the call is under way.
-        let body = Bytes::from(body::put_record_batch(&self.delivery_stream, records));
+    async fn put(&self, body: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
         let client = self.client().await?;
         let length = body.len().to_string();
         let answer = client
@@ -113,7 +110,7 @@ impl Service for Firehose {
             .send()
             .await;
         match answer {
-            Ok(answer) => results(&answer, records.len()),
+            Ok(answer) => results(&answer, records),
             Err(error) => {
                 let error = classify(&error);
                 if error.cause == Cause::Credentials {

@@ -11,6 +11,7 @@ use crate::ca;
 use crate::compress::Compression;
 use crate::document::{Format, TimeKey};
 use crate::gate::Limits;
+use crate::group::Linger;
 use crate::ledger::Bounds;
 use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_STREAM_NAME, Quota};
 use crate::pack::{Aggregation, Packing};
@@ -45,6 +46,8 @@ pub struct Delivery {
     pub flush_timeout: Duration,
     /// Send again without a wait, once, after a network error.
     pub auto_retry_requests: bool,
+    /// How long small chunks wait for each other.
+    pub linger: Linger,
 }
 
 /// Where the service is and who calls it.
@@ -75,6 +78,10 @@ impl std::error::Error for Error {}
 /// documents of up to 5 KiB: a full record then lacks less than 5,120 of its bytes.
 const DEFAULT_AGGREGATION_SIZE: usize = 51 * BILLING_UNIT;
 
+/// So long small chunks wait for each other, at most a quarter of the flush time-out. A sidecar that
+/// writes 2 KB a second gathers two billing units meanwhile.
+const DEFAULT_LINGER: Duration = Duration::from_secs(5);
+
 impl Config {
     /// `property` looks an option up in the output's section.
     pub fn parse(property: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
@@ -88,7 +95,7 @@ impl Config {
             )));
         }
         let packing = options.packing()?;
-        let delivery = options.delivery()?;
+        let delivery = options.delivery(&packing)?;
         let access = options.access()?;
         let max_bytes = match packing.compression {
             None => MAX_RECORD_BYTES,
@@ -239,7 +246,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
-    fn delivery(&self) -> Result<Delivery, Error> {
+    fn delivery(&self, packing: &Packing) -> Result<Delivery, Error> {
         let longest = Duration::from_secs(600);
         let seconds = Duration::from_secs;
         let flush_timeout = self.duration("flush_timeout", seconds(30), seconds(1)..=longest)?;
@@ -256,6 +263,25 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             )?,
             flush_timeout,
             auto_retry_requests: self.boolean("auto_retry_requests", true)?,
+            linger: self.linger(packing, flush_timeout)?,
+        })
+    }
+
+    /// By default only what is aggregated lingers: alone, a document is billed the same whenever
+    /// it is sent.
+    fn linger(&self, packing: &Packing, flush_timeout: Duration) -> Result<Linger, Error> {
+        let longest = flush_timeout / 4;
+        let default = match packing.aggregation {
+            Some(_) => DEFAULT_LINGER.min(longest),
+            None => Duration::ZERO,
+        };
+        Ok(Linger {
+            time: self.duration("linger", default, Duration::ZERO..=longest)?,
+            bytes: packing
+                .aggregation
+                .map_or(DEFAULT_AGGREGATION_SIZE, |aggregation| {
+                    aggregation.max_bytes
+                }),
         })
     }
 

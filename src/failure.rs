@@ -34,7 +34,7 @@ pub enum Cause {
 pub enum Action {
     /// Send them again later.
     Retry,
-    /// Send them again in two halves; a record that is refused alone is dropped.
+    /// Send them again in two halves; a document that is refused alone is dropped.
     Split,
     /// Sending them again can't help: give the chunk back as an error.
     Fail,
@@ -100,8 +100,9 @@ impl Cause {
             | Self::Region
             | Self::NoStream
             | Self::Kms => Action::Retry,
-            Self::Payload => Action::Split,
-            Self::WrongSource | Self::Serialization => Action::Fail,
+            // What can't be read of one document must not take the others with it.
+            Self::Payload | Self::Serialization => Action::Split,
+            Self::WrongSource => Action::Fail,
         }
     }
 

@@ -8,6 +8,7 @@
 mod abi;
 mod flush;
 mod host;
+mod loan;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -32,7 +32,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Gate {
     limits: Limits,
-    /// Flushes take turns in the order they came.
+    /// Calls take turns in the order they came.
     turnstile: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     /// A call ended.
@@ -61,7 +61,7 @@ enum Unit {
     Requests,
 }
 
-/// The right to decide on the next call.
+/// The right to make the next call, which nobody else may decide on meanwhile.
 pub struct Turn<'g> {
     gate: &'g Gate,
     _turn: tokio::sync::MutexGuard<'g, ()>,
@@ -122,11 +122,22 @@ impl Gate {
         gate
     }
 
-    /// Waits behind the flushes that came before.
+    /// Waits behind those that came before, and until a call may be made. What the call will hold
+    /// is decided only then.
     pub async fn turn(&self) -> Turn<'_> {
+        let turn = self.turnstile.lock().await;
+        loop {
+            let changed = self.changed.notified();
+            let admission = self.state().admit(Instant::now(), &self.limits);
+            match admission {
+                Admission::Now => break,
+                Admission::At(time) => _ = timeout_at(time, changed).await,
+                Admission::AfterACall => changed.await,
+            }
+        }
         Turn {
             gate: self,
-            _turn: self.turnstile.lock().await,
+            _turn: turn,
         }
     }
 
@@ -141,31 +152,13 @@ impl<'g> Turn<'g> {
         self.gate.state().pace.call_bytes()
     }
 
-    /// Waits until a call of this size may be made.
-    pub async fn pass(self, bytes: usize, records: usize) -> Pass<'g> {
-        let gate = self.gate;
-        loop {
-            let changed = gate.changed.notified();
-            let until = {
-                let mut state = gate.state();
-                let now = Instant::now();
-                match state.admit(now, &gate.limits) {
-                    Admission::Now => {
-                        state.enter(bytes, records);
-                        return Pass {
-                            gate,
-                            began: now,
-                            bytes,
-                        };
-                    }
-                    Admission::At(time) => Some(time),
-                    Admission::AfterACall => None,
-                }
-            };
-            match until {
-                None => changed.await,
-                Some(time) => _ = timeout_at(time, changed).await,
-            }
+    /// Begins a call of this size.
+    pub fn pass(self, bytes: usize, records: usize) -> Pass<'g> {
+        self.gate.state().enter(bytes, records);
+        Pass {
+            gate: self.gate,
+            began: Instant::now(),
+            bytes,
         }
     }
 }

@@ -1,14 +1,15 @@
 //! Remembers what is left of the chunks that were handed back for a retry.
 //!
 //! Fluent Bit hands such a chunk over again with the same tag and bytes, and no name: so it is
-//! known by a hash of both. An output finds its ledger by the scope that numbers its documents,
+//! known by a hash of both. An output finds its ledger by the scope that gives its documents,
 //! its stream and format, also when it is the successor of another after a hot reload.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
+
+use crate::parts::Parts;
 
 /// Names a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,8 +25,14 @@ impl Key {
     }
 }
 
-/// The documents of a chunk that were not accepted, by number, in order and apart.
-pub type Left = Vec<Range<usize>>;
+/// What is left of a chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// The events that were not accepted, nor dropped.
+    pub parts: Parts,
+    /// To where the events were counted that give no document, or less than a whole one.
+    pub counted: usize,
+}
 
 /// What is left of chunks, by their keys; the oldest goes first when there is no room.
 #[derive(Debug)]
@@ -136,7 +143,9 @@ impl Entry {
     fn bytes(&self) -> usize {
         // Its own size, and that of its places in the two maps.
         const OVERHEAD: usize = size_of::<Entry>() + size_of::<Key>() + 64;
-        OVERHEAD + self.left.len() * size_of::<Range<usize>>()
+        // Two words, and as much for their place in a tree that is half full.
+        const PART: usize = 4 * size_of::<usize>();
+        OVERHEAD + self.left.parts.count() * PART
     }
 }
 
@@ -149,7 +158,19 @@ mod tests {
     }
 
     fn left(start: usize, end: usize) -> Left {
-        std::iter::once(start..end).collect()
+        Left {
+            parts: Parts::from(start..end),
+            counted: 0,
+        }
+    }
+
+    /// So many parts.
+    fn many(count: usize) -> Left {
+        let mut many = Left::default();
+        for number in 0..count {
+            many.parts.insert(2 * number..2 * number + 1);
+        }
+        many
     }
 
     fn ledger(max_chunks: usize, max_bytes: usize) -> Ledger {
@@ -202,12 +223,12 @@ mod tests {
         assert_eq!(book.take(&key("a")), None);
         assert_eq!(book.take(&key("b")), Some(left(0, 2)));
 
-        let book = ledger(100, 1_000);
-        assert_eq!(book.keep(key("a"), vec![0..1; 10]), 0);
-        assert_eq!(book.keep(key("b"), vec![0..1; 40]), 1);
+        let book = ledger(100, 1_600);
+        assert_eq!(book.keep(key("a"), many(10)), 0);
+        assert_eq!(book.keep(key("b"), many(40)), 1);
         assert_eq!(book.take(&key("a")), None);
         // One that is too large by itself does not stay either.
-        assert_eq!(book.keep(key("c"), vec![0..1; 100]), 2);
+        assert_eq!(book.keep(key("c"), many(100)), 2);
         assert!(book.is_empty());
     }
 }

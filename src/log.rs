@@ -59,7 +59,7 @@ impl Limiter {
     /// Writes a line unless its topic was written of lately; the next one says how many were not.
     pub fn write(
         &self,
-        sink: &impl Sink,
+        sink: &(impl Sink + ?Sized),
         level: Level,
         topic: &'static str,
         text: impl FnOnce() -> String,

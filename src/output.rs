@@ -1,17 +1,19 @@
 //! One output: an `[OUTPUT]` section at work.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
-use crate::chunk::{self, Formatted};
+use crate::chunk::{Chunk, Tally};
 use crate::client::Firehose;
 use crate::config::Config;
-use crate::deliver::{Delivered, Dispatch, Service};
+use crate::flush::{Fate, Flush};
 use crate::gate::Gate;
+use crate::group::Group;
 use crate::ledger::{Key, Ledger, Left};
-use crate::log::{Level, Limiter, Sink, count};
+use crate::log::{Level, Sink, count};
+use crate::service::Service;
+use crate::totals::Totals;
 
 /// The answer to the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,30 +28,12 @@ pub enum Verdict {
 
 /// All that the flushes of one output share. The service is Firehose, or a test's model of it.
 #[derive(Debug)]
-pub struct Output<V = Firehose> {
+pub struct Output<V: Service = Firehose> {
     config: Config,
-    service: V,
-    gate: Arc<Gate>,
+    group: Arc<Group<V>>,
     ledger: Arc<Ledger>,
-    limiter: Limiter,
-    totals: Totals,
-}
-
-/// What the output did since it started.
-#[derive(Debug, Default)]
-struct Totals {
-    documents: AtomicU64,
-    records: AtomicU64,
-    calls: AtomicU64,
-    bytes: AtomicU64,
-    billed_bytes: AtomicU64,
-    refused_records: AtomicU64,
-    ambiguous_records: AtomicU64,
-    dropped: AtomicU64,
-    truncated: AtomicU64,
-    retried_chunks: AtomicU64,
-    resumed_chunks: AtomicU64,
-    forgotten_chunks: AtomicU64,
+    /// When the last flush must have ended.
+    stop: OnceLock<Instant>,
 }
 
 impl Output {
@@ -65,64 +49,74 @@ impl<V: Service> Output<V> {
         let stream = format!("{} {:?}", config.delivery_stream, config.access);
         // All that makes the same chunk other documents, or leads them elsewhere.
         let scope = format!("{stream} {:?}", config.format);
+        let gate = Gate::of(&stream, config.gate);
         Self {
             ledger: Ledger::of(&scope, config.resume),
-            service,
-            gate: Gate::of(&stream, config.gate),
-            limiter: Limiter::new(max_level),
-            totals: Totals::default(),
+            group: Arc::new(Group::new(service, &config, gate, max_level)),
+            stop: OnceLock::new(),
             config,
         }
     }
 
-    /// Delivers a chunk, within the flush time-out.
-    pub async fn flush(&self, chunk: &[u8], tag: &str, sink: &impl Sink) -> Verdict {
-        let deadline = Instant::now() + self.config.delivery.flush_timeout;
-        let left = self.take_left(tag, chunk);
-        let formatted = chunk::format(chunk, &self.config.format);
-        let wanted = match left {
-            Some(left) => {
-                add(&self.totals.resumed_chunks, 1);
-                left
-            }
-            // All that is dropped or cut is counted in the chunk's first flush alone.
-            None => {
-                self.report(&formatted, tag, sink);
-                vec![formatted.documents.all()]
-            }
-        };
-        let packed = self.config.packing.pack(formatted.documents, &wanted);
-        let dispatch = Dispatch {
-            service: &self.service,
-            options: &self.config.delivery,
-            gate: &self.gate,
-            limiter: &self.limiter,
-            sink,
-            random: fastrand::f64,
-            deadline,
-        };
-        let delivered = dispatch.deliver(&packed).await;
-        self.totals.count(&delivered);
-        let verdict = self.verdict(&delivered, tag, sink);
+    /// Delivers a chunk, within the flush time-out. `caller` is the thread that waits for it.
+    pub async fn flush(
+        &self,
+        chunk: Chunk,
+        tag: &str,
+        caller: usize,
+        sink: impl Sink + Send + Sync + 'static,
+    ) -> Verdict {
+        let latest = Instant::now() + self.config.delivery.flush_timeout;
+        let deadline = self.stop.get().map_or(latest, |stop| latest.min(*stop));
+        let left = self.take_left(tag, &chunk);
+        if left.is_some() {
+            self.totals().resumed_chunks.add(1);
+        }
+        let flush = Flush::new(chunk, tag, Box::new(sink), deadline, left);
+        let flush = Arc::new(flush);
+        let (fate, left) = self.group.deliver(&flush, caller).await;
+        self.report(&fate.tally, &flush);
+        self.totals().ambiguous.add(fate.ambiguous + fate.under_way);
+        let verdict = self.verdict(&fate, &left, &flush);
         if verdict == Verdict::Retry {
-            self.keep_left(tag, chunk, delivered.undelivered, sink);
+            self.keep_left(&flush, left);
         }
         verdict
     }
 
+    /// The host stops: no flush from now on lasts longer than one that begins now, and none waits
+    /// for others.
+    pub fn stop(&self) {
+        let latest = Instant::now() + self.config.delivery.flush_timeout;
+        if self.stop.set(latest).is_ok() {
+            self.group.hurry();
+        }
+    }
+
+    /// What was done, in a sentence.
+    pub fn summary(&self) -> String {
+        self.totals().to_string()
+    }
+
+    fn totals(&self) -> &Totals {
+        self.group.totals()
+    }
+
     /// What an earlier flush left of this chunk. Nothing is hashed while nothing is left of any.
-    fn take_left(&self, tag: &str, chunk: &[u8]) -> Option<Left> {
+    fn take_left(&self, tag: &str, chunk: &Chunk) -> Option<Left> {
         if self.ledger.is_empty() {
             return None;
         }
-        self.ledger.take(&Key::new(tag, chunk))
+        let key = chunk.read(|bytes| Key::new(tag, bytes));
+        self.ledger.take(&key)
     }
 
-    fn keep_left(&self, tag: &str, chunk: &[u8], left: Left, sink: &impl Sink) {
-        let forgotten = self.ledger.keep(Key::new(tag, chunk), left);
+    fn keep_left(&self, flush: &Flush, left: Left) {
+        let key = flush.chunk.read(|bytes| Key::new(&flush.tag, bytes));
+        let forgotten = self.ledger.keep(key, left);
         if forgotten > 0 {
-            add(&self.totals.forgotten_chunks, forgotten as u64);
-            self.limiter.write(sink, Level::Warn, "forgotten", || {
+            self.totals().forgotten_chunks.add(forgotten as u64);
+            self.write(flush, Level::Warn, "forgotten", || {
                 format!(
                     "there is no room to remember what was accepted of {}: handed over again, \
                      they are sent whole; raise resume_max_chunks or resume_max_bytes",
@@ -132,137 +126,111 @@ impl<V: Service> Output<V> {
         }
     }
 
-    fn verdict(&self, delivered: &Delivered, tag: &str, sink: &impl Sink) -> Verdict {
-        if delivered.failed {
+    fn verdict(&self, fate: &Fate, left: &Left, flush: &Flush) -> Verdict {
+        // Where nothing of a chunk is good, the host may want to keep it for somebody to look at.
+        let is_all_bad = fate.dropped > 0 && fate.delivered == 0 && left.parts.is_empty();
+        if fate.has_failed || is_all_bad {
             return Verdict::Failed;
         }
-        if delivered.undelivered.is_empty() {
+        if left.parts.is_empty() {
             return Verdict::Delivered;
         }
-        add(&self.totals.retried_chunks, 1);
-        self.limiter.write(sink, Level::Warn, "flush timeout", || {
-            let left: usize = delivered
-                .undelivered
-                .iter()
-                .map(ExactSizeIterator::len)
-                .sum();
+        self.totals().retried_chunks.add(1);
+        self.write(flush, Level::Warn, "flush timeout", || {
             format!(
-                "{} of a chunk of tag {tag} not accepted within flush_timeout ({:?}), {} \
-                 accepted: Fluent Bit is asked to hand the chunk over again",
-                count(left, "document"),
+                "{} of a chunk of tag {} not accepted within flush_timeout ({:?}), {} accepted: \
+                 Fluent Bit is asked to hand the chunk over again",
+                count(left.parts.bytes(), "byte"),
+                flush.tag,
                 self.config.delivery.flush_timeout,
-                delivered.documents
+                count(fate.delivered, "document"),
             )
         });
         Verdict::Retry
     }
 
-    fn report(&self, formatted: &Formatted, tag: &str, sink: &impl Sink) {
-        let dropped = formatted.without_log_key + formatted.not_events;
-        add(&self.totals.dropped, dropped);
-        let warn = |topic, text: &dyn Fn() -> String| {
-            self.limiter.write(sink, Level::Warn, topic, text);
-        };
-        if let Some(truncated) = formatted.truncated {
-            add(&self.totals.truncated, truncated.documents);
-            warn("truncated", &|| {
+    fn report(&self, tally: &Tally, flush: &Flush) {
+        self.totals().tally(tally);
+        let tag = &flush.tag;
+        if tally.truncated > 0 {
+            self.write(flush, Level::Warn, "truncated", || {
                 format!(
                     "{} of tag {tag} cut to {} bytes, the largest from {} bytes",
-                    count(truncated.documents, "document"),
+                    count(tally.truncated, "document"),
                     self.config.format.max_bytes,
-                    truncated.largest
+                    tally.largest
                 )
             });
         }
-        if formatted.without_log_key > 0 {
-            warn("no log_key", &|| {
+        if tally.without_log_key > 0 {
+            self.write(flush, Level::Warn, "no log_key", || {
                 let log_key = self.config.format.log_key.as_deref().unwrap_or_default();
                 format!(
                     "{} of tag {tag} dropped: without the key `{log_key}` that log_key names",
-                    count(formatted.without_log_key, "event")
+                    count(tally.without_log_key, "event")
                 )
             });
         }
-        if formatted.not_events > 0 {
-            warn("not events", &|| {
+        if tally.not_events > 0 {
+            self.write(flush, Level::Warn, "not events", || {
                 format!(
                     "{} in a chunk of tag {tag} dropped: no log event",
-                    count(formatted.not_events, "value")
+                    count(tally.not_events, "value")
                 )
             });
         }
-        if let Some(corrupt) = formatted.corrupt {
-            self.limiter.write(sink, Level::Error, "corrupt", || {
+        if let Some(corrupt) = tally.corrupt {
+            self.write(flush, Level::Error, "corrupt", || {
                 format!(
-                    "a chunk of tag {tag} is corrupt at offset {}: {}; {} from there \
-                     on dropped, {} before it sent",
+                    "a chunk of tag {tag} is corrupt at offset {}: {}; {} from there on dropped, \
+                     what stands before is sent",
                     corrupt.offset,
                     corrupt.cause,
                     count(corrupt.bytes, "byte"),
-                    count(formatted.documents.len(), "document")
                 )
             });
         }
     }
 
-    /// What was done, in a sentence.
-    pub fn summary(&self) -> String {
-        let get = |total: &AtomicU64| total.load(Ordering::Relaxed);
-        let totals = &self.totals;
-        format!(
-            "delivered {} documents in {} records and {} calls: {} bytes, billed as {}; \
-             records refused and sent again: {}, ambiguous: {}; chunks handed back for a retry: {}, resumed: {}, \
-             forgotten: {}; events dropped: {}; documents truncated: {}",
-            get(&totals.documents),
-            get(&totals.records),
-            get(&totals.calls),
-            get(&totals.bytes),
-            get(&totals.billed_bytes),
-            get(&totals.refused_records),
-            get(&totals.ambiguous_records),
-            get(&totals.retried_chunks),
-            get(&totals.resumed_chunks),
-            get(&totals.forgotten_chunks),
-            get(&totals.dropped),
-            get(&totals.truncated),
-        )
+    fn write(
+        &self,
+        flush: &Flush,
+        level: Level,
+        topic: &'static str,
+        text: impl FnOnce() -> String,
+    ) {
+        let limiter = self.group.limiter();
+        limiter.write(&*flush.sink, level, topic, text);
     }
 }
 
-impl Totals {
-    fn count(&self, delivered: &Delivered) {
-        add(&self.documents, delivered.documents);
-        add(&self.records, delivered.records);
-        add(&self.calls, delivered.calls);
-        add(&self.bytes, delivered.bytes);
-        add(&self.billed_bytes, delivered.billed_bytes);
-        add(&self.refused_records, delivered.refused_records);
-        add(&self.ambiguous_records, delivered.ambiguous_records);
-        add(&self.dropped, delivered.dropped_documents);
+impl<V: Service> Drop for Output<V> {
+    fn drop(&mut self) {
+        self.group.abort();
     }
-}
-
-fn add(total: &AtomicU64, amount: u64) {
-    total.fetch_add(amount, Ordering::Relaxed);
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+
     use super::*;
-    use crate::deliver::CallError;
     use crate::failure::Cause;
+    use crate::service::CallError;
 
     /// Accepts the first so many records of each call, and counts them.
     struct Takes {
         most: usize,
-        accepted: AtomicU64,
+        accepted: AtomicUsize,
     }
 
-    impl Service for &Takes {
-        async fn put(&self, records: &[&[u8]]) -> Result<Vec<Result<(), Cause>>, CallError> {
-            let accepted = records.len().min(self.most);
-            add(&self.accepted, accepted as u64);
-            let mut results = vec![Err(Cause::Throttled); records.len()];
+    impl Service for Arc<Takes> {
+        async fn put(&self, _: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
+            let accepted = records.min(self.most);
+            self.accepted.fetch_add(accepted, Ordering::Relaxed);
+            let mut results = vec![Err(Cause::Throttled); records];
             results[..accepted].fill(Ok(()));
             Ok(results)
         }
@@ -274,7 +242,7 @@ mod tests {
         fn line(&self, _: Level, _: String) {}
     }
 
-    async fn flush(role: &str, service: &Takes) -> Verdict {
+    async fn flush(role: &str, service: &Arc<Takes>) -> Verdict {
         let options = [
             ("delivery_stream", "same-name"),
             ("role_arn", role),
@@ -285,21 +253,23 @@ mod tests {
             let found = options.iter().find(|(name, _)| *name == key);
             found.map(|(_, value)| (*value).to_owned())
         });
-        let output = Output::with_service(config.unwrap(), Level::Error, service);
+        let output = Output::with_service(config.unwrap(), Level::Error, Arc::clone(service));
         let chunk = [0x92, 0x01, 0x81, 0xa1, b'a', 0x01].repeat(100);
-        output.flush(&chunk, "tag", &Silence).await
+        output.flush(Chunk::new(chunk), "tag", 0, Silence).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_one_account_s_stream_accepted_is_not_held_against_another_s() {
-        let takes = |most| Takes {
-            most,
-            accepted: AtomicU64::new(0),
+        let takes = |most| {
+            Arc::new(Takes {
+                most,
+                accepted: AtomicUsize::new(0),
+            })
         };
         let (slow, quick) = (takes(1), takes(usize::MAX));
         let role = |account| format!("arn:aws:iam::{account:012}:role/logs");
         assert_eq!(flush(&role(1), &slow).await, Verdict::Retry);
         assert_eq!(flush(&role(2), &quick).await, Verdict::Delivered);
-        assert_eq!(quick.accepted.into_inner(), 100);
+        assert_eq!(quick.accepted.load(Ordering::Relaxed), 100);
     }
 }

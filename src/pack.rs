@@ -1,10 +1,18 @@
-//! Packs documents into Firehose records.
+//! Packs documents into the records of a batch.
+//!
+//! Events are read where they lie in their chunks: a document is written to the record it
+//! becomes a part of, and the record, once full, as base64 to the body of the call.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::chunk::Documents;
+use crate::batch::Batch;
+use crate::chunk::{self, Corrupt, Outcome};
 use crate::compress::Compression;
-use crate::limits::MAX_RECORD_BYTES;
+use crate::document::{Format, Formatter};
+use crate::flush::Flush;
+use crate::limits::{MAX_BATCH_RECORDS, MAX_RECORD_BYTES};
+use crate::msgpack::Reader;
 
 /// How documents become records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,112 +30,305 @@ pub struct Aggregation {
     pub max_documents: usize,
 }
 
-/// Records, one behind the other in one buffer.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Packed {
-    bytes: Vec<u8>,
-    records: Vec<Record>,
+/// A part of a flush's chunk.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    pub flush: Arc<Flush>,
+    pub part: Range<usize>,
 }
 
-/// One Firehose record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Its bytes in the buffer.
-    data: Range<usize>,
-    /// The numbers of the documents it holds.
-    pub documents: Range<usize>,
+/// What a batch may hold at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Of data, before base64; but one record always has room.
+    pub bytes: usize,
+    pub documents: u64,
 }
 
-impl Packed {
-    pub fn records(&self) -> &[Record] {
-        &self.records
-    }
-
-    pub fn data(&self, record: &Record) -> &[u8] {
-        &self.bytes[record.data.clone()]
-    }
+/// Packs batches. Its buffers are kept from one to the next.
+#[derive(Debug)]
+pub struct Packer {
+    stream: String,
+    limit: Aggregation,
+    compression: Option<Compression>,
+    /// The documents of the record that is being made.
+    plain: Vec<u8>,
+    marks: Vec<Mark>,
+    /// So many plain bytes make a record.
+    goal: usize,
+    compressed: Vec<u8>,
 }
 
-impl Packing {
-    /// Packs the documents of these numbers, which are in order and apart.
-    pub fn pack(&self, documents: Documents, wanted: &[Range<usize>]) -> Packed {
-        let aggregation = self.aggregation.unwrap_or(Aggregation {
+/// A document of the record that is being made.
+#[derive(Debug)]
+struct Mark {
+    /// Where it ends in the record.
+    end: usize,
+    /// Its flush's place in the batch, and what it was made of.
+    flush: usize,
+    part: Range<usize>,
+}
+
+/// The most plain text that is gathered for one compressed record.
+const MAX_PLAIN: usize = 4 * 1024 * 1024;
+
+impl Packer {
+    pub fn new(stream: &str, packing: Packing) -> Self {
+        let limit = packing.aggregation.unwrap_or(Aggregation {
             max_bytes: MAX_RECORD_BYTES,
             max_documents: 1,
         });
+        Self {
+            stream: stream.to_owned(),
+            limit,
+            compression: packing.compression,
+            plain: Vec::new(),
+            marks: Vec::new(),
+            goal: limit.max_bytes,
+            compressed: Vec::new(),
+        }
+    }
+
+    /// Makes a batch of the first documents of these pieces, as many as there is room for. What
+    /// was read and is not in it comes back, in order; the pieces behind are not read.
+    pub fn pack(
+        &mut self,
+        format: &Format,
+        pieces: &mut impl Iterator<Item = Piece>,
+        room: Room,
+        batch: &mut Batch,
+    ) -> Vec<Piece> {
+        batch.begin(&self.stream);
+        let mut run = Run {
+            documents: room.documents,
+            room: room.bytes,
+            packer: self,
+            batch,
+            is_full: false,
+        };
+        let mut formatter = Formatter::new(format);
+        let mut rest = None;
+        while !run.is_full
+            && rest.is_none()
+            && let Some(piece) = pieces.next()
+        {
+            rest = run.read(piece, &mut formatter);
+        }
+        run.close_all();
+        let mut unpacked = run.take_marks();
+        unpacked.extend(rest);
+        unpacked
+    }
+
+    /// How many of the first `count` documents become a record: fewer where they would compress
+    /// to too much; none if to less than `at_least`, and then there is a higher goal.
+    fn settle(&mut self, mut count: usize, at_least: usize) -> Option<usize> {
+        let Some(compression) = self.compression else {
+            return Some(count);
+        };
+        loop {
+            let plain = &self.plain[..self.marks[count - 1].end];
+            self.compressed.clear();
+            compression.append(plain, &mut self.compressed);
+            let size = self.compressed.len();
+            // A sixteenth less than the ratio says, as no two stretches compress alike.
+            let goal = (plain.len() * self.limit.max_bytes / size.max(1)) / 16 * 15;
+            self.goal = goal.clamp(1, MAX_PLAIN);
+            if size < at_least && self.goal > plain.len() {
+                return None;
+            }
+            if size <= self.limit.max_bytes || count == 1 {
+                return Some(count);
+            }
+            let fitting = self.marks.partition_point(|mark| mark.end <= self.goal);
+            count = fitting.clamp(1, count - 1);
+        }
+    }
+
+    /// The data of the record of the documents that were settled on.
+    fn data(&self, count: usize) -> &[u8] {
         match self.compression {
-            None => aggregation.pack_plain(documents, wanted),
-            Some(compression) => aggregation.pack_compressed(&documents, wanted, compression),
+            Some(_) => &self.compressed,
+            None => &self.plain[..self.marks[count - 1].end],
         }
     }
 }
 
-impl Aggregation {
-    /// Without compression the records are the documents' own bytes: nothing is copied.
-    fn pack_plain(&self, documents: Documents, wanted: &[Range<usize>]) -> Packed {
-        let mut records = Vec::new();
-        for run in wanted {
-            let mut start = run.start;
-            while start < run.end {
-                let end = self.fill(&documents, start..run.end, self.max_bytes);
-                records.push(Record {
-                    data: documents.span(start..end),
-                    documents: start..end,
-                });
-                start = end;
-            }
-        }
-        Packed {
-            bytes: documents.into_bytes(),
-            records,
-        }
-    }
+/// The making of one batch.
+struct Run<'r> {
+    packer: &'r mut Packer,
+    batch: &'r mut Batch,
+    /// How many bytes of data the batch may hold, and how many documents more.
+    room: usize,
+    documents: u64,
+    is_full: bool,
+}
 
-    /// How many bytes will compress to `max_bytes` is only known afterwards: the first record
-    /// tries all documents, the next ones what the record before would have held.
-    fn pack_compressed(
-        &self,
-        documents: &Documents,
-        wanted: &[Range<usize>],
-        compression: Compression,
-    ) -> Packed {
-        let mut bytes = Vec::new();
-        let mut records = Vec::new();
-        let mut goal = usize::MAX;
-        for run in wanted {
-            let mut start = run.start;
-            while start < run.end {
-                let data_start = bytes.len();
-                let mut end = self.fill(documents, start..run.end, goal);
-                loop {
-                    let plain = &documents.bytes()[documents.span(start..end)];
-                    compression.append(plain, &mut bytes);
-                    let compressed = bytes.len() - data_start;
-                    // A sixteenth less than the ratio says, as no two stretches compress alike.
-                    goal = (plain.len() * self.max_bytes / compressed.max(1)) / 16 * 15;
-                    if compressed <= self.max_bytes || end - start == 1 {
-                        break;
-                    }
-                    bytes.truncate(data_start);
-                    end = self.fill(documents, start..run.end, goal).min(end - 1);
+impl Run<'_> {
+    /// Packs the documents of a piece: what is left of it when the batch is full.
+    fn read(&mut self, piece: Piece, formatter: &mut Formatter<'_>) -> Option<Piece> {
+        let flush = self.batch.join(&piece.flush);
+        let read_to = piece.flush.chunk.read(|bytes| {
+            let mut walk = Walk::new(&piece, bytes);
+            loop {
+                self.is_full = self.documents == 0 || !self.has_room();
+                if self.is_full {
+                    break;
                 }
-                records.push(Record {
-                    data: data_start..bytes.len(),
-                    documents: start..end,
-                });
-                start = end;
+                let Some(part) = walk.next(formatter, &mut self.packer.plain) else {
+                    break;
+                };
+                self.add(flush, part);
+                if self.is_full {
+                    break;
+                }
             }
-        }
-        Packed { bytes, records }
+            walk.read_to
+        });
+        let rest = read_to..piece.part.end;
+        (!rest.is_empty()).then_some(Piece {
+            part: rest,
+            ..piece
+        })
     }
 
-    /// The end of the first documents of a run that fit into `max_bytes`; at least one does.
-    fn fill(&self, documents: &Documents, run: Range<usize>, max_bytes: usize) -> usize {
-        let last = run.end.min(run.start.saturating_add(self.max_documents));
-        let mut end = run.start + 1;
-        while end < last && documents.span(run.start..end + 1).len() <= max_bytes {
-            end += 1;
+    /// Adds the document at the end of `plain` to the record that is being made.
+    fn add(&mut self, flush: usize, part: Range<usize>) {
+        let end = self.packer.plain.len();
+        self.packer.marks.push(Mark { end, flush, part });
+        self.documents -= 1;
+        let count = self.packer.marks.len();
+        if count > 1 && end > self.packer.goal {
+            // Without what compresses well to three quarters at least, more is gathered.
+            let at_least = match end < MAX_PLAIN {
+                true => self.packer.limit.max_bytes / 4 * 3,
+                false => 0,
+            };
+            self.close(count - 1, at_least);
         }
-        end
+        if self.packer.marks.len() == self.packer.limit.max_documents {
+            self.close(self.packer.marks.len(), 0);
+        }
+    }
+
+    /// Makes records of what was gathered, as far as there is room.
+    fn close_all(&mut self) {
+        self.is_full = false;
+        while !self.packer.marks.is_empty() && !self.is_full {
+            self.close(self.packer.marks.len(), 0);
+        }
+    }
+
+    /// Makes a record of the first `count` documents, if there is room for it, and if its data is
+    /// not less than `at_least`.
+    fn close(&mut self, count: usize, at_least: usize) {
+        if !self.has_room() {
+            self.is_full = true;
+            return;
+        }
+        let Some(count) = self.packer.settle(count, at_least) else {
+            return;
+        };
+        let data = self.packer.data(count);
+        if !self.batch.records().is_empty() && self.batch.bytes() + data.len() > self.room {
+            self.is_full = true;
+            return;
+        }
+        let documents = self.packer.marks[..count].iter();
+        let documents = documents.map(|mark| (mark.flush, mark.part.clone()));
+        self.batch.push(data, documents);
+        let end = self.packer.marks[count - 1].end;
+        self.packer.plain.drain(..end);
+        self.packer.marks.drain(..count);
+        for mark in &mut self.packer.marks {
+            mark.end -= end;
+        }
+    }
+
+    /// Whether one more record may be made. A batch ends where a full record has no place, rather
+    /// than with one that is billed for more than it holds.
+    fn has_room(&self) -> bool {
+        let records = self.batch.records().len();
+        let needed = match self.packer.limit.max_documents {
+            1 => 0,
+            _ => self.packer.limit.max_bytes,
+        };
+        records == 0 || (records < MAX_BATCH_RECORDS && self.batch.bytes() + needed <= self.room)
+    }
+
+    /// What was gathered and did not become a record.
+    fn take_marks(&mut self) -> Vec<Piece> {
+        self.packer.plain.clear();
+        let piece = |mark: Mark| Piece {
+            flush: Arc::clone(&self.batch.flushes()[mark.flush]),
+            part: mark.part,
+        };
+        self.packer.marks.drain(..).map(piece).collect()
+    }
+}
+
+/// Reads a piece, document by document.
+struct Walk<'p> {
+    piece: &'p Piece,
+    reader: Reader<'p>,
+    /// Where the reader began.
+    base: usize,
+    /// To here all is in documents, or done with.
+    read_to: usize,
+}
+
+impl<'p> Walk<'p> {
+    fn new(piece: &'p Piece, chunk: &'p [u8]) -> Self {
+        // Nothing is there to be read when the host has its chunk back.
+        let bytes = chunk.get(piece.part.clone()).unwrap_or_default();
+        Self {
+            piece,
+            reader: Reader::new(bytes),
+            base: piece.part.start,
+            read_to: piece.part.start,
+        }
+    }
+
+    /// Appends the next document: the part it was made of, from where the one before ended.
+    fn next(&mut self, formatter: &mut Formatter<'_>, out: &mut Vec<u8>) -> Option<Range<usize>> {
+        let length = out.len();
+        while !self.reader.is_empty() {
+            let event = self.reader;
+            match chunk::write_next(&mut self.reader, formatter, out) {
+                Ok(Outcome::Document { cut_from: None }) => return Some(self.part()),
+                Ok(outcome) => {
+                    let end = self.base + self.reader.offset();
+                    self.piece.flush.count(end, outcome);
+                    if matches!(outcome, Outcome::Document { .. }) {
+                        return Some(self.part());
+                    }
+                }
+                Err(cause) => {
+                    out.truncate(length);
+                    self.reader = event;
+                    self.pass_over();
+                    self.piece.flush.corrupt(Corrupt {
+                        offset: self.read_to,
+                        bytes: event.remaining(),
+                        cause,
+                    });
+                    self.read_to = self.piece.part.end;
+                    return None;
+                }
+            }
+        }
+        self.pass_over();
+        None
+    }
+
+    fn part(&mut self) -> Range<usize> {
+        let end = self.base + self.reader.offset();
+        std::mem::replace(&mut self.read_to, end)..end
+    }
+
+    /// Nothing is to be sent of what was read since the last document.
+    fn pass_over(&mut self) {
+        let part = self.part();
+        self.piece.flush.done(part);
     }
 }

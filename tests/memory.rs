@@ -4,9 +4,9 @@
 #[path = "fuzz/targets/mod.rs"]
 mod targets;
 
-use firehose::chunk;
 use firehose::config::Config;
 use peak_alloc::PeakAlloc;
+use targets::packed;
 use targets::replies::Endpoint;
 
 #[global_allocator]
@@ -75,7 +75,7 @@ fn chunks() {
 fn assert_cost(bytes: &[u8], factor: usize, what: &str) {
     let config = Config::parse(|key| (key == "delivery_stream").then(|| "logs".to_owned()));
     let config = config.expect("the options are right");
-    let cost = peak_of(|| drop(chunk::format(bytes, &config.format)));
+    let cost = peak_of(|| _ = packed::batches(bytes, &config.format, packed::PLAIN, None, |_| {}));
     let allowed = factor * bytes.len();
     println!("{what}: {} bytes cost {cost}", bytes.len());
     assert!(

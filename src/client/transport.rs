@@ -19,8 +19,8 @@ use http_body_util::Limited;
 
 use crate::ca;
 use crate::config::Access;
-use crate::deliver::CallError;
 use crate::failure::Cause;
+use crate::service::CallError;
 
 /// Shorter than the idle time after which the service closes a connection, so that a call rarely
 /// meets one that is about to be closed.

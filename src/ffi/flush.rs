@@ -5,12 +5,15 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Sender};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::abi::{FLB_ERROR, FLB_OK, FLB_RETRY};
 use super::host::{self, Host};
+use super::loan;
+use crate::chunk::Chunk;
 use crate::config::Config;
 use crate::log::{Level, Sink};
 use crate::output::{Output, Verdict};
@@ -23,6 +26,17 @@ pub(super) struct Instance {
     /// Dropped with the instance, on a thread of the host.
     runtime: Arc<Runtime>,
     has_checked_thread: AtomicBool,
+}
+
+/// How often a flush that waits looks whether the host stops.
+const STOP_CHECK: Duration = Duration::from_secs(1);
+
+thread_local! {
+    /// The calling thread's number.
+    static CALLER: usize = {
+        static LAST: AtomicUsize = AtomicUsize::new(0);
+        LAST.fetch_add(1, Ordering::Relaxed)
+    };
 }
 
 /// The instances by handle. The host is given a number instead of an address, so that a stale
@@ -104,11 +118,16 @@ impl Instance {
                  read; set `workers 1` or more for this output",
             );
         }
+        loan::lend(chunk, |chunk| self.deliver(chunk, tag))
+    }
+
+    fn deliver(&self, chunk: Chunk, tag: &CStr) -> c_int {
         let (sender, receiver) = mpsc::channel();
         let work = Work {
             output: self.output.clone(),
-            chunk: Borrowed(chunk),
+            chunk,
             tag: tag.to_string_lossy().into_owned(),
+            caller: CALLER.with(|caller| *caller),
             host: sender,
         };
         // Boxed on the runtime's side: the future of a flush is too large for this stack.
@@ -116,10 +135,14 @@ impl Instance {
             .handle()
             .spawn(async { Box::pin(work.run()).await });
         loop {
-            match receiver.recv() {
+            if self.host.is_stopping() {
+                self.output.stop();
+            }
+            match receiver.recv_timeout(STOP_CHECK) {
                 Ok(Message::Line(level, text)) => self.host.log(level, &text),
                 Ok(Message::Done(verdict)) => return to_code(verdict),
-                Err(_) => {
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
                     self.host.log(
                         Level::Error,
                         "a flush ended by a panic, please report it as a bug; Fluent Bit is \
@@ -149,23 +172,18 @@ enum Message {
 /// The working half of a flush.
 struct Work {
     output: Arc<Output>,
-    chunk: Borrowed,
+    chunk: Chunk,
     tag: String,
+    caller: usize,
     host: Sender<Message>,
 }
 
-/// The host's chunk, valid until the waiting half of the flush returns.
-struct Borrowed(*const [u8]);
-
-// SAFETY: the bytes are only read, and no other thread writes to them while flush waits.
-unsafe impl Send for Borrowed {}
-
 impl Work {
     async fn run(self) {
-        // SAFETY: the waiting half returns after a message that is sent below, or when this
-        // future, and its channel, is dropped: not while the chunk is being read.
-        let chunk = unsafe { &*self.chunk.0 };
-        let verdict = self.output.flush(chunk, &self.tag, &self.host).await;
+        let flush = self
+            .output
+            .flush(self.chunk, &self.tag, self.caller, self.host.clone());
+        let verdict = flush.await;
         // Fails only if the waiting thread is gone, which it never is.
         _ = self.host.send(Message::Done(verdict));
     }

@@ -4,6 +4,7 @@
 //! missing the plugin does without.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::abi::{GetProperty, OutputPlugin};
 use crate::log::Level;
@@ -21,6 +22,8 @@ pub(super) struct Host {
     max_level: Level,
     /// How the host's own outputs begin their lines.
     prefix: String,
+    /// The signal that the host was told to stop by, or 0.
+    exit_signal: Option<&'static AtomicI32>,
 }
 
 // SAFETY: the functions may be called from any thread, and the instance is only handed back to
@@ -55,6 +58,7 @@ impl Host {
             // SAFETY: the instance is valid.
             max_level: unsafe { max_level(instance) },
             prefix: format!("[output:firehose:{name}]"),
+            exit_signal: exit_signal(),
         }
     }
 
@@ -65,6 +69,15 @@ impl Host {
         let value = unsafe { get_property(key.as_ptr(), self.instance) };
         // SAFETY: the host answers null or a C string that lives as long as the instance.
         unsafe { to_string(value) }
+    }
+
+    /// Whether the host was told to stop. It hands over what it still has, and tells its outputs
+    /// only when it is done with that.
+    pub(super) fn is_stopping(&self) -> bool {
+        let signal = self
+            .exit_signal
+            .map(|signal| signal.load(Ordering::Relaxed));
+        signal.is_some_and(|signal| signal != 0)
     }
 
     /// The instance's own log level.
@@ -116,6 +129,15 @@ unsafe fn max_level(instance: *mut c_void) -> Level {
     };
     let levels = Level::ALL.into_iter();
     levels.rev().find(is_written).unwrap_or(Level::Error)
+}
+
+/// The host's own note of the signal that ends it.
+fn exit_signal() -> Option<&'static AtomicI32> {
+    // SAFETY: the name is a C string.
+    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"exit_signal".as_ptr()) };
+    // SAFETY: null, or the host's `volatile sig_atomic_t` of this name: an int, aligned, that
+    // lives as long as the process and is written to in one step.
+    unsafe { address.cast::<AtomicI32>().as_ref() }
 }
 
 /// Whether the calling thread is one of an output's workers, and not the engine's own.

@@ -8,7 +8,7 @@ const OPEN: Limits = Limits {
 };
 
 async fn pass(gate: &Gate, bytes: usize) -> Pass<'_> {
-    gate.turn().await.pass(bytes, 1).await
+    gate.turn().await.pass(bytes, 1)
 }
 
 /// Whether a call may be made at this moment.
@@ -116,7 +116,7 @@ async fn fixed_rates_hold_for_bytes_records_and_requests() {
         let gate = Gate::new(limits);
         let start = Instant::now();
         for _ in 0..200 {
-            gate.turn().await.pass(bytes, records).await.accepted();
+            gate.turn().await.pass(bytes, records).accepted();
         }
         let seconds = start.elapsed().as_secs_f64();
         assert!((18.5..=20.5).contains(&seconds), "{limits:?}: {seconds}");

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use firehose::chunk;
 use serde_json::Value;
+
+use crate::packed;
 
 fn recorded() -> Vec<PathBuf> {
     let entries = |directory: &Path| -> Vec<PathBuf> {
@@ -51,11 +52,11 @@ fn recorded_chunks_become_the_documents_expected() {
     for path in chunks {
         let name = path.display();
         let bytes = fs::read(&path).unwrap();
-        let formatted = chunk::format(&bytes, &crate::config(&[]).format);
+        let formatted = packed::format(&bytes, &crate::config(&[]).format);
 
         let expected = fs::read(path.with_extension("jsonl")).unwrap();
         let lines: Vec<&[u8]> = expected.split_inclusive(|byte| *byte == b'\n').collect();
-        let documents: Vec<&[u8]> = formatted.documents.iter().collect();
+        let documents = &formatted.documents;
         for (number, (document, line)) in documents.iter().zip(&lines).enumerate() {
             assert_eq!(
                 String::from_utf8_lossy(document),
@@ -63,23 +64,23 @@ fn recorded_chunks_become_the_documents_expected() {
                 "{name}, document {number}"
             );
         }
-        assert_eq!(documents, lines, "{name}");
+        assert_eq!(*documents, lines, "{name}");
 
         let rest = Rest {
-            not_events: formatted.not_events,
-            corrupt_offset: formatted.corrupt.map(|corrupt| corrupt.offset),
+            not_events: formatted.tally.not_events,
+            corrupt_offset: formatted.tally.corrupt.map(|corrupt| corrupt.offset),
         };
         assert_eq!(
             rest,
             Rest::read(&path.with_extension("rest.json")),
             "{name}"
         );
-        if let Some(corrupt) = formatted.corrupt {
+        if let Some(corrupt) = formatted.tally.corrupt {
             assert_eq!(corrupt.offset + corrupt.bytes, bytes.len(), "{name}");
         }
         assert_eq!(
-            (formatted.truncated, formatted.without_log_key),
-            (None, 0),
+            (formatted.tally.truncated, formatted.tally.without_log_key),
+            (0, 0),
             "{name}"
         );
     }

@@ -1,10 +1,10 @@
 //! Documents over the service's limit, at its real size, and depth.
 
-use firehose::chunk;
 use rmpv::Value;
 
 use crate::cut::{self, Cuts};
 use crate::model::{self, Document, Json};
+use crate::packed;
 use crate::strategies;
 
 const LIMIT: usize = 1_024_000;
@@ -25,21 +25,21 @@ fn map(pairs: &[(&str, Value)]) -> Value {
 /// document, without its newline.
 fn huge(bytes: &[u8], options: &[(&str, &str)]) -> Vec<u8> {
     let small = event(&map(&[("log", "small".into())]));
-    let formatted = chunk::format(
+    let formatted = packed::format(
         &[&small, bytes, &small].concat(),
         &crate::config(options).format,
     );
-    assert_eq!((formatted.corrupt, formatted.not_events), (None, 0));
-    let documents: Vec<&[u8]> = formatted.documents.iter().collect();
-    let [first, huge, last] = documents[..] else {
-        panic!("{} documents", documents.len());
+    let tally = formatted.tally;
+    assert_eq!((tally.corrupt, tally.not_events), (None, 0));
+    let [first, huge, last] = &formatted.documents[..] else {
+        panic!("{} documents", formatted.documents.len());
     };
     assert_eq!(first, last);
     assert!(first.len() < 20, "{} bytes", first.len());
     assert!(huge.len() <= LIMIT, "{} bytes", huge.len());
-    if let Some(truncated) = formatted.truncated {
-        assert_eq!(truncated.documents, 1);
-        assert!(truncated.largest > LIMIT);
+    if tally.truncated > 0 {
+        assert_eq!(tally.truncated, 1);
+        assert!(tally.largest > LIMIT);
     }
     huge.strip_suffix(b"\n").unwrap().to_vec()
 }
@@ -150,8 +150,11 @@ fn depth_is_no_limit() {
     // As the metadata of an event, and as no event at all: passed over.
     let event = [b"\x92\x92\x00", &arrays[..], b"\x80"].concat();
     assert_eq!(huge(&event, &[]), b"{}");
-    let stranger = chunk::format(&arrays, &crate::config(&[]).format);
-    assert_eq!((stranger.not_events, stranger.documents.len()), (1, 0));
+    let stranger = packed::format(&arrays, &crate::config(&[]).format);
+    assert_eq!(
+        (stranger.tally.not_events, stranger.documents.len()),
+        (1, 0)
+    );
 
     let maps = [b"\x81\xa3a.b".repeat(DEPTH / 2), vec![0x80]].concat();
     let document = huge(&raw_event(b"\xa1d", &maps), &[("replace_dots", "_")]);
@@ -203,12 +206,11 @@ fn a_cut_document_fits_a_record_compressed_or_not() {
                 ("compression", compression),
                 ("simple_aggregation", aggregation),
             ]);
-            let documents = chunk::format(&bytes, &config.format).documents;
-            let packed = crate::pack_all(&config.packing, documents);
-            let [record] = packed.records() else {
-                panic!("{} records", packed.records().len());
+            let records = packed::pack(&bytes, &config.format, config.packing, None).records;
+            let [record] = &records[..] else {
+                panic!("{} records", records.len());
             };
-            let length = packed.data(record).len();
+            let length = record.data.len();
             assert!(length <= LIMIT, "{compression}: {length} bytes");
         }
     }

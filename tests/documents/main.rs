@@ -6,20 +6,22 @@
 //! - [`packing`]: how documents become records and batches;
 //! - [`huge`]: documents over the service's limit, and depth.
 
+#[path = "../support/body.rs"]
+mod body;
 mod corpus;
 mod cut;
 mod huge;
 mod model;
 mod options;
+#[path = "../support/packed.rs"]
+mod packed;
 mod packing;
 mod properties;
 mod strategies;
 
 use std::path::PathBuf;
 
-use firehose::chunk::Documents;
 use firehose::config::Config;
-use firehose::pack::{Packed, Packing};
 use proptest::test_runner::Config as ProptestConfig;
 
 /// The recorded chunks.
@@ -38,11 +40,6 @@ fn config(options: &[(&str, &str)]) -> Config {
         found.map(|(_, value)| (*value).to_owned())
     })
     .unwrap()
-}
-
-fn pack_all(packing: &Packing, documents: Documents) -> Packed {
-    let all = documents.all();
-    packing.pack(documents, &[all])
 }
 
 /// A failure shows its input; no file of it is kept.

@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use firehose::chunk::{self, Formatted};
 use firehose::config::Config;
+
+use crate::packed::{self, Formatted, Record};
 
 struct Case {
     chunk: &'static str,
@@ -153,19 +154,21 @@ const CASES: &[Case] = &[
     },
 ];
 
+fn chunk(name: &str) -> Vec<u8> {
+    fs::read(crate::chunks().join(format!("{name}.msgpack"))).unwrap()
+}
+
 fn format(name: &str, config: &Config) -> Formatted {
-    let path = crate::chunks().join(format!("{name}.msgpack"));
-    chunk::format(&fs::read(path).unwrap(), &config.format)
+    packed::format(&chunk(name), &config.format)
 }
 
 #[test]
 fn options_do_to_recorded_chunks_what_they_say() {
     for case in CASES {
         let config = crate::config(case.options);
-        let formatted = format(case.chunk, &config);
-        let packed = crate::pack_all(&config.packing, formatted.documents);
-        let text = |record| String::from_utf8(packed.data(record).to_vec()).unwrap();
-        let records: Vec<String> = packed.records().iter().map(text).collect();
+        let packed = packed::pack(&chunk(case.chunk), &config.format, config.packing, None);
+        let text = |record: Record| String::from_utf8(record.data).unwrap();
+        let records: Vec<String> = packed.records.into_iter().map(text).collect();
         assert_eq!(
             records, case.records,
             "{} with {:?}",
@@ -193,14 +196,17 @@ fn a_log_line_goes_out_as_the_host_read_it() {
             &long,
             b"truncated utf8 at the end \xe6\x97\n",
         ];
-        assert_eq!(documents.iter().collect::<Vec<_>>(), expected, "{host}");
+        assert_eq!(documents, expected, "{host}");
     }
 }
 
 #[test]
 fn an_event_without_the_log_key_is_counted() {
     let formatted = format("5.1.1/otel-logs", &crate::config(&[("log_key", "log")]));
-    assert_eq!((formatted.without_log_key, formatted.not_events), (1, 0));
+    assert_eq!(
+        (formatted.tally.without_log_key, formatted.tally.not_events),
+        (1, 0)
+    );
 }
 
 /// Docker's log lines bring a newline of their own.
@@ -217,17 +223,17 @@ fn a_log_line_ends_in_one_newline() {
     ] {
         let length = log.len() as u8;
         let event = [b"\x92\x00\x81\xa3log\xd9", &[length][..], log.as_bytes()].concat();
-        let documents = chunk::format(&event, &format).documents;
-        assert_eq!(String::from_utf8_lossy(documents.bytes()), expected);
+        let documents = packed::format(&event, &format).documents;
+        assert_eq!(String::from_utf8_lossy(&documents.concat()), expected);
     }
 }
 
 /// A key of bytes that are no text goes out as their base64, which has no dots to replace.
 #[test]
 fn dots_among_bytes_are_none() {
-    let chunk = b"\x92\x00\x82\xc4\x02\x2e\x80\x01\xc4\x03a.b\x02";
+    let event = b"\x92\x00\x82\xc4\x02\x2e\x80\x01\xc4\x03a.b\x02";
     let format = crate::config(&[("replace_dots", "_")]).format;
-    let documents = chunk::format(chunk, &format).documents;
+    let documents = packed::format(event, &format).documents;
     let expected = "{\"LoA=\":1,\"a_b\":2}\n";
-    assert_eq!(String::from_utf8_lossy(documents.bytes()), expected);
+    assert_eq!(String::from_utf8_lossy(&documents.concat()), expected);
 }

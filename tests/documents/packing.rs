@@ -2,26 +2,35 @@
 
 use std::io::Read;
 
-use firehose::chunk::{self, Documents};
 use firehose::compress::Compression;
-use firehose::pack::{Aggregation, Packed, Packing};
+use firehose::ledger::Left;
+use firehose::pack::{Aggregation, Packing};
+use firehose::parts::Parts;
 use proptest::prelude::*;
 use proptest::sample::select;
 use rmpv::Value;
 
 use crate::cases;
+use crate::packed::{self, Packed, Record};
 
 const BILLING_UNIT: usize = 5120;
 
-/// A document for each text, the text as it is.
-fn documents(texts: &[String]) -> Documents {
-    let mut bytes = Vec::new();
-    for text in texts {
+/// The event of each text.
+fn events(texts: &[String]) -> Vec<Vec<u8>> {
+    let event = |text: &String| {
         let body = Value::Map(vec![("log".into(), text.as_str().into())]);
         let event = Value::Array(vec![1_700_000_000.into(), body]);
+        let mut bytes = Vec::new();
         rmpv::encode::write_value(&mut bytes, &event).unwrap();
-    }
-    chunk::format(&bytes, &crate::config(&[("log_key", "log")]).format).documents
+        bytes
+    };
+    texts.iter().map(event).collect()
+}
+
+/// Each text is a document, as it is.
+fn pack(packing: Packing, texts: &[String], left: Option<Left>) -> Packed {
+    let format = crate::config(&[("log_key", "log")]).format;
+    packed::pack(&events(texts).concat(), &format, packing, left)
 }
 
 fn decompressed(compression: Option<Compression>, data: &[u8]) -> Vec<u8> {
@@ -40,28 +49,30 @@ fn decompressed(compression: Option<Compression>, data: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The plain text of each record, having checked that records hold all documents, whole and in
+fn lines(texts: &[String]) -> String {
+    texts.iter().map(|text| format!("{text}\n")).collect()
+}
+
+/// The records with their plain text, having checked that they hold all documents, whole and in
 /// order.
 fn check_records(
-    packing: &Packing,
+    packing: Packing,
     texts: &[String],
-) -> Result<(Packed, Vec<Vec<u8>>), TestCaseError> {
-    let packed = crate::pack_all(packing, documents(texts));
-    let mut next = 0;
-    let mut plain = Vec::new();
-    for record in packed.records() {
-        prop_assert_eq!(record.documents.start, next, "documents left out or twice");
-        prop_assert!(record.documents.end > next, "an empty record");
-        next = record.documents.end;
-        let lines = texts[record.documents.clone()]
-            .iter()
-            .map(|text| format!("{text}\n"));
-        let data = decompressed(packing.compression, packed.data(record));
-        prop_assert_eq!(String::from_utf8_lossy(&data), lines.collect::<String>());
-        plain.push(data);
+) -> Result<Vec<(Record, Vec<u8>)>, TestCaseError> {
+    let packed = pack(packing, texts, None);
+    prop_assert!(packed.left.parts.is_empty(), "events left over");
+    let mut rest = texts;
+    let mut records = Vec::new();
+    for record in packed.records {
+        prop_assert!(record.documents > 0, "an empty record");
+        let documents;
+        (documents, rest) = rest.split_at(record.documents as usize);
+        let plain = decompressed(packing.compression, &record.data);
+        prop_assert_eq!(String::from_utf8_lossy(&plain), lines(documents));
+        records.push((record, plain));
     }
-    prop_assert_eq!(next, texts.len(), "documents left over");
-    Ok((packed, plain))
+    prop_assert!(rest.is_empty(), "documents left over");
+    Ok(records)
 }
 
 fn compression() -> impl Strategy<Value = Option<Compression>> {
@@ -99,18 +110,19 @@ proptest! {
         compression in compression(),
     ) {
         let packing = Packing { aggregation, compression };
-        let (packed, plain) = check_records(&packing, &texts)?;
+        let records = check_records(packing, &texts)?;
         let Some(aggregation) = aggregation else {
-            prop_assert_eq!(packed.records().len(), texts.len());
+            prop_assert_eq!(records.len(), texts.len());
             return Ok(());
         };
-        for (number, record) in packed.records().iter().enumerate() {
-            let count = record.documents.len();
+        let mut before = 0;
+        for (record, plain) in &records {
+            let count = record.documents as usize;
+            before += count;
             prop_assert!(count <= aggregation.max_documents);
-            prop_assert!(count == 1 || packed.data(record).len() <= aggregation.max_bytes);
-            if compression.is_none() && record.documents.end < texts.len() {
-                let next = texts[record.documents.end].len() + 1;
-                let is_full = plain[number].len() + next > aggregation.max_bytes;
+            prop_assert!(count == 1 || record.data.len() <= aggregation.max_bytes);
+            if compression.is_none() && before < texts.len() {
+                let is_full = plain.len() + texts[before].len() + 1 > aggregation.max_bytes;
                 prop_assert!(is_full || count == aggregation.max_documents, "a record too many");
             }
         }
@@ -121,7 +133,7 @@ proptest! {
     #![proptest_config(cases(60))]
 
     #[test]
-    fn only_the_wanted_documents_are_packed(
+    fn only_what_is_left_is_packed(
         texts in texts(),
         aggregation in aggregation(),
         compression in compression(),
@@ -129,16 +141,24 @@ proptest! {
     ) {
         let packing = Packing { aggregation, compression };
         let cuts: Vec<usize> = cuts.into_iter().filter(|cut| *cut < texts.len()).collect();
-        let wanted: Vec<_> = cuts.chunks_exact(2).map(|pair| pair[0]..pair[1]).collect();
-        let packed = packing.pack(documents(&texts), &wanted);
-        let mut numbers = Vec::new();
-        for record in packed.records() {
-            let lines = texts[record.documents.clone()].iter().map(|text| format!("{text}\n"));
-            let data = decompressed(compression, packed.data(record));
-            prop_assert_eq!(String::from_utf8_lossy(&data), lines.collect::<String>());
-            numbers.extend(record.documents.clone());
+        let wanted = cuts.chunks_exact(2).map(|pair| pair[0]..pair[1]);
+        let mut ends = vec![0];
+        for event in events(&texts) {
+            ends.push(ends[ends.len() - 1] + event.len());
         }
-        prop_assert_eq!(numbers, wanted.into_iter().flatten().collect::<Vec<_>>());
+        let mut parts = Parts::default();
+        wanted.clone().for_each(|range| parts.insert(ends[range.start]..ends[range.end]));
+        let packed = pack(packing, &texts, Some(Left { parts: parts.clone(), counted: 0 }));
+        let plain = packed.records.iter().map(|record| decompressed(compression, &record.data));
+        let expected: String = wanted.map(|range| lines(&texts[range])).collect();
+        let plain: Vec<u8> = plain.flatten().collect();
+        prop_assert_eq!(String::from_utf8_lossy(&plain), expected);
+        // What the records were made of is all that was left.
+        let mut made = Parts::default();
+        for part in packed.records.iter().flat_map(|record| &record.parts) {
+            made.insert(part.clone());
+        }
+        prop_assert_eq!(made, parts);
     }
 }
 
@@ -149,11 +169,11 @@ fn check_bill(lengths: &[usize]) -> Result<(), TestCaseError> {
         .iter()
         .map(|length| "x".repeat(length - 1))
         .collect();
-    let packed = crate::pack_all(&config.packing, documents(&texts));
-    let (_last, full) = packed.records().split_last().unwrap();
+    let records = pack(config.packing, &texts, None).records;
+    let (_last, full) = records.split_last().unwrap();
     prop_assert!(!full.is_empty());
     for record in full {
-        let raw = packed.data(record).len();
+        let raw = record.data.len();
         let billed = raw.next_multiple_of(BILLING_UNIT);
         prop_assert!(billed * 100 <= raw * 102, "{billed} billed for {raw}");
     }
@@ -201,11 +221,11 @@ fn compressed_records_are_filled_to_near_the_aggregate_size() {
             }),
             compression: Some(compression),
         };
-        let (packed, _) = check_records(&packing, &texts).unwrap();
-        let (_last, full) = packed.records().split_last().unwrap();
+        let records = check_records(packing, &texts).unwrap();
+        let (_last, full) = records.split_last().unwrap();
         assert!(full.len() >= 3, "{compression:?}: {} records", full.len());
-        for record in full {
-            let length = packed.data(record).len();
+        for (record, _) in full {
+            let length = record.data.len();
             assert!(
                 (8192 * 3 / 4..=8192).contains(&length),
                 "{compression:?}: {length}"

@@ -1,6 +1,5 @@
 //! Any chunk, under any options.
 
-use firehose::chunk::{self, Formatted};
 use firehose::document::{Format, TimeKey};
 use firehose::time_format::TimeFormat;
 use proptest::prelude::*;
@@ -8,6 +7,7 @@ use proptest::prelude::*;
 use crate::cases;
 use crate::cut;
 use crate::model::{self, Document, Options};
+use crate::packed::{self, Formatted};
 use crate::strategies;
 
 const LIMIT: usize = 1_024_000;
@@ -33,10 +33,6 @@ fn format(options: &Options, max_bytes: usize) -> Format {
 fn lines(documents: &[Document]) -> Vec<Vec<u8>> {
     let line = |document: &Document| [document.text(), b"\n".to_vec()].concat();
     documents.iter().map(line).collect()
-}
-
-fn documents(formatted: &Formatted) -> Vec<&[u8]> {
-    formatted.documents.iter().collect()
 }
 
 /// For comparing so that a difference can be read.
@@ -90,14 +86,14 @@ proptest! {
     fn documents_are_the_model_s(chunk in strategies::chunk(), options in strategies::options()) {
         let bytes = chunk.bytes();
         let format = format(&options, LIMIT);
-        let formatted = chunk::format(&bytes, &format);
+        let formatted = packed::format(&bytes, &format);
         let expected = model::format(&bytes, &options);
-        prop_assert_eq!(shown(&documents(&formatted)), shown(&lines(&expected.documents)));
-        prop_assert_eq!(formatted.not_events, expected.not_events);
-        prop_assert_eq!(formatted.without_log_key, expected.without_log_key);
-        prop_assert_eq!(formatted.truncated, None);
-        prop_assert_eq!(formatted.corrupt, None);
-        prop_assert_eq!(chunk::format(&bytes, &format), formatted, "not the same a second time");
+        prop_assert_eq!(shown(&formatted.documents), shown(&lines(&expected.documents)));
+        prop_assert_eq!(formatted.tally.not_events, expected.not_events);
+        prop_assert_eq!(formatted.tally.without_log_key, expected.without_log_key);
+        prop_assert_eq!(formatted.tally.truncated, 0);
+        prop_assert_eq!(formatted.tally.corrupt, None);
+        prop_assert_eq!(packed::format(&bytes, &format), formatted, "not the same a second time");
     }
 
     #[test]
@@ -107,9 +103,9 @@ proptest! {
         max_bytes in 40..400_usize,
     ) {
         let bytes = chunk.bytes();
-        let formatted = chunk::format(&bytes, &format(&options, max_bytes));
+        let formatted = packed::format(&bytes, &format(&options, max_bytes));
         let expected = model::format(&bytes, &options).documents;
-        let documents = documents(&formatted);
+        let documents = &formatted.documents;
         prop_assert_eq!(documents.len(), expected.len());
         let lines = lines(&expected);
         for ((document, line), original) in documents.iter().zip(&lines).zip(&expected) {
@@ -120,8 +116,8 @@ proptest! {
             }
         }
         let over = lines.iter().map(Vec::len).filter(|length| *length > max_bytes);
-        let truncated = formatted.truncated.map(|truncated| (truncated.documents, truncated.largest));
-        let expected = over.clone().max().map(|largest| (over.count() as u64, largest));
+        let truncated = (formatted.tally.truncated, formatted.tally.largest);
+        let expected = (over.clone().count() as u64, over.max().unwrap_or(0));
         prop_assert_eq!(truncated, expected);
     }
 
@@ -134,11 +130,11 @@ proptest! {
         let bytes = chunk.bytes();
         let end = at.index(bytes.len() + 1);
         let whole = chunk.start_of(end);
-        let formatted = chunk::format(&bytes[..end], &format(&options, LIMIT));
+        let formatted = packed::format(&bytes[..end], &format(&options, LIMIT));
         let expected = model::format(&bytes[..whole], &options);
-        prop_assert_eq!(shown(&documents(&formatted)), shown(&lines(&expected.documents)));
-        prop_assert_eq!(formatted.not_events, expected.not_events);
-        let corrupt = formatted.corrupt.map(|corrupt| (corrupt.offset, corrupt.bytes));
+        prop_assert_eq!(shown(&formatted.documents), shown(&lines(&expected.documents)));
+        prop_assert_eq!(formatted.tally.not_events, expected.not_events);
+        let corrupt = formatted.tally.corrupt.map(|corrupt| (corrupt.offset, corrupt.bytes));
         prop_assert_eq!(corrupt, (end > whole).then_some((whole, end - whole)));
     }
 
@@ -154,9 +150,9 @@ proptest! {
         let start = at.index(bytes.len() + 1);
         let end = (start + lost).min(bytes.len());
         bytes.splice(start..end, damage);
-        let formatted = chunk::format(&bytes, &format(&options, LIMIT));
+        let formatted = packed::format(&bytes, &format(&options, LIMIT));
         let expected = model::format(&bytes[..chunk.start_of(start)], &options);
-        let documents = documents(&formatted);
+        let documents = &formatted.documents;
         let spared = lines(&expected.documents);
         prop_assert!(documents.len() >= spared.len());
         prop_assert_eq!(shown(&documents[..spared.len()]), shown(&spared));
@@ -170,7 +166,7 @@ proptest! {
         options in strategies::options(),
     ) {
         let format = format(&options, 200);
-        let documents = |bytes: &[u8]| chunk::format(bytes, &format).documents.into_bytes();
+        let documents = |bytes: &[u8]| packed::format(bytes, &format).documents.concat();
         let alone: Vec<_> = chunk.values.iter().map(|value| documents(value)).collect();
         prop_assert_eq!(documents(&chunk.bytes()), alone.concat());
     }
@@ -181,9 +177,9 @@ proptest! {
         options in strategies::options(),
         max_bytes in 40..400_usize,
     ) {
-        let formatted = chunk::format(&bytes, &format(&options, max_bytes));
+        let formatted = packed::format(&bytes, &format(&options, max_bytes));
         check_accounts(&formatted, &bytes, &options)?;
-        prop_assert!(documents(&formatted).iter().all(|document| document.len() <= max_bytes));
+        prop_assert!(formatted.documents.iter().all(|document| document.len() <= max_bytes));
     }
 
     /// Bytes after the heads of real events get further than bytes alone.
@@ -194,7 +190,7 @@ proptest! {
     ) {
         let event = |body: &Vec<u8>| [&[0x92, 0x92, 0x05, 0x80, 0x83][..], body].concat();
         let bytes: Vec<u8> = bodies.iter().flat_map(event).collect();
-        let formatted = chunk::format(&bytes, &format(&options, LIMIT));
+        let formatted = packed::format(&bytes, &format(&options, LIMIT));
         check_accounts(&formatted, &bytes, &options)?;
     }
 }
@@ -204,13 +200,11 @@ fn check_accounts(
     bytes: &[u8],
     options: &Options,
 ) -> Result<(), TestCaseError> {
-    if let Some(corrupt) = formatted.corrupt {
+    if let Some(corrupt) = formatted.tally.corrupt {
         prop_assert!(corrupt.bytes > 0);
         prop_assert_eq!(corrupt.offset + corrupt.bytes, bytes.len());
     }
-    let documents = documents(formatted);
-    prop_assert_eq!(documents.concat(), formatted.documents.bytes());
-    for document in documents {
+    for document in &formatted.documents {
         prop_assert!(document.ends_with(b"\n"));
         if options.log_key.is_none() {
             let line: Result<serde_json::Value, _> = serde_json::from_slice(document);

@@ -184,6 +184,10 @@ impl Options {
             options.push(("simple_aggregation", "true".to_owned()));
             options.push(("aggregation_max_documents", random.u8(1..5).to_string()));
         }
+        if random.bool() {
+            let longest = flush_timeout.as_millis() as u64 / 4;
+            options.push(("linger", format!("{}ms", random.u64(0..=longest))));
+        }
         if random.u8(..4) == 0 {
             options.push(("max_requests_per_second", random.u8(1..20).to_string()));
         }
@@ -211,22 +215,24 @@ fn start(
     });
     let config = config.expect("the options are right");
     let output = Arc::new(Output::with_service(config, Level::Error, model.clone()));
-    let worker = |_| {
+    let worker = |number| {
         let (engine, output) = (engine.clone(), output.clone());
         let flush_timeout = options.flush_timeout;
-        tokio::task::spawn_local(async move { work(&engine, &output, flush_timeout).await })
+        tokio::task::spawn_local(async move { work(&engine, &output, number, flush_timeout).await })
     };
     (0..options.workers).map(worker).collect()
 }
 
-async fn work(engine: &Engine, output: &Output<Model>, flush_timeout: Duration) {
+async fn work(engine: &Engine, output: &Output<Model>, number: usize, flush_timeout: Duration) {
     while !engine.is_done() {
         let Some((place, data)) = engine.take() else {
             sleep(Duration::from_secs(1)).await;
             continue;
         };
         let start = Instant::now();
-        let verdict = output.flush(&data, "tag", &Silence).await;
+        let verdict = output
+            .flush(firehose::chunk::Chunk::new(data), "tag", number, Silence)
+            .await;
         // The clock's own steps are of a millisecond.
         if start.elapsed() > flush_timeout + Duration::from_millis(2) {
             let fault = format!("a flush of {flush_timeout:?} took {:?}", start.elapsed());

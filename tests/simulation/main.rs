@@ -3,6 +3,8 @@
 //! answer, all by one seed. After each history every document must have been accepted exactly
 //! once, but for those whose second acceptance has an excuse.
 
+#[path = "../support/body.rs"]
+mod body;
 mod engine;
 mod service;
 

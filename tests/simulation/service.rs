@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use bytes::Bytes;
 use fastrand::Rng;
-use firehose::deliver::{CallError, Service};
 use firehose::failure::Cause;
+use firehose::service::{CallError, Service};
 use tokio::time::{Instant, sleep};
+
+use crate::body;
 
 /// A document's number, as its text has it.
 pub(crate) type Id = u32;
@@ -184,16 +187,18 @@ impl State {
 }
 
 impl Service for Model {
-    async fn put(&self, records: &[&[u8]]) -> Result<Vec<Result<(), Cause>>, CallError> {
-        let documents: Vec<Vec<Id>> = records.iter().map(|record| ids(record)).collect();
+    async fn put(&self, call: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
+        let datas = body::datas(&call);
+        assert_eq!(datas.len(), records);
+        let documents: Vec<Vec<Id>> = datas.iter().map(|data| ids(data)).collect();
         let (fate, latency) = {
             let mut state = self.state();
             let latency = Duration::from_millis(state.random.u64(1..2_000));
-            (state.fate(records.len()), latency)
+            (state.fate(records), latency)
         };
         let stores = match &fate {
             Fate::Answer(refused, _) => refused.iter().map(|refused| !refused).collect(),
-            Fate::Fail(_, stored) | Fate::Hang(stored) => vec![*stored; records.len()],
+            Fate::Fail(_, stored) | Fate::Hang(stored) => vec![*stored; records],
         };
         let stored = documents.iter().zip(stores).filter(|(_, stored)| *stored);
         let stored: Vec<Id> = stored

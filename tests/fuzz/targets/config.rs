@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use firehose::chunk;
 use firehose::config::Config;
 
+use super::packed;
+
 /// Every option.
-const OPTIONS: [&str; 28] = [
+const OPTIONS: [&str; 29] = [
     "delivery_stream",
     "region",
     "data_keys",
@@ -24,6 +25,7 @@ const OPTIONS: [&str; 28] = [
     "request_timeout",
     "flush_timeout",
     "auto_retry_requests",
+    "linger",
     "max_bytes_per_second",
     "max_records_per_second",
     "max_requests_per_second",
@@ -84,9 +86,10 @@ fn check(config: &Config) {
         assert!(url.starts_with("http://") || url.starts_with("https://"));
         assert!(!url.contains('@'), "{url} may hold a password");
     }
-    let formatted = chunk::format(CHUNK, &config.format);
-    assert_eq!((formatted.not_events, formatted.corrupt), (0, None));
-    assert!(formatted.documents.len() + formatted.without_log_key as usize == 2);
-    let all = 0..formatted.documents.len();
-    config.packing.pack(formatted.documents, &[all]);
+    let linger = delivery.linger.time;
+    assert!(linger <= delivery.flush_timeout / 4);
+    let packed = packed::pack(CHUNK, &config.format, config.packing, None);
+    assert_eq!((packed.tally.not_events, packed.tally.corrupt), (0, None));
+    let documents: u64 = packed.records.iter().map(|record| record.documents).sum();
+    assert!(documents + packed.tally.without_log_key == 2);
 }

@@ -7,9 +7,13 @@
     reason = "each of the fuzzer's programs compiles its own copy and uses a part of it"
 )]
 
+#[path = "../../support/body.rs"]
+pub(crate) mod body;
 pub(crate) mod chunk;
 pub(crate) mod config;
 pub(crate) mod pack;
+#[path = "../../support/packed.rs"]
+pub(crate) mod packed;
 pub(crate) mod replies;
 
 use arbitrary::Unstructured;

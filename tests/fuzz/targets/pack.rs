@@ -3,9 +3,11 @@
 use std::io::Read;
 
 use arbitrary::Unstructured;
-use firehose::chunk;
 use firehose::compress::Compression;
-use firehose::pack::{Aggregation, Packed, Packing};
+use firehose::ledger::Left;
+use firehose::pack::{Aggregation, Packing};
+
+use super::packed::{self, Packed};
 
 /// The most of which a chunk is repeated, so that there are documents for many records.
 const MAX_CHUNK: usize = 64 * 1024;
@@ -19,14 +21,25 @@ pub(crate) fn run(data: &[u8]) {
         return;
     };
     let times = times.min(MAX_CHUNK / bytes.len().max(1)).max(1);
-    let documents = chunk::format(&bytes.repeat(times), &format).documents;
-    let lines: Vec<Vec<u8>> = documents.iter().map(<[u8]>::to_vec).collect();
-    let wanted = [
-        0..lines.len() * gap / 512,
-        lines.len() * gap / 256..lines.len(),
-    ];
-    let packed = packing.pack(documents, &wanted);
-    check_records(&packed, &packing, &lines, wanted.into_iter().flatten());
+    let chunk = bytes.repeat(times);
+    let alone = packed::pack(&chunk, &format, packed::PLAIN, None);
+    // What was accepted before lies in the middle.
+    let middle = alone.records.len() * gap / 512..alone.records.len() * gap / 256;
+    let mut left = Left {
+        parts: (0..chunk.len()).into(),
+        counted: chunk.len(),
+    };
+    for record in &alone.records[middle.clone()] {
+        record
+            .parts
+            .iter()
+            .for_each(|part| left.parts.remove(part.clone()));
+    }
+    let wanted = alone.records.iter().enumerate();
+    let wanted = wanted.filter(|(number, _)| !middle.contains(number));
+    let wanted: Vec<&[u8]> = wanted.map(|(_, record)| &record.data[..]).collect();
+    let packed = packed::pack(&chunk, &format, packing, Some(left));
+    check_records(&packed, &packing, &wanted);
 }
 
 /// How to pack, how often the chunk is repeated, and which part of the documents is left out.
@@ -50,32 +63,25 @@ fn options_of(options: &mut Unstructured<'_>) -> arbitrary::Result<(Packing, usi
 }
 
 /// Every wanted document is in one record, whole and in order, and no other is in any.
-fn check_records(
-    packed: &Packed,
-    packing: &Packing,
-    lines: &[Vec<u8>],
-    wanted: impl Iterator<Item = usize>,
-) {
-    let records = packed.records().iter();
-    let held: Vec<usize> = records
-        .flat_map(|record| record.documents.clone())
-        .collect();
-    assert_eq!(held, wanted.collect::<Vec<_>>(), "not the documents wanted");
-    for record in packed.records() {
-        let documents = record.documents.len();
-        let data = packed.data(record);
+fn check_records(packed: &Packed, packing: &Packing, wanted: &[&[u8]]) {
+    assert!(packed.left.parts.is_empty(), "{:?} is left", packed.left);
+    let mut wanted = wanted.iter();
+    for record in &packed.records {
+        let documents = wanted.by_ref().take(record.documents as usize);
         assert_eq!(
-            plain(packing.compression, data),
-            lines[record.documents.clone()].concat()
+            plain(packing.compression, &record.data),
+            documents.copied().collect::<Vec<_>>().concat(),
+            "not the documents wanted"
         );
         match packing.aggregation {
-            None => assert_eq!(documents, 1),
+            None => assert_eq!(record.documents, 1),
             Some(limit) => {
-                assert!((1..=limit.max_documents).contains(&documents));
-                assert!(documents == 1 || data.len() <= limit.max_bytes);
+                assert!((1..=limit.max_documents as u64).contains(&record.documents));
+                assert!(record.documents == 1 || record.data.len() <= limit.max_bytes);
             }
         }
     }
+    assert_eq!(wanted.next(), None, "a document is missing");
 }
 
 fn plain(compression: Option<Compression>, data: &[u8]) -> Vec<u8> {

@@ -9,9 +9,10 @@ use std::thread;
 use std::time::Duration;
 
 use arbitrary::Unstructured;
+use bytes::Bytes;
 use firehose::client::Firehose;
 use firehose::config::Access;
-use firehose::deliver::Service;
+use firehose::service::Service;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -213,8 +214,9 @@ impl Endpoint {
     /// none if the answer is no answer.
     pub(crate) fn put(&self, reply: Vec<u8>) -> Option<Vec<bool>> {
         *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(reply);
-        let records = [b"{\"a\":1}\n".as_slice(); RECORDS];
-        let call = async { tokio::time::timeout(FOREVER, self.firehose.put(&records)).await };
+        let body = Bytes::from_static(b"{\"DeliveryStreamName\":\"logs\",\"Records\":[]}");
+        let put = self.firehose.put(body, RECORDS);
+        let call = async { tokio::time::timeout(FOREVER, put).await };
         let answer = self.runtime.block_on(call).expect("a call never returned");
         match answer {
             Ok(results) => Some(results.iter().map(Result::is_ok).collect()),

@@ -1,0 +1,429 @@
+//! Delivers what the flushes of an output have, together: what waits at the same moment shares
+//! records and calls, whatever its tag, and each flush learns what became of its own documents.
+
+mod queue;
+
+use std::iter;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::batch::{Batch, Share};
+use crate::config::{Config, Delivery};
+use crate::document::Format;
+use crate::failure::{Action, Cause};
+use crate::flush::{Fate, Flush};
+use crate::gate::{Gate, Pass};
+use crate::ledger::Left;
+use crate::log::{Level, Limiter, count};
+use crate::pack::{Packer, Piece, Room};
+use crate::service::{CallError, Service};
+use crate::totals::Totals;
+
+pub use queue::Linger;
+use queue::{Due, Queue, Suspect};
+
+/// A call is not begun with less time than this: cut off, it may have been stored all the same,
+/// and the chunk's next flush would store it twice.
+const SHORTEST_CALL: Duration = Duration::from_millis(500);
+
+/// All that the flushes of one output share.
+#[derive(Debug)]
+pub struct Group<V> {
+    service: V,
+    format: Format,
+    options: Delivery,
+    gate: Arc<Gate>,
+    limiter: Limiter,
+    totals: Totals,
+    /// A number within 0.0 and 1.0.
+    random: fn() -> f64,
+    packer: Mutex<Packer>,
+    /// Batches whose memory is to be used again.
+    spare: Mutex<Vec<Batch>>,
+    queue: Mutex<Queue>,
+    /// What is due may have changed.
+    changed: Notify,
+    /// Each makes one call at a time, as long as anything waits.
+    lanes: Mutex<JoinSet<()>>,
+}
+
+/// A batch that is about to be sent.
+struct Load {
+    batch: Batch,
+    /// If one of its documents is thought to be bad, how many to send together.
+    suspected: Option<u64>,
+}
+
+impl<V: Service> Group<V> {
+    pub fn new(service: V, config: &Config, gate: Arc<Gate>, max_level: Level) -> Self {
+        let packer = Packer::new(&config.delivery_stream, config.packing);
+        Self {
+            service,
+            format: config.format.clone(),
+            options: config.delivery,
+            gate,
+            limiter: Limiter::new(max_level),
+            totals: Totals::default(),
+            random: fastrand::f64,
+            packer: Mutex::new(packer),
+            spare: Mutex::default(),
+            queue: Mutex::default(),
+            changed: Notify::new(),
+            lanes: Mutex::default(),
+        }
+    }
+
+    pub fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Returns when all of the flush was accepted, dropped or given up, and never after its
+    /// deadline. `caller` is the thread that the host waits with.
+    pub async fn deliver(self: &Arc<Self>, flush: &Arc<Flush>, caller: usize) -> (Fate, Left) {
+        let visit = Visit::begin(self, flush, caller);
+        self.staff();
+        self.changed.notify_waiters();
+        _ = timeout_at(flush.deadline, flush.settled()).await;
+        let end = flush.close();
+        drop(visit);
+        end
+    }
+
+    /// Has everything sent that waits for company, now and from now on.
+    pub fn hurry(&self) {
+        let mut queue = self.queue();
+        queue.is_stopping = true;
+        queue.hurry();
+        drop(queue);
+        self.changed.notify_waiters();
+    }
+
+    /// Ends all calls that are under way.
+    pub fn abort(&self) {
+        lock(&self.lanes).abort_all();
+    }
+
+    /// Begins a lane if anything waits that no lane may see to.
+    fn staff(self: &Arc<Self>) {
+        let mut queue = self.queue();
+        if queue.is_empty() || queue.lanes == self.options.max_in_flight {
+            return;
+        }
+        queue.lanes += 1;
+        drop(queue);
+        let mut lanes = lock(&self.lanes);
+        while lanes.try_join_next().is_some() {}
+        lanes.spawn(Lane(Arc::clone(self)).run());
+    }
+
+    /// Waits until something is due; false if nothing waits, and the lane ends.
+    async fn is_due(&self) -> bool {
+        loop {
+            let changed = self.changed.notified();
+            let due = {
+                let mut queue = self.queue();
+                let due = queue.due(self.options.linger);
+                if due == Due::Never {
+                    queue.lanes -= 1;
+                }
+                due
+            };
+            match due {
+                Due::Never => return false,
+                Due::Now => return true,
+                Due::At(time) => _ = timeout_at(time, changed).await,
+            }
+        }
+    }
+
+    /// Packs what waits, up to so many bytes.
+    fn load(&self, max_bytes: usize) -> Option<Load> {
+        let shortest_call = SHORTEST_CALL.min(self.options.request_timeout);
+        let bytes = max_bytes.min(self.options.batch_size);
+        let mut batch = lock(&self.spare).pop().unwrap_or_default();
+        let mut packer = lock(&self.packer);
+        let suspect = self.queue().next_suspect();
+        let suspected = suspect.as_ref().map(|suspect| suspect.documents);
+        let room = Room {
+            bytes,
+            documents: suspected.unwrap_or(u64::MAX),
+        };
+        if let Some(suspect) = suspect {
+            let pieces = suspect.pieces.into_iter();
+            // What the host is told of at its flush's end needs no more looking into.
+            let mut pieces = pieces.filter(|piece| piece.flush.has_time(shortest_call));
+            let mut rest = packer.pack(&self.format, &mut pieces, room, &mut batch);
+            rest.extend(pieces);
+            if !rest.is_empty() {
+                self.queue().suspect(Suspect {
+                    pieces: rest,
+                    documents: suspect.documents,
+                });
+            }
+        } else {
+            let mut pieces = iter::from_fn(|| self.queue().next_piece(shortest_call));
+            let rest = packer.pack(&self.format, &mut pieces, room, &mut batch);
+            let mut queue = self.queue();
+            rest.into_iter()
+                .rev()
+                .for_each(|piece| queue.put_back(piece));
+        }
+        if batch.records().is_empty() {
+            lock(&self.spare).push(batch);
+            return None;
+        }
+        Some(Load { batch, suspected })
+    }
+
+    /// One call, and all that follows from its answer.
+    async fn send(&self, mut load: Load, pass: Pass<'_>) {
+        let batch = &mut load.batch;
+        let body = Bytes::from(batch.finish());
+        for share in batch.shares() {
+            batch.flush_of(share).begin(share.documents);
+        }
+        self.totals.calls.add(1);
+        // Beyond all its flushes' ends nobody waits for the answer.
+        let deadlines = batch.flushes().iter().map(|flush| flush.deadline);
+        let deadline = deadlines.max().expect("a batch holds documents of a flush");
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limit = self.options.request_timeout.min(left);
+        let call = self.service.put(body.clone(), batch.records().len());
+        let answer = timeout(limit, call).await.unwrap_or_else(|_| {
+            Err(CallError {
+                cause: Cause::Unanswered,
+                text: format!("no answer within {limit:?}"),
+            })
+        });
+        match answer {
+            Ok(results) => self.settle(batch, &results, pass),
+            Err(error) => self.fail(&load, &error, pass),
+        }
+        if let Ok(body) = body.try_into_mut() {
+            load.batch.reuse(body.into());
+        }
+        lock(&self.spare).push(load.batch);
+    }
+
+    /// Counts what was accepted and leaves what was refused to be sent again.
+    fn settle(&self, batch: &Batch, results: &[Result<(), Cause>], pass: Pass<'_>) {
+        let mut accepted_bytes = 0;
+        let mut accepted: Option<Share> = None;
+        let mut refused = Vec::new();
+        let mut cause = None;
+        for ((record, shares), result) in batch.iter().zip(results) {
+            match *result {
+                Ok(()) => {
+                    accepted_bytes += record.bytes;
+                    self.totals.accepted(record);
+                    // Most are neighbours, of which a flush is told at once.
+                    for share in shares {
+                        if !accepted.as_mut().is_some_and(|before| before.join(share))
+                            && let Some(before) = accepted.replace(share.clone())
+                        {
+                            batch.flush_of(&before).accepted(&before);
+                        }
+                    }
+                }
+                Err(refusal) => {
+                    refused.push(shares);
+                    // Throttling, if any was refused for that.
+                    if cause != Some(Cause::Throttled) {
+                        cause = Some(refusal);
+                    }
+                }
+            }
+        }
+        if let Some(last) = accepted {
+            batch.flush_of(&last).accepted(&last);
+        }
+        let Some(cause) = cause else {
+            return pass.accepted();
+        };
+        self.totals.refused_records.add(refused.len() as u64);
+        self.put_back(batch, refused.iter().copied().flatten());
+        let sink = &batch.flushes()[0].sink;
+        self.limiter
+            .write(&**sink, Level::Warn, "refused records", || {
+                format!(
+                    "{} of {} refused and sent again: {}",
+                    refused.len(),
+                    count(results.len(), "record"),
+                    cause.advice()
+                )
+            });
+        match cause {
+            Cause::Throttled => pass.throttled(accepted_bytes, (self.random)()),
+            _ if accepted_bytes == 0 => pass.failed(false, (self.random)()),
+            _ => {}
+        }
+    }
+
+    /// Has documents whose call has ended sent again.
+    fn put_back<'b>(&self, batch: &Batch, shares: impl Iterator<Item = &'b Share>) {
+        let mut queue = self.queue();
+        queue.hurry();
+        for share in shares {
+            let flush = batch.flush_of(share);
+            flush.end(share.documents);
+            queue.put_back(Piece {
+                flush: Arc::clone(flush),
+                part: share.part.clone(),
+            });
+        }
+    }
+
+    /// Does what the error's cause asks for.
+    fn fail(&self, load: &Load, error: &CallError, pass: Pass<'_>) {
+        let batch = &load.batch;
+        let documents = batch.documents();
+        match error.cause.action() {
+            Action::Retry => return self.retry(load, error, pass),
+            Action::Split if documents > 1 => {
+                self.suspect(batch, documents.div_ceil(2));
+                return;
+            }
+            Action::Split => {
+                self.totals.dropped.add(documents);
+                self.log(batch, Level::Error, error, || {
+                    format!("{} is dropped", count(documents, "document"))
+                });
+            }
+            Action::Fail => {
+                self.log(batch, Level::Error, error, || {
+                    format!("{} can not be delivered", count(documents, "document"))
+                });
+            }
+        }
+        for share in batch.shares() {
+            let flush = batch.flush_of(share);
+            match error.cause.action() {
+                Action::Split => flush.dropped(share),
+                _ => flush.fail(share),
+            }
+        }
+    }
+
+    /// Has these documents sent again, so many at a time.
+    fn suspect(&self, batch: &Batch, documents: u64) {
+        let piece = |share: &Share| {
+            let flush = batch.flush_of(share);
+            flush.end(share.documents);
+            Piece {
+                flush: Arc::clone(flush),
+                part: share.part.clone(),
+            }
+        };
+        let pieces = batch.shares().iter().map(piece).collect();
+        self.queue().suspect(Suspect { pieces, documents });
+    }
+
+    fn retry(&self, load: &Load, error: &CallError, pass: Pass<'_>) {
+        let batch = &load.batch;
+        let cause = error.cause;
+        let may_resend_at_once = self.options.auto_retry_requests && cause.is_of_connection();
+        // A kept connection that the service has closed meanwhile is nobody's fault.
+        let level = match may_resend_at_once && pass.is_first_failure() {
+            true => Level::Debug,
+            false => Level::Warn,
+        };
+        self.log(batch, level, error, || {
+            format!(
+                "PutRecordBatch of {}",
+                count(batch.records().len(), "record")
+            )
+        });
+        if cause.is_ambiguous() {
+            for share in batch.shares() {
+                batch.flush_of(share).ambiguous(share.documents);
+            }
+        }
+        match load.suspected {
+            Some(documents) => self.suspect(batch, documents),
+            None => self.put_back(batch, batch.shares().iter()),
+        }
+        let random = (self.random)();
+        if cause == Cause::Throttled {
+            pass.throttled(0, random);
+        } else if cause.needs_operator() {
+            pass.blocked(random);
+        } else {
+            pass.failed(may_resend_at_once, random);
+        }
+    }
+
+    /// A line about a call, by the host's thread that waits for its first flush.
+    fn log(&self, batch: &Batch, level: Level, error: &CallError, what: impl FnOnce() -> String) {
+        let sink = &batch.flushes()[0].sink;
+        let text = || format!("{}: {error}", what());
+        self.limiter
+            .write(&**sink, level, error.cause.topic(), text);
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.queue)
+    }
+}
+
+/// Makes calls, one at a time, as long as anything waits.
+struct Lane<V: Service>(Arc<Group<V>>);
+
+impl<V: Service> Lane<V> {
+    async fn run(self) {
+        let group = &self.0;
+        while group.is_due().await {
+            let turn = group.gate.turn().await;
+            let Some(load) = group.load(turn.max_bytes()) else {
+                continue;
+            };
+            let pass = turn.pass(load.batch.bytes(), load.batch.records().len());
+            group.staff();
+            group.send(load, pass).await;
+        }
+    }
+}
+
+impl<V: Service> Drop for Lane<V> {
+    /// After a panic, which its flushes outwait, another lane may begin.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.queue().lanes -= 1;
+        }
+    }
+}
+
+/// A flush's stay in the group, which ends when it is dropped.
+struct Visit<'v, V: Service> {
+    group: &'v Group<V>,
+    flush: &'v Arc<Flush>,
+}
+
+impl<'v, V: Service> Visit<'v, V> {
+    fn begin(group: &'v Group<V>, flush: &'v Arc<Flush>, caller: usize) -> Self {
+        group.queue().join(flush, caller);
+        Self { group, flush }
+    }
+}
+
+impl<V: Service> Drop for Visit<'_, V> {
+    fn drop(&mut self) {
+        _ = self.flush.close();
+        self.group.queue().leave(self.flush);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

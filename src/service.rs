@@ -1,0 +1,30 @@
+//! What delivers batches: Firehose, or a test's model of it.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::failure::Cause;
+
+pub trait Service: Send + Sync + 'static {
+    /// One PutRecordBatch call with a body of so many records. The answer has one entry for each.
+    fn put(
+        &self,
+        body: Bytes,
+        records: usize,
+    ) -> impl Future<Output = Result<Vec<Result<(), Cause>>, CallError>> + Send;
+}
+
+/// A call that was not answered with what became of its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallError {
+    pub cause: Cause,
+    /// For the log: the service's code and the first line of its message.
+    pub text: String,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.text, self.cause.advice())
+    }
+}
