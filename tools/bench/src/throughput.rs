@@ -1,29 +1,25 @@
-//! One run: Fluent Bit reads the input to its end into one output, and is measured.
+//! One run: a file is read to its end into one output, and the process is measured.
 
-use std::io;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use fluent_bit_run::{End, Files, FluentBit, Output, Process, Usage};
+use fluent_bit_run::{End, Files, Output, Usage};
 
-use crate::endpoint::{Endpoint, Sums};
-
-/// The file of log lines, in the work directory.
-pub(crate) const INPUT: &str = "input.log";
+use crate::endpoint::{Keep, Sums};
+use crate::host::{Input, Job};
+use crate::setup::{Error, Setup};
 
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// All that the runs have in common.
-pub(crate) struct Bench<'a> {
-    pub(crate) fluent_bit: &'a FluentBit,
-    /// An absolute path: Fluent Bit would take a relative one from its own directory.
-    pub(crate) plugin: &'a Path,
-    pub(crate) fake_firehose: &'a Path,
-    pub(crate) workdir: &'a Path,
+/// What the runs of one comparison have in common.
+pub(crate) struct Throughput<'a> {
+    pub(crate) setup: &'a Setup<'a>,
+    pub(crate) input: &'a Path,
+    /// In the input.
     pub(crate) lines: u64,
     pub(crate) workers: usize,
-    pub(crate) interrupted: &'a AtomicBool,
+    /// Of each answer of the service.
+    pub(crate) latency: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -31,100 +27,57 @@ pub(crate) struct Measurement {
     pub(crate) usage: Usage,
     /// All zero for `null`.
     pub(crate) sums: Sums,
+    /// From the process's start to the last delivery; None for `null`.
+    pub(crate) drained: Option<Duration>,
 }
 
-pub(crate) enum Error {
-    Interrupted,
-    /// What went wrong, as sentences and log lines.
-    Failed(String),
-}
+// === impl Throughput ===
 
-// === impl Bench ===
-
-impl Bench<'_> {
+impl Throughput<'_> {
     pub(crate) fn run(&self, output: Output) -> Result<Measurement, Error> {
+        let setup = self.setup;
+        let directory = setup.directory("throughput")?;
         let endpoint = (output != Output::Null)
-            .then(|| Endpoint::start(self.fake_firehose, self.workdir))
+            .then(|| setup.endpoint(&directory, self.latency, Keep::Counts))
             .transpose()?;
-        let files = Files::new(self.workdir);
-        let process = self
-            .start(output, endpoint.as_ref(), &files)
-            .map_err(|error| Error::Failed(format!("cannot start Fluent Bit: {error}")))?;
-        let end = process
-            .wait(LIMIT, self.interrupted)
-            .map_err(|error| Error::Failed(format!("cannot wait for Fluent Bit: {error}")))?;
-        let (status, usage) = match end {
-            End::Exited(status, usage) => (status, usage),
+        let files = Files::new(&directory);
+        let job = Job {
+            output,
+            target: endpoint.as_ref().map(|endpoint| &endpoint.target),
+            workers: self.workers,
+            flush: 1,
+            input: Input::File(self.input),
+        };
+        let started = Instant::now();
+        let process = setup.host.start(&files, setup.plugin, &job)?;
+        let name = setup.host.name();
+        let failed = |sentence: &str| Error::Failed(files.with_log(sentence));
+        let usage = match process.wait(LIMIT, setup.interrupted)? {
+            End::Exited(status, usage) if status.success() => usage,
+            End::Exited(status, _) => return Err(failed(&format!("{name} ended with {status}"))),
             End::Interrupted => return Err(Error::Interrupted),
-            End::TimedOut => {
-                let sentence = format!("Fluent Bit did not end within {LIMIT:?}");
-                return Err(Error::Failed(files.with_log(&sentence)));
-            }
+            End::TimedOut => return Err(failed(&format!("{name} did not end within {LIMIT:?}"))),
         };
-        if !status.success() {
-            let sentence = format!("Fluent Bit ended with {status}");
-            return Err(Error::Failed(files.with_log(&sentence)));
-        }
-        let sums = match &endpoint {
-            None => Sums::default(),
-            Some(endpoint) => endpoint.sums()?,
+        let Some(endpoint) = endpoint else {
+            return Ok(Measurement {
+                usage,
+                sums: Sums::default(),
+                drained: None,
+            });
         };
-        if endpoint.is_some() && sums.documents != self.lines {
-            let sentence = format!(
+        let stats = endpoint.stats()?;
+        let sums = stats.sums;
+        if sums.documents != self.lines {
+            return Err(failed(&format!(
                 "{} lines were read, but {} documents in {} records arrived",
                 self.lines, sums.documents, sums.records
-            );
-            return Err(Error::Failed(files.with_log(&sentence)));
+            )));
         }
-        Ok(Measurement { usage, sums })
-    }
-
-    fn start(
-        &self,
-        output: Output,
-        endpoint: Option<&Endpoint>,
-        files: &Files,
-    ) -> io::Result<Process> {
-        // What a failed run shows is its own.
-        match std::fs::remove_file(files.log()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let plugin = output.is_of_this_project().then_some(self.plugin);
-        let configuration = self.configuration(output, endpoint);
-        self.fluent_bit.start(files, &configuration, plugin)
-    }
-
-    fn configuration(&self, output: Output, endpoint: Option<&Endpoint>) -> String {
-        let input = self.workdir.join(INPUT);
-        // The end of the file is the end of the run, so what is still held then must be
-        // delivered within grace.
-        format!(
-            "\
-[SERVICE]
-    flush 1
-    grace {}
-    log_level info
-    parsers_file parsers.conf
-[INPUT]
-    name tail
-    path {}
-    parser json
-    read_from_head on
-    exit_on_eof on
-{}    match *
-",
-            LIMIT.as_secs(),
-            input.display(),
-            output.section(endpoint.map(|endpoint| &endpoint.target), self.workers)
-        )
-    }
-}
-
-// === impl Error ===
-
-impl From<String> for Error {
-    fn from(sentence: String) -> Error {
-        Error::Failed(sentence)
+        let last = stats.last_accepted();
+        Ok(Measurement {
+            usage,
+            sums,
+            drained: last.map(|last| (endpoint.started + last).saturating_duration_since(started)),
+        })
     }
 }
