@@ -88,12 +88,12 @@ sanitize: ## Run the tests of the C ABI under Valgrind
 	$(MEMCHECK_TEST) --test plugin -- configuration:: delivery::plain hostile::a_ hostile::bytes \
 		hostile::text instances::a_ instances::two
 
-BENCH_FLAGS ?= --rounds 5
+BENCH_FLAGS ?=
 
 .PHONY: bench
-bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's own output
+bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's own output, and with the targets
 	$(CARGO) build --locked --release --package firehose-bench
-	target/release/firehose-bench --svg docs/bench.svg $(BENCH_FLAGS)
+	target/release/firehose-bench --svg docs $(BENCH_FLAGS)
 
 TRIALS_FLAGS ?=
 

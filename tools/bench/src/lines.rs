@@ -157,7 +157,7 @@ impl Generator {
 
 /// As JavaScript's `Date.toISOString` writes it. After midnight the same day begins anew: no
 /// output looks at the order of the lines.
-fn timestamp(milliseconds: u64) -> String {
+pub(crate) fn timestamp(milliseconds: u64) -> String {
     let day = milliseconds % MS_PER_DAY;
     let (seconds, milliseconds) = (day / 1000, day % 1000);
     let (minutes, seconds) = (seconds / 60, seconds % 60);

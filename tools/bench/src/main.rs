@@ -1,31 +1,45 @@
 //! Compares outputs for Amazon Data Firehose inside the real Fluent Bit, as `--help` tells.
 //!
-//! The way of a run through the files:
+//! The way of a measurement through the files:
 //!
 //! ```text
-//! args -> lines -> run (endpoint) -> summary -> table, chart
+//! args -> parts -> throughput, tags, sidecar, init, idle -> summary -> targets -> table, charts
+//!                  (setup, host, endpoint, lines, feed)                           (svg)
 //! ```
 
 #![forbid(unsafe_code)]
 
 mod args;
-mod chart;
+mod cpu_chart;
 mod endpoint;
+mod feed;
+mod host;
+mod idle;
+mod init;
 mod lines;
-mod run;
+mod parts;
+mod setup;
+mod sidecar;
 mod summary;
+mod svg;
 mod table;
+mod tags;
+mod target_chart;
+mod targets;
+mod throughput;
 
 use std::fs;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use fluent_bit_run::{Failure, FluentBit, Output, find_plugin};
+use fluent_bit_run::{Failure, find_plugin};
 
-use crate::args::Args;
-use crate::run::{Bench, Measurement};
-use crate::summary::Round;
+use crate::args::{Args, Part};
+use crate::host::Host;
+use crate::parts::Parts;
+use crate::setup::Setup;
+use crate::summary::Row;
 
 fn main() -> ExitCode {
     let args = args::parse(lexopt::Parser::from_env());
@@ -33,87 +47,75 @@ fn main() -> ExitCode {
 }
 
 fn compare(args: &Args, interrupted: &AtomicBool) -> Result<(), Failure> {
-    let fluent_bit = FluentBit::find(&args.fluent_bit).map_err(Failure::CannotStart)?;
+    let host = Host::find(args.fluent_bit.as_deref()).map_err(Failure::CannotStart)?;
     let plugin = find_plugin(&args.plugin).map_err(Failure::CannotStart)?;
-    let fake_firehose = endpoint::program().map_err(Failure::CannotStart)?;
+    let fake_firehose = setup::program(endpoint::PROGRAM).map_err(Failure::CannotStart)?;
+    let firehose_init = setup::program(init::PROGRAM).map_err(Failure::CannotStart)?;
+    if let Some(directory) = args.svg.as_deref().filter(|path| !path.is_dir()) {
+        let shown = directory.display();
+        let sentence = format!("--svg {shown}: there is no such directory");
+        return Err(Failure::CannotStart(sentence));
+    }
+    if let Host::Small(_) = host {
+        eprintln!(
+            "There is no Fluent Bit on PATH: {} takes its place. Without null and the C plugin \
+             nothing is compared with them, and without a flush timer tags and sidecar are left out.",
+            host.name()
+        );
+    }
 
     let workdir = tempfile::tempdir()?;
-    eprintln!("writing {} log lines", args.lines);
-    let input_bytes = lines::write(&workdir.path().join(run::INPUT), args.lines)?;
-    let bench = Bench {
-        fluent_bit: &fluent_bit,
+    let input = workdir.path().join("input.log");
+    let mut input_bytes = 0;
+    if args.has(Part::Throughput) || args.has(Part::Drain) {
+        eprintln!("writing {} log lines", args.lines);
+        input_bytes = lines::write(&input, args.lines)?;
+    }
+    let setup = Setup {
+        host: &host,
         plugin: &plugin,
         fake_firehose: &fake_firehose,
+        firehose_init: &firehose_init,
         workdir: workdir.path(),
-        lines: args.lines,
-        workers: args.workers,
         interrupted,
     };
-    let (rounds, failed) = run_rounds(&bench, args.rounds)?;
+    let mut parts = Parts::new(args, &setup, &input);
+    let measured = parts.run()?;
 
-    let rows = summary::rows(&rounds);
     let cores = thread::available_parallelism()?;
     let caption = format!(
-        "{} JSON log lines ({:.0} MB), {} rounds, workers {}, TLS; {cores} cores, {}",
+        "{} JSON log lines ({:.0} MB), rounds {}, workers {}, TLS; {cores} cores, {}",
         args.lines,
         input_bytes as f64 / 1e6,
         args.rounds,
         args.workers,
-        fluent_bit.version,
+        host.name(),
     );
-    print!("{}", table::render(&rows));
-    println!("\n{caption}");
-    if let Some(path) = &args.svg {
-        fs::write(path, chart::svg(&rows, &caption))?;
+    let outputs = host.outputs().iter();
+    let rows: Vec<Row> = outputs
+        .map(|&output| summary::row(output, &measured.throughput))
+        .collect();
+    let targets = targets::targets(&args.parts, &measured, input_bytes);
+    if args.has(Part::Throughput) {
+        println!("{}", table::outputs(&rows));
     }
-    match failed {
+    print!("{}", table::targets(&targets));
+    if input_bytes > 0 {
+        println!("\n{caption}");
+    }
+    if let (Some(directory), Host::FluentBit(_)) = (&args.svg, &host)
+        && args.parts == Part::ALL
+    {
+        fs::write(directory.join("bench.svg"), cpu_chart::svg(&rows, &caption))?;
+        fs::write(
+            directory.join("targets.svg"),
+            target_chart::svg(&targets, &caption),
+        )?;
+    }
+    match parts.failed {
         0 => Ok(()),
         count => Err(Failure::Failed(format!(
-            "runs FAILED: {count}, as told above; the table is without them"
+            "runs FAILED: {count}, as told above; the tables are without them"
         ))),
     }
-}
-
-/// Every output once a round. Each round begins with another one, so that what changes on the
-/// machine meanwhile, or what one run leaves behind for the next, falls on all alike.
-fn run_rounds(bench: &Bench<'_>, rounds: usize) -> Result<(Vec<Round>, usize), Failure> {
-    let mut finished = Vec::new();
-    let mut failed = 0;
-    for number in 0..rounds {
-        let mut order = Output::ALL;
-        order.rotate_left(number % Output::ALL.len());
-        let mut round = Round::new();
-        for output in order {
-            eprint!("round {} of {rounds}: {:39} ", number + 1, output.name());
-            match bench.run(output) {
-                Ok(measurement) => {
-                    eprintln!("{}", progress(&measurement));
-                    round.insert(output, measurement);
-                }
-                Err(run::Error::Interrupted) => {
-                    eprintln!();
-                    return Err(Failure::Interrupted);
-                }
-                Err(run::Error::Failed(reason)) => {
-                    eprintln!("FAILED\n{reason}");
-                    failed += 1;
-                }
-            }
-        }
-        finished.push(round);
-    }
-    Ok((finished, failed))
-}
-
-fn progress(measurement: &Measurement) -> String {
-    let Measurement { usage, sums } = measurement;
-    format!(
-        "CPU {:6.2} s, peak RSS {:4.0} MB, wall {:5.1} s, {} calls, {} records, {} documents",
-        usage.cpu.as_secs_f64(),
-        usage.peak_rss_bytes as f64 / 1e6,
-        usage.wall.as_secs_f64(),
-        sums.requests,
-        sums.records,
-        sums.documents,
-    )
 }

@@ -1,10 +1,10 @@
-//! From the rounds' measurements to one row for each output.
+//! From the rounds' measurements to one row for an output.
 
 use std::collections::BTreeMap;
 
 use fluent_bit_run::Output;
 
-use crate::run::Measurement;
+use crate::throughput::Measurement;
 
 /// The good runs of one round.
 pub(crate) type Round = BTreeMap<Output, Measurement>;
@@ -18,7 +18,11 @@ pub(crate) struct Row {
     /// CPU over null as a part of the peer's in the same round.
     pub(crate) cpu_of_peer: Option<Spread>,
     pub(crate) peak_rss_mb: Option<Spread>,
+    /// As a part of the peer's in the same round.
+    pub(crate) peak_rss_of_peer: Option<Spread>,
     pub(crate) peak_rss_mb_over_null: Option<Spread>,
+    pub(crate) drain_seconds: Option<Spread>,
+    pub(crate) drain_of_peer: Option<Spread>,
     pub(crate) calls: Option<Spread>,
     pub(crate) billed_mb: Option<Spread>,
     pub(crate) billed_over_raw: Option<Spread>,
@@ -31,12 +35,7 @@ pub(crate) struct Spread {
     pub(crate) max: f64,
 }
 
-/// One row for each output, in the order of [`Output::ALL`].
-pub(crate) fn rows(rounds: &[Round]) -> Vec<Row> {
-    Output::ALL.map(|output| row(output, rounds)).into()
-}
-
-fn row(output: Output, rounds: &[Round]) -> Row {
+pub(crate) fn row(output: Output, rounds: &[Round]) -> Row {
     let over_rounds =
         |figure: &dyn Fn(&Round) -> Option<f64>| Spread::of(rounds.iter().filter_map(figure));
     let of_run =
@@ -47,15 +46,23 @@ fn row(output: Output, rounds: &[Round]) -> Row {
         output,
         cpu_seconds: of_run(cpu_seconds),
         cpu_seconds_over_null: over_null(cpu_seconds),
-        cpu_of_peer: over_rounds(&|round| cpu_of_peer(round, output)),
+        cpu_of_peer: over_rounds(&|round| {
+            of_peer(round, output, |round, output| {
+                above_null(round, output, cpu_seconds)
+            })
+        }),
         peak_rss_mb: of_run(peak_rss_mb),
+        peak_rss_of_peer: over_rounds(&|round| {
+            of_peer(round, output, |round, output| {
+                round.get(&output).map(peak_rss_mb)
+            })
+        }),
         peak_rss_mb_over_null: over_null(peak_rss_mb),
+        drain_seconds: over_rounds(&|round| drain_seconds(round, output)),
+        drain_of_peer: over_rounds(&|round| of_peer(round, output, drain_seconds)),
         calls: of_run(|run| run.sums.requests as f64),
         billed_mb: of_run(|run| run.sums.billed_bytes as f64 / 1e6),
-        billed_over_raw: over_rounds(&|round| {
-            let sums = round.get(&output)?.sums;
-            ratio(sums.billed_bytes as f64, sums.raw_bytes as f64)
-        }),
+        billed_over_raw: over_rounds(&|round| round.get(&output)?.sums.billed_over_raw()),
     }
 }
 
@@ -75,14 +82,23 @@ fn above_null(round: &Round, output: Output, figure: fn(&Measurement) -> f64) ->
     Some(figure(round.get(&output)?) - figure(round.get(&Output::Null)?))
 }
 
-fn cpu_of_peer(round: &Round, output: Output) -> Option<f64> {
-    let peer = above_null(round, output.peer()?, cpu_seconds)?;
-    ratio(above_null(round, output, cpu_seconds)?, peer)
+/// None for `null`.
+fn drain_seconds(round: &Round, output: Output) -> Option<f64> {
+    let drained = round.get(&output)?.drained?;
+    Some(drained.as_secs_f64())
 }
 
-/// None where the divisor is not positive: `null` has no bytes, and in a very short run noise can
-/// put an output below `null`.
-fn ratio(dividend: f64, divisor: f64) -> Option<f64> {
+fn of_peer(
+    round: &Round,
+    output: Output,
+    figure: impl Fn(&Round, Output) -> Option<f64>,
+) -> Option<f64> {
+    ratio(figure(round, output)?, figure(round, output.peer()?)?)
+}
+
+/// None where the divisor is not positive: in a very short run noise can put an output below
+/// `null`.
+pub(crate) fn ratio(dividend: f64, divisor: f64) -> Option<f64> {
     (divisor > 0.0).then(|| dividend / divisor)
 }
 
@@ -120,17 +136,14 @@ mod tests {
             },
             sums: Sums {
                 requests: 7,
+                max_concurrent_requests: 2,
                 records: 8,
                 documents: 9,
                 raw_bytes: 1_000_000,
                 billed_bytes: 1_500_000,
             },
+            drained: Some(Duration::from_millis(2 * cpu_ms)),
         }
-    }
-
-    fn row_of(output: Output, rounds: &[Round]) -> Row {
-        let rows = rows(rounds);
-        rows.into_iter().find(|row| row.output == output).unwrap()
     }
 
     fn spread(min: f64, median: f64, max: f64) -> Option<Spread> {
@@ -162,7 +175,7 @@ mod tests {
                 (Output::FirehoseAggregated, run(5000, 0)),
             ]),
         ];
-        let row = row_of(Output::FirehoseAggregated, &rounds);
+        let row = row(Output::FirehoseAggregated, &rounds);
         assert_eq!(row.cpu_seconds_over_null, spread(0.5, 1.75, 3.0));
         assert_eq!(row.cpu_of_peer, spread(0.25, 0.5, 0.75));
     }
@@ -184,11 +197,14 @@ mod tests {
                 (Output::Firehose, run(4000, 0)),
             ]),
         ];
-        let row = row_of(Output::Firehose, &rounds);
+        let row = row(Output::Firehose, &rounds);
         assert_eq!(row.cpu_seconds, spread(2.0, 3.0, 4.0));
         assert_eq!(row.cpu_seconds_over_null, spread(1.0, 1.5, 2.0));
         assert_eq!(row.cpu_of_peer, spread(0.5, 0.5, 0.5));
-        assert_eq!(row_of(Output::CoreAggregated, &rounds).cpu_seconds, None);
+        assert_eq!(
+            super::row(Output::CoreAggregated, &rounds).cpu_seconds,
+            None
+        );
     }
 
     #[test]
@@ -198,7 +214,7 @@ mod tests {
             (Output::Core, run(900, 0)),
             (Output::Firehose, run(1100, 0)),
         ]);
-        assert_eq!(row_of(Output::Firehose, &[round]).cpu_of_peer, None);
+        assert_eq!(row(Output::Firehose, &[round]).cpu_of_peer, None);
     }
 
     #[test]
@@ -206,14 +222,20 @@ mod tests {
         let round = Round::from([
             (Output::Null, run(1000, 60_000_000)),
             (Output::Core, run(2000, 75_000_000)),
+            (Output::Firehose, run(3000, 90_000_000)),
         ]);
-        let row = row_of(Output::Core, std::slice::from_ref(&round));
+        let row = row(Output::Core, std::slice::from_ref(&round));
         assert_eq!(row.peak_rss_mb, spread(75.0, 75.0, 75.0));
         assert_eq!(row.peak_rss_mb_over_null, spread(15.0, 15.0, 15.0));
         assert_eq!(row.calls, spread(7.0, 7.0, 7.0));
         assert_eq!(row.billed_mb, spread(1.5, 1.5, 1.5));
         assert_eq!(row.billed_over_raw, spread(1.5, 1.5, 1.5));
-        assert_eq!(row.cpu_of_peer, None);
-        assert_eq!(row_of(Output::Null, &[round]).cpu_seconds_over_null, None);
+        assert_eq!(row.drain_seconds, spread(4.0, 4.0, 4.0));
+        assert_eq!((row.cpu_of_peer, row.drain_of_peer), (None, None));
+        let row = super::row(Output::Firehose, std::slice::from_ref(&round));
+        assert_eq!(row.peak_rss_of_peer, spread(1.2, 1.2, 1.2));
+        assert_eq!(row.drain_of_peer, spread(1.5, 1.5, 1.5));
+        let row = super::row(Output::Null, &[round]);
+        assert_eq!(row.cpu_seconds_over_null, None);
     }
 }

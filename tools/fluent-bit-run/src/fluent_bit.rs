@@ -68,7 +68,7 @@ impl FluentBit {
     }
 
     /// Starts it with this configuration, which may name the parser `json`, and with the plugin
-    /// unless that is None. Its log goes on where the last run's ended.
+    /// unless that is None.
     pub fn start(
         &self,
         files: &Files,
@@ -78,26 +78,23 @@ impl FluentBit {
         fs::write(files.directory.join("parsers.conf"), PARSERS)?;
         let path = files.directory.join("fluent-bit.conf");
         fs::write(&path, configuration)?;
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(files.log())?;
-        let mut command = Command::new(&self.program);
-        command
-            .arg("--config")
-            .arg(&path)
-            // Nothing of the user's AWS settings or proxies.
-            .env_clear()
-            .envs(env::vars_os().filter(|(name, _)| name == "PATH" || name == "LD_LIBRARY_PATH"))
-            .env("HOME", &files.directory)
-            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        let mut command = files.command(&self.program)?;
+        command.arg("--config").arg(&path);
         if let Some(plugin) = plugin {
             command.arg("--plugin").arg(plugin);
         }
+        Process::spawn(&mut command)
+    }
+
+    /// Starts it with a configuration where that lies, and with the variables that it names.
+    pub fn start_file(
+        &self,
+        files: &Files,
+        configuration: &Path,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> io::Result<Process> {
+        let mut command = files.command(&self.program)?;
+        command.arg("--config").arg(configuration).envs(variables);
         Process::spawn(&mut command)
     }
 }
@@ -117,6 +114,23 @@ impl Files {
 
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+
+    /// A program that will run with the credentials that the service knows, and with nothing of
+    /// the user's AWS settings or proxies. Its log goes on where the last run's ended.
+    pub fn command(&self, program: &Path) -> io::Result<Command> {
+        let log = File::options().create(true).append(true).open(self.log())?;
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .envs(env::vars_os().filter(|(name, _)| name == "PATH" || name == "LD_LIBRARY_PATH"))
+            .env("HOME", &self.directory)
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        Ok(command)
     }
 
     /// A sentence, and what the log ends with.
