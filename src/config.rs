@@ -78,6 +78,15 @@ impl std::error::Error for Error {}
 /// documents of up to 5 KiB: a full record then lacks less than 5,120 of its bytes.
 const DEFAULT_AGGREGATION_SIZE: usize = 51 * BILLING_UNIT;
 
+/// Four records of the default size. Larger calls were no cheaper and cost memory; a smaller quota
+/// takes a second for one.
+const DEFAULT_BATCH_SIZE: usize = 1024 * 1024;
+
+/// Enough to keep a round trip of 50 ms from slowing a stream down: 16 calls of 500 short records
+/// each, and 80 MiB a second of larger ones.
+const DEFAULT_IN_FLIGHT: usize = 16;
+const DEFAULT_BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
+
 /// So long small chunks wait for each other, at most a quarter of the flush time-out. A sidecar that
 /// writes 2 KB a second gathers two billing units meanwhile.
 const DEFAULT_LINGER: Duration = Duration::from_secs(5);
@@ -254,8 +263,10 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             // A batch must be able to carry the largest record.
             batch_size: self
                 .size("batch_size", MAX_RECORD_BYTES..=MAX_BATCH_BYTES)?
-                .unwrap_or(MAX_BATCH_BYTES),
-            max_in_flight: self.count("max_in_flight", 1..=64)?.unwrap_or(4),
+                .unwrap_or(DEFAULT_BATCH_SIZE),
+            max_in_flight: self
+                .count("max_in_flight", 1..=64)?
+                .unwrap_or(DEFAULT_IN_FLIGHT),
             request_timeout: self.duration(
                 "request_timeout",
                 seconds(10).min(flush_timeout),
@@ -292,6 +303,9 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         let requests = self.count("max_requests_per_second", 1..=1_000_000)?;
         Ok(Limits {
             max_in_flight,
+            max_bytes_in_flight: self
+                .size("max_bytes_in_flight", MAX_RECORD_BYTES..=1_000_000_000)?
+                .unwrap_or(DEFAULT_BYTES_IN_FLIGHT),
             bytes_per_second: bytes.or(quota.map(|quota| quota.bytes)),
             records_per_second: records.or(quota.map(|quota| quota.records)),
             requests_per_second: requests.or(quota.map(|quota| quota.requests)),

@@ -22,6 +22,8 @@ use pace::Pace;
 pub struct Limits {
     /// Calls under way at once.
     pub max_in_flight: usize,
+    /// No call begins while calls with so many bytes of data are under way.
+    pub max_bytes_in_flight: usize,
     /// Fixed rates, beside those that the stream itself makes known by throttling.
     pub bytes_per_second: Option<usize>,
     pub records_per_second: Option<usize>,
@@ -42,6 +44,7 @@ pub struct Gate {
 #[derive(Debug)]
 struct State {
     in_flight: usize,
+    bytes_in_flight: usize,
     pace: Pace,
     fixed: Vec<(Unit, Bucket)>,
     /// Nothing passes before this.
@@ -99,6 +102,7 @@ impl Gate {
             turnstile: tokio::sync::Mutex::default(),
             state: Mutex::new(State {
                 in_flight: 0,
+                bytes_in_flight: 0,
                 pace: Pace::new(),
                 fixed: fixed.into_iter().filter_map(bucket).collect(),
                 closed_until: now,
@@ -176,7 +180,7 @@ impl State {
         } else {
             limits.max_in_flight
         };
-        if self.in_flight >= most {
+        if self.in_flight >= most || self.bytes_in_flight >= limits.max_bytes_in_flight {
             return Admission::AfterACall;
         }
         let waits = self.fixed.iter_mut().map(|(_, bucket)| bucket.wait(now));
@@ -190,6 +194,7 @@ impl State {
 
     fn enter(&mut self, bytes: usize, records: usize) {
         self.in_flight += 1;
+        self.bytes_in_flight += bytes;
         self.pace.take(bytes);
         for (unit, bucket) in &mut self.fixed {
             bucket.take(match unit {
@@ -264,7 +269,10 @@ impl Pass<'_> {
 
 impl Drop for Pass<'_> {
     fn drop(&mut self) {
-        self.gate.state().in_flight -= 1;
+        let mut state = self.gate.state();
+        state.in_flight -= 1;
+        state.bytes_in_flight -= self.bytes;
+        drop(state);
         self.gate.changed.notify_waiters();
     }
 }

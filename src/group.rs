@@ -31,6 +31,10 @@ use queue::{Due, Queue, Suspect};
 /// and the chunk's next flush would store it twice.
 const SHORTEST_CALL: Duration = Duration::from_millis(500);
 
+/// Batches whose memory is kept: one to be packed while another is encrypted, by each of two
+/// threads.
+const SPARE_BATCHES: usize = 4;
+
 /// All that the flushes of one output share.
 #[derive(Debug)]
 pub struct Group<V> {
@@ -178,7 +182,7 @@ impl<V: Service> Group<V> {
                 .for_each(|piece| queue.put_back(piece));
         }
         if batch.records().is_empty() {
-            lock(&self.spare).push(batch);
+            self.keep(batch);
             return None;
         }
         Some(Load { batch, suspected })
@@ -211,7 +215,15 @@ impl<V: Service> Group<V> {
         if let Ok(body) = body.try_into_mut() {
             load.batch.reuse(body.into());
         }
-        lock(&self.spare).push(load.batch);
+        self.keep(load.batch);
+    }
+
+    /// Keeps a batch's memory for another.
+    fn keep(&self, batch: Batch) {
+        let mut spare = lock(&self.spare);
+        if spare.len() < SPARE_BATCHES {
+            spare.push(batch);
+        }
     }
 
     /// Counts what was accepted and leaves what was refused to be sent again.

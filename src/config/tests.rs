@@ -23,7 +23,7 @@ fn defaults_need_no_more_than_a_stream() {
             compression: None
         }
     );
-    assert_eq!(config.delivery.batch_size, 4_194_304);
+    assert_eq!(config.delivery.batch_size, 1_048_576);
     assert_eq!(config.delivery.flush_timeout, Duration::from_secs(30));
     assert_eq!(config.delivery.request_timeout, Duration::from_secs(10));
     assert!(config.delivery.auto_retry_requests);

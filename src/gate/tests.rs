@@ -2,6 +2,7 @@ use super::*;
 
 const OPEN: Limits = Limits {
     max_in_flight: 2,
+    max_bytes_in_flight: usize::MAX,
     bytes_per_second: None,
     records_per_second: None,
     requests_per_second: None,
@@ -21,6 +22,21 @@ async fn is_open(gate: &Gate) -> bool {
 async fn calls_under_way_are_limited() {
     let gate = Gate::new(OPEN);
     let first = pass(&gate, 1).await;
+    let second = pass(&gate, 1).await;
+    assert!(!is_open(&gate).await);
+    first.accepted();
+    assert!(is_open(&gate).await);
+    drop(second);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_under_way_are_limited() {
+    let gate = Gate::new(Limits {
+        max_bytes_in_flight: 100,
+        ..OPEN
+    });
+    let first = pass(&gate, 99).await;
+    assert!(is_open(&gate).await);
     let second = pass(&gate, 1).await;
     assert!(!is_open(&gate).await);
     first.accepted();

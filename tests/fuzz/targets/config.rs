@@ -8,7 +8,7 @@ use firehose::config::Config;
 use super::packed;
 
 /// Every option.
-const OPTIONS: [&str; 29] = [
+const OPTIONS: [&str; 30] = [
     "delivery_stream",
     "region",
     "data_keys",
@@ -22,6 +22,7 @@ const OPTIONS: [&str; 29] = [
     "compression",
     "batch_size",
     "max_in_flight",
+    "max_bytes_in_flight",
     "request_timeout",
     "flush_timeout",
     "auto_retry_requests",
