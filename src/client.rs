@@ -1,6 +1,7 @@
 //! The Firehose client. This module alone names the AWS SDK.
 
 mod credentials;
+mod reply;
 mod transport;
 
 use std::error::Error;
@@ -12,8 +13,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_firehose::config::StalledStreamProtectionConfig;
 use aws_sdk_firehose::config::retry::RetryConfig;
 use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_firehose::operation::put_record_batch::{PutRecordBatchError, PutRecordBatchOutput};
-use aws_sdk_firehose::types::PutRecordBatchResponseEntry;
+use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
@@ -24,6 +24,8 @@ use tokio::time::Instant;
 use crate::config::Access;
 use crate::failure::Cause;
 use crate::service::{CallError, Service};
+
+use reply::Fates;
 
 /// Credentials that are refused are looked for anew, but not more often than this: each time may
 /// cost calls of STS.
@@ -96,7 +98,7 @@ impl Service for Firehose {
     async fn put(&self, body: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
         let client = self.client().await?;
         let length = body.len().to_string();
-        let answer = client
+        let call = client
             .put_record_batch()
             .delivery_stream_name(&self.delivery_stream)
             .set_records(Some(Vec::new()))
@@ -107,11 +109,10 @@ impl Service for Firehose {
                     .headers_mut()
                     .insert("content-length", length.clone());
             })
-            .send()
-            .await;
-        match answer {
-            Ok(answer) => results(&answer, records),
-            Err(error) => {
+            .send();
+        match transport::with_fates(call).await {
+            (Ok(_), fates) => checked(fates, records),
+            (Err(error), _) => {
                 let error = classify(&error);
                 if error.cause == Cause::Credentials {
                     self.renew_credentials().await;
@@ -144,30 +145,20 @@ async fn load(access: &Access) -> Result<SdkConfig, CallError> {
     }
 }
 
-/// The service names each record's fate in the order of the request; anything else is no answer.
-fn results(
-    answer: &PutRecordBatchOutput,
-    records: usize,
-) -> Result<Vec<Result<(), Cause>>, CallError> {
-    let entries = answer.request_responses();
-    if entries.len() != records {
-        return Err(CallError {
-            cause: Cause::Server,
-            text: format!(
-                "the answer speaks of {} records, not of {records}",
-                entries.len()
-            ),
-        });
-    }
-    Ok(entries.iter().map(result).collect())
-}
-
-/// Only an entry that names the record's new ID says that it was accepted.
-fn result(entry: &PutRecordBatchResponseEntry) -> Result<(), Cause> {
-    match (entry.error_code(), entry.record_id()) {
-        (None, Some(_)) => Ok(()),
-        (code, _) => Err(Cause::classify(code, 500)),
-    }
+/// The service names each record's fate; anything else is no answer.
+fn checked(fates: Option<Fates>, records: usize) -> Result<Fates, CallError> {
+    let text = match fates {
+        Some(fates) if fates.len() == records => return Ok(fates),
+        Some(fates) => format!(
+            "the answer speaks of {} records, not of {records}",
+            fates.len()
+        ),
+        None => "the answer can not be read".to_owned(),
+    };
+    Err(CallError {
+        cause: Cause::Server,
+        text,
+    })
 }
 
 fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {

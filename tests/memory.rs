@@ -85,8 +85,8 @@ fn assert_cost(bytes: &[u8], factor: usize, what: &str) {
     );
 }
 
-/// An answer of any length costs no more than the longest one that is read: at most 60 times its
-/// 512,000 bytes, for what the SDK makes of entries of three bytes each.
+/// An answer of any length costs no more than the longest one that is read: at most 40 times its
+/// 512,000 bytes, for entries of three bytes each.
 fn replies() {
     const GARBAGE: usize = 5_000_000;
     const READ: usize = 512_000;
@@ -116,7 +116,7 @@ fn replies() {
             let cost = cost_of_reply(&endpoint, [head.as_bytes(), &body].concat());
             println!("{status} with {length} bytes of {what} costs {cost}");
             assert!(
-                cost <= OWN + 60 * READ,
+                cost <= OWN + 40 * READ,
                 "{status} {what} costs {cost} bytes"
             );
         }

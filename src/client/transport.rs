@@ -1,5 +1,6 @@
 //! The HTTP client below the SDK: its trust store, its proxy, its pool of connections.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -14,20 +15,24 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-use http_body_util::Limited;
+use http_body_util::{BodyExt, Limited};
+use tokio::task_local;
 
 use crate::ca;
 use crate::config::Access;
 use crate::failure::Cause;
 use crate::service::CallError;
 
+use super::reply::{self, Fates};
+
 /// Shorter than the idle time after which the service closes a connection, so that a call rarely
 /// meets one that is about to be closed.
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
 /// The most bytes of a reply that are read: several times what the service writes of 500 records.
-/// The SDK holds a whole reply in memory, and up to 60 times as much of what it finds in it.
+/// A reply is in memory as a whole, and up to 40 times as much of what is found in it.
 const MAX_REPLY: usize = 500 * 1024;
 
 /// One connector, and so one pool, for each set of time-outs: Firehose's, and those with which
@@ -60,18 +65,47 @@ fn connector(
         .build()
 }
 
-/// Breaks a reply off that is longer than any can be.
+/// Breaks a reply off that is longer than any can be, and reads what Firehose says of records.
 #[derive(Debug)]
 struct Bounded(Connector);
 
 impl HttpConnector for Bounded {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target");
+        let is_put = target.is_some_and(|target| target.ends_with(".PutRecordBatch"));
         let reply = self.0.call(request);
         HttpConnectorFuture::new(async move {
+            let reply = reply.await?;
+            let is_answer = is_put && reply.status().is_success();
             let bounded = |body| SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY));
-            reply.await.map(|reply| reply.map(bounded))
+            let mut reply = reply.map(bounded);
+            if is_answer {
+                let body = std::mem::replace(reply.body_mut(), SdkBody::from(NO_RECORDS));
+                let body = body.collect().await;
+                let body = body.map_err(ConnectorError::io)?;
+                let fates = reply::read(&body.to_bytes()).ok();
+                _ = FATES.try_with(|slot| *slot.borrow_mut() = fates);
+            }
+            Ok(reply)
         })
     }
+}
+
+/// What is left for the SDK to read of a reply.
+const NO_RECORDS: &str = r#"{"FailedPutCount":0,"RequestResponses":[]}"#;
+
+task_local! {
+    /// Where the reply to a call is left for who made it.
+    static FATES: RefCell<Option<Fates>>;
+}
+
+/// A call, and what its reply says of each record.
+pub(super) async fn with_fates<C: Future>(call: C) -> (C::Output, Option<Fates>) {
+    let call = async {
+        let answer = call.await;
+        (answer, FATES.with(RefCell::take))
+    };
+    FATES.scope(RefCell::default(), call).await
 }
 
 /// `ca_file`, else AWS_CA_BUNDLE, in place of the system's certificates; else those, or the file
