@@ -95,6 +95,21 @@ bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's 
 	$(CARGO) build --locked --release --package firehose-bench
 	target/release/firehose-bench --svg docs $(BENCH_FLAGS)
 
+# Sample logs for `make schema`; without any it takes the demo's.
+LOGS ?= target/sample.jsonl
+
+target/sample.jsonl: demo/sample.py demo/generator.py
+	@mkdir -p target
+	@$(PYTHON) -B demo/sample.py > $@
+
+SCHEMA_FLAGS ?=
+
+.PHONY: schema
+schema: $(filter target/sample.jsonl,$(LOGS)) ## Print the Glue columns of LOGS, or what TABLE would lose of them
+	@$(CARGO) build --locked --release --package firehose-schema
+	@target/release/firehose-schema \
+		$(if $(TABLE),--table $(TABLE)) $(SCHEMA_FLAGS) $(LOGS)
+
 TRIALS_FLAGS ?=
 
 .PHONY: trials
