@@ -15,14 +15,17 @@ firehose-bill [OPTION...] LOGS
   --region REGION       whose prices (default ap-northeast-2)
   --gb N                GB of lines a month, over all sidecars (default 100), or
   --lines-per-second N  lines a second, over all sidecars
-  --sidecars N          how many sidecars share the lines; times their tags, if one has several
-                        (default 1)
+  --sidecars N          how many sidecars share the lines (default 1)
+  --tags N              how many tags share the lines of a sidecar (default 1)
   --flush SECONDS       Fluent Bit's flush (default 5)
+  --workers N           the output's workers (default 2)
+  --linger SECONDS      the output's linger (default 5)
   --prices FILE         prices instead of the project's, in the form of deploy/prices.json
   --svg FILE            draw the bill there, too
 
 Firehose bills each record as a multiple of 5 KB, for ingestion and for conversion to Parquet. With
-simple_aggregation a record is as full as what gathers in one flush of one sidecar.
+simple_aggregation a record is as full as what a sidecar's output has together: the lines of one
+flush, and of those that come while the first waits for company.
 Exit code: 0, or 2 when something needed is missing.
 ";
 
@@ -46,7 +49,10 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::
         volume: Volume::GbAMonth(100.0),
         sidecars: Sidecars {
             count: 1.0,
+            tags: 1.0,
             flush_seconds: 5.0,
+            workers: 2.0,
+            linger_seconds: 5.0,
         },
         prices: None,
         svg: None,
@@ -62,10 +68,11 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::
                 set_once(&mut volume, Volume::LinesPerSecond(lines))?;
             }
             Long("region") => args.region = parser.value()?.string()?,
-            Long("sidecars") => {
-                args.sidecars.count = f64::from(parser.value()?.parse_with(count)?);
-            }
+            Long("sidecars") => args.sidecars.count = parser.value()?.parse_with(count)?,
+            Long("tags") => args.sidecars.tags = parser.value()?.parse_with(count)?,
             Long("flush") => args.sidecars.flush_seconds = parser.value()?.parse_with(amount)?,
+            Long("workers") => args.sidecars.workers = parser.value()?.parse_with(count)?,
+            Long("linger") => args.sidecars.linger_seconds = parser.value()?.parse_with(seconds)?,
             Long("prices") => args.prices = Some(PathBuf::from(parser.value()?)),
             Long("svg") => args.svg = Some(PathBuf::from(parser.value()?)),
             Value(path) if logs.is_none() => logs = Some(PathBuf::from(path)),
@@ -91,10 +98,16 @@ fn amount(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "it takes a number above 0, up to 10^12".to_owned())
 }
 
-fn count(text: &str) -> Result<u32, String> {
+fn count(text: &str) -> Result<f64, String> {
     let number: Option<u32> = text.parse().ok();
-    let number = number.filter(|number| *number > 0);
+    let number = number.filter(|number| *number > 0).map(f64::from);
     number.ok_or_else(|| "it takes a whole number, at least 1".to_owned())
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number: Option<f64> = text.parse().ok();
+    let number = number.filter(|number| (0.0..=600.0).contains(number));
+    number.ok_or_else(|| "it takes a number from 0 to 600".to_owned())
 }
 
 #[cfg(test)]
@@ -107,15 +120,18 @@ mod tests {
 
     #[test]
     fn every_option_reaches_its_field() {
-        let words =
-            "--region r --lines-per-second 0.5 --sidecars 3 --flush 30 --prices p --svg s -";
+        let words = "--region r --lines-per-second 0.5 --sidecars 3 --tags 4 --flush 30 --workers 6 \
+                     --linger 0 --prices p --svg s -";
         let expected = Args {
             logs: "-".into(),
             region: "r".to_owned(),
             volume: Volume::LinesPerSecond(0.5),
             sidecars: Sidecars {
                 count: 3.0,
+                tags: 4.0,
                 flush_seconds: 30.0,
+                workers: 6.0,
+                linger_seconds: 0.0,
             },
             prices: Some("p".into()),
             svg: Some("s".into()),
@@ -141,6 +157,10 @@ mod tests {
             "a --sidecars 0",
             "a --sidecars 1.5",
             "a --flush x",
+            "a --flush 0",
+            "a --linger -1",
+            "a --workers 0",
+            "a --tags 0",
             "a --bogus",
         ] {
             assert!(parse_words(words).is_err(), "{words:?}");

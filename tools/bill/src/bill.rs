@@ -19,7 +19,13 @@ pub(crate) enum Volume {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Sidecars {
     pub(crate) count: f64,
+    /// Of each sidecar. Every flush has a chunk for each.
+    pub(crate) tags: f64,
     pub(crate) flush_seconds: f64,
+    /// The output's: each holds one chunk while that waits for company.
+    pub(crate) workers: f64,
+    /// The output's: how long it waits.
+    pub(crate) linger_seconds: f64,
 }
 
 #[derive(Debug, PartialEq)]
@@ -29,7 +35,8 @@ pub(crate) struct Bill {
     pub(crate) gb_a_month: f64,
     /// Over all sidecars.
     pub(crate) lines_per_second: f64,
-    pub(crate) lines_per_flush: f64,
+    /// Lines that a sidecar's output has together when it packs records.
+    pub(crate) lines_together: f64,
     pub(crate) mean_record_bytes: f64,
     pub(crate) rows: [Row; 3],
 }
@@ -51,8 +58,8 @@ pub(crate) fn bill(sizes: &[u32], volume: Volume, sidecars: Sidecars, prices: &P
         Volume::GbAMonth(gb) => (gb, gb * GB / mean_line_bytes / SECONDS_A_MONTH),
         Volume::LinesPerSecond(lines) => (lines * mean_line_bytes * SECONDS_A_MONTH / GB, lines),
     };
-    let lines_per_flush = lines_per_second / sidecars.count * sidecars.flush_seconds;
-    let packed = aggregated(sizes, lines_per_flush);
+    let lines_together = sidecars.lines_together(lines_per_second);
+    let packed = aggregated(sizes, lines_together);
     let firehose = |name, billed: Billed| Row {
         name,
         billed_ratio: billed.ratio(),
@@ -64,7 +71,7 @@ pub(crate) fn bill(sizes: &[u32], volume: Volume, sidecars: Sidecars, prices: &P
         mean_line_bytes,
         gb_a_month,
         lines_per_second,
-        lines_per_flush,
+        lines_together,
         mean_record_bytes: packed.written_bytes as f64 / packed.records as f64,
         rows: [
             Row {
@@ -76,6 +83,18 @@ pub(crate) fn bill(sizes: &[u32], volume: Volume, sidecars: Sidecars, prices: &P
             firehose("Firehose, one record a line", one_each),
             firehose("Firehose, simple_aggregation", packed),
         ],
+    }
+}
+
+// === impl Sidecars ===
+
+impl Sidecars {
+    /// The chunks that arrive before the first has waited long enough share records, unless they
+    /// are more than the workers can hold.
+    fn lines_together(&self, lines_per_second: f64) -> f64 {
+        let lines_of_chunk = lines_per_second / self.count / self.tags * self.flush_seconds;
+        let flushes = (self.linger_seconds / self.flush_seconds).ceil().max(1.0);
+        lines_of_chunk * (self.tags * flushes).min(self.workers)
     }
 }
 
@@ -94,7 +113,10 @@ mod tests {
 
     const ONE: Sidecars = Sidecars {
         count: 1.0,
+        tags: 1.0,
         flush_seconds: 5.0,
+        workers: 2.0,
+        linger_seconds: 5.0,
     };
 
     fn totals(bill: &Bill) -> [String; 3] {
@@ -127,26 +149,52 @@ mod tests {
             let sidecars = Sidecars {
                 count,
                 flush_seconds,
+                ..ONE
             };
             bill(&[512], Volume::LinesPerSecond(10.0), sidecars, &seoul)
         };
         let one = of(1.0, 5.0);
         // 50 lines a flush are five units.
         assert_eq!(
-            (one.lines_per_flush, one.mean_record_bytes),
+            (one.lines_together, one.mean_record_bytes),
             (50.0, 25_600.0)
         );
         assert_eq!(one.rows[2].billed_ratio, 1.0);
         // One line a flush and sidecar.
         let fifty = of(50.0, 5.0);
         assert_eq!(
-            (fifty.lines_per_flush, fifty.mean_record_bytes),
+            (fifty.lines_together, fifty.mean_record_bytes),
             (1.0, 512.0)
         );
         assert_eq!(fifty.rows[2].billed_ratio, 10.0);
         assert_eq!(totals(&fifty)[1], totals(&fifty)[2]);
         // A longer flush mends it.
         assert_eq!(of(50.0, 50.0).rows[2].billed_ratio, 1.0);
+    }
+
+    #[test]
+    fn chunks_that_wait_together_share_records() {
+        for (tags, flush_seconds, workers, linger_seconds, expected) in [
+            (1.0, 5.0, 2.0, 5.0, 50.0),
+            (1.0, 5.0, 1.0, 30.0, 50.0),
+            (1.0, 5.0, 2.0, 0.0, 50.0),
+            // The next flush comes while the first one waits.
+            (1.0, 5.0, 2.0, 6.0, 100.0),
+            (1.0, 1.0, 8.0, 5.0, 50.0),
+            (1.0, 1.0, 2.0, 5.0, 20.0),
+            // All tags' chunks come at once, but only two can wait.
+            (10.0, 5.0, 10.0, 5.0, 50.0),
+            (10.0, 5.0, 2.0, 5.0, 10.0),
+        ] {
+            let sidecars = Sidecars {
+                count: 1.0,
+                tags,
+                flush_seconds,
+                workers,
+                linger_seconds,
+            };
+            assert_eq!(sidecars.lines_together(10.0), expected, "{sidecars:?}");
+        }
     }
 
     #[test]

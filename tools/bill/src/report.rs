@@ -18,12 +18,11 @@ pub(crate) fn title(bill: &Bill, region: &str) -> String {
 
 pub(crate) fn caption(bill: &Bill, sidecars: Sidecars) -> String {
     format!(
-        "Ingestion and, for Firehose, conversion. Lines of {:.0} bytes, {} a second; a flush of {} s \
-         gathers {} on {}.",
+        "Ingestion and, for Firehose, conversion. Lines of {:.0} bytes, {} a second; {} on {} are \
+         sent together.",
         bill.mean_line_bytes,
         rounded(bill.lines_per_second),
-        sidecars.flush_seconds,
-        rounded(bill.lines_per_flush),
+        rounded(bill.lines_together),
         match sidecars.count {
             1.0 => "a sidecar".to_owned(),
             count => format!("each of {count} sidecars"),
@@ -50,7 +49,7 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
     );
     let [_, _, aggregated] = &bill.rows;
     if aggregated.billed_ratio > WASTEFUL_RATIO {
-        text += "Too few lines gather in a flush to fill records: a longer flush in Fluent Bit's \
+        text += "Too few lines are sent together to fill records: a longer flush in Fluent Bit's \
                  [SERVICE] section costs less.\n";
     }
     let most = bill

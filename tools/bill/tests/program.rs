@@ -61,8 +61,8 @@ fn the_bill_is_a_table_and_a_picture() {
     assert_eq!(code, Some(0), "{stderr}");
     let expected = "\
 A month of 37.1 GB of log lines in <here>
-Ingestion and, for Firehose, conversion. Lines of 512 bytes, 30 a second; a flush of 10 s gathers 30 \
-on each of 10 sidecars.
+Ingestion and, for Firehose, conversion. Lines of 512 bytes, 30 a second; 30 on each of 10 sidecars \
+are sent together.
 The sample has 100 lines. Aggregated records hold 15360 bytes on average.
 
 |                              | billed/written | ingestion $ | conversion $ | a month $ |
