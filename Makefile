@@ -95,6 +95,33 @@ bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's 
 	$(CARGO) build --locked --release --package firehose-bench
 	target/release/firehose-bench --svg docs $(BENCH_FLAGS)
 
+# Sample logs for `make schema` and `make bill`; without any they take the demo's.
+LOGS ?= target/sample.jsonl
+
+target/sample.jsonl: demo/sample.py demo/generator.py
+	@mkdir -p target
+	@$(PYTHON) -B demo/sample.py > $@
+
+SCHEMA_FLAGS ?=
+
+.PHONY: schema
+schema: $(filter target/sample.jsonl,$(LOGS)) ## Print the Glue columns of LOGS, or what TABLE would lose of them
+	@$(CARGO) build --locked --release --package firehose-schema
+	@target/release/firehose-schema \
+		$(if $(TABLE),--table $(TABLE)) $(SCHEMA_FLAGS) $(LOGS)
+
+BILL_FLAGS ?=
+
+.PHONY: bill
+bill: $(filter target/sample.jsonl,$(LOGS)) ## Reckon a month of LOGS on CloudWatch Logs and Firehose: target/bill.svg
+	@mkdir -p target
+	@$(CARGO) build --locked --release --package firehose-bill
+	@target/release/firehose-bill \
+		$(if $(REGION),--region $(REGION)) $(if $(GB),--gb $(GB)) \
+		$(if $(LINES_PER_SECOND),--lines-per-second $(LINES_PER_SECOND)) \
+		$(if $(SIDECARS),--sidecars $(SIDECARS)) $(if $(FLUSH),--flush $(FLUSH)) \
+		--svg target/bill.svg $(BILL_FLAGS) $(LOGS)
+
 TRIALS_FLAGS ?=
 
 .PHONY: trials

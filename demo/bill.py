@@ -1,23 +1,36 @@
 """What logs cost on CloudWatch Logs and on Firehose, from measured bytes."""
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 # Firehose counts every record, for ingestion and for conversion, in steps of 5 KB:
 # https://aws.amazon.com/firehose/pricing/
 BILLING_STEP = 5 * 1024
 
-# US dollars a GB: Firehose's first tier, CloudWatch's standard log class.
-FIREHOSE_INGESTION = 0.036
-FIREHOSE_CONVERSION = 0.022
-CLOUDWATCH_INGESTION = 0.76
+# The same file that `make bill` reads.
+PRICES_FILE = Path(__file__).resolve().parent.parent / "deploy" / "prices.json"
 PRICES_REGION = "ap-northeast-2"
-PRICES_DATE = "2026-11-23"
-PRICES_SOURCES = (
-    "https://aws.amazon.com/firehose/pricing/",
-    "https://aws.amazon.com/cloudwatch/pricing/",
-)
 
 MONTHLY_GB = 100
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars a GB, where they were read, and when."""
+
+    usd_per_gb: float
+    source: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Those of a region."""
+
+    firehose_ingestion: Price
+    firehose_conversion: Price
+    cloudwatch_ingestion: Price
 
 
 @dataclass(frozen=True)
@@ -29,20 +42,31 @@ class Cost:
     usd_a_month: float
 
 
+def read_prices() -> Prices:
+    """The prices of `PRICES_REGION`."""
+    regions = json.loads(PRICES_FILE.read_text())["regions"]
+    prices = {name: Price(**price) for name, price in regions[PRICES_REGION].items()}
+    return Prices(**prices)
+
+
 def billed_bytes(record_bytes: int) -> int:
     """What a record of this size counts for."""
     return -(-record_bytes // BILLING_STEP) * BILLING_STEP
 
 
-def costs(line_bytes: int, billed_single: int, billed_run: int) -> list[Cost]:
+def costs(
+    prices: Prices, line_bytes: int, billed_single: int, billed_run: int
+) -> list[Cost]:
     """The month's bill of `MONTHLY_GB` of lines like the measured ones.
 
     They had `line_bytes`; Firehose billed `billed_run` for them, and would have billed
     `billed_single` had each been a record of its own.
     """
-    firehose = FIREHOSE_INGESTION + FIREHOSE_CONVERSION
+    firehose = (
+        prices.firehose_ingestion.usd_per_gb + prices.firehose_conversion.usd_per_gb
+    )
     return [
-        _cost("CloudWatch Logs", 1.0, CLOUDWATCH_INGESTION),
+        _cost("CloudWatch Logs", 1.0, prices.cloudwatch_ingestion.usd_per_gb),
         _cost("Firehose, one record a line", billed_single / line_bytes, firehose),
         _cost("Firehose, this run", billed_run / line_bytes, firehose),
     ]

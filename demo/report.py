@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from bill import MONTHLY_GB, PRICES_DATE, PRICES_REGION, PRICES_SOURCES, costs
+from bill import MONTHLY_GB, PRICES_REGION, costs, read_prices
 from meter import Traffic
 from queries import Query, Row
 
@@ -33,6 +33,7 @@ def print_rows(query: Query, columns: Sequence[str], rows: Sequence[Row]) -> boo
 
 def print_bill(lines: int, line_bytes: int, traffic: Traffic) -> None:
     """Prints what was measured, and what a month of it costs."""
+    prices = read_prices()
     print(
         f"\nThe bill\n\n"
         f"    {lines:,} lines of {line_bytes / lines:.0f} bytes on average,"
@@ -47,14 +48,19 @@ def print_bill(lines: int, line_bytes: int, traffic: Traffic) -> None:
         [
             (cost.name, f"{cost.billed_ratio:.3f}", f"${cost.usd_a_month:.2f}")
             for cost in costs(
-                line_bytes, traffic.billed_bytes_single, traffic.billed_bytes
+                prices,
+                line_bytes,
+                traffic.billed_bytes_single,
+                traffic.billed_bytes,
             )
         ],
     )
+    read = sorted({(price.source, price.date) for price in vars(prices).values()})
+    sources = " and ".join(f"{source} ({date})" for source, date in read)
     print(
         f"\n    Ingestion and, for Firehose, conversion to Parquet in {PRICES_REGION};"
         f" no storage, no queries.\n"
-        f"    Prices written down on {PRICES_DATE} from {' and '.join(PRICES_SOURCES)}\n"
+        f"    Prices read in {sources}\n"
     )
 
 

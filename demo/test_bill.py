@@ -1,6 +1,6 @@
 import unittest
 
-from bill import billed_bytes, costs
+from bill import Price, Prices, billed_bytes, costs, read_prices
 
 
 class BilledBytes(unittest.TestCase):
@@ -26,7 +26,12 @@ class Costs(unittest.TestCase):
         aggregated = billed_bytes(line_bytes)
         self.assertEqual(aggregated, line_bytes)
 
-        rows = costs(line_bytes, lines * billed_bytes(200), aggregated)
+        prices = Prices(
+            firehose_ingestion=Price(0.036, "", ""),
+            firehose_conversion=Price(0.022, "", ""),
+            cloudwatch_ingestion=Price(0.76, "", ""),
+        )
+        rows = costs(prices, line_bytes, lines * billed_bytes(200), aggregated)
 
         month = [
             (row.name, round(row.billed_ratio, 2), round(row.usd_a_month, 2))
@@ -40,3 +45,17 @@ class Costs(unittest.TestCase):
                 ("Firehose, this run", 1.0, 5.8),
             ],
         )
+
+
+class ReadPrices(unittest.TestCase):
+    def test_each_has_its_source_and_date(self) -> None:
+        prices = read_prices()
+        self.assertGreater(
+            prices.cloudwatch_ingestion.usd_per_gb,
+            prices.firehose_ingestion.usd_per_gb,
+        )
+        for price in vars(prices).values():
+            with self.subTest(price=price):
+                self.assertGreater(price.usd_per_gb, 0)
+                self.assertTrue(price.source.startswith("https://"))
+                self.assertRegex(price.date, "^20[0-9]{2}-[0-9]{2}(-[0-9]{2})?$")

@@ -1,0 +1,12 @@
+"""Prints log lines of the demo, for commands that take a sample."""
+
+import argparse
+import json
+
+from generator import documents
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--lines", type=int, default=4000, help="(default %(default)s)")
+arguments = parser.parse_args()
+for document in documents(arguments.lines, seed=1):
+    print(json.dumps(document, ensure_ascii=False, separators=(",", ":")))

@@ -1,0 +1,99 @@
+//! Prices by region, each with where and when it was read.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// The project's data file, which the demo reads as well.
+const PRICES: &str = include_str!("../../../deploy/prices.json");
+
+/// Of Firehose's ingestion: beyond it a GB costs less.
+/// Source: <https://aws.amazon.com/firehose/pricing/>.
+pub(crate) const FIRST_TIER_GB: f64 = 500.0 * 1024.0;
+
+#[derive(Debug, Deserialize)]
+struct File {
+    regions: BTreeMap<String, Prices>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Prices {
+    pub(crate) firehose_ingestion: Price,
+    pub(crate) firehose_conversion: Price,
+    pub(crate) cloudwatch_ingestion: Price,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Price {
+    pub(crate) usd_per_gb: f64,
+    /// The address of the page.
+    pub(crate) source: String,
+    /// A day or a month.
+    pub(crate) date: String,
+}
+
+/// Those of the project, or of a file's text. An error is a sentence for the operator.
+pub(crate) fn prices(text: Option<&str>, region: &str) -> Result<Prices, String> {
+    let parsed: Result<File, _> = serde_json::from_str(text.unwrap_or(PRICES));
+    let mut file = parsed.map_err(|error| format!("the prices cannot be read: {error}"))?;
+    file.regions.remove(region).ok_or_else(|| {
+        let known: Vec<&str> = file.regions.keys().map(String::as_str).collect();
+        format!(
+            "there are no prices of `{region}`, only of {}; copy deploy/prices.json, add those of \
+             your region, and name the copy with --prices",
+            known.join(", ")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_price_is_one_and_has_its_source_and_date() {
+        let file: File = serde_json::from_str(PRICES).unwrap();
+        assert!(file.regions.contains_key("ap-northeast-2"));
+        for (region, prices) in &file.regions {
+            let Prices {
+                firehose_ingestion,
+                firehose_conversion,
+                cloudwatch_ingestion,
+            } = prices;
+            for price in [
+                firehose_ingestion,
+                firehose_conversion,
+                cloudwatch_ingestion,
+            ] {
+                assert!(
+                    (0.001..2.0).contains(&price.usd_per_gb),
+                    "{region} {price:?}"
+                );
+                assert!(price.source.starts_with("https://"), "{region} {price:?}");
+                let numbers: Vec<u32> = price
+                    .date
+                    .split('-')
+                    .map(|number| number.parse().unwrap())
+                    .collect();
+                assert!(
+                    matches!(
+                        numbers.as_slice(),
+                        [2020..=2999, 1..=12] | [2020..=2999, 1..=12, 1..=31]
+                    ),
+                    "{region} {price:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_region_without_prices_is_told_with_those_that_have() {
+        let error = prices(None, "mars-1").unwrap_err();
+        assert!(
+            error.starts_with("there are no prices of `mars-1`, only of ap-"),
+            "{error}"
+        );
+        let error = prices(Some("{}"), "us-east-1").unwrap_err();
+        assert!(error.contains("missing field `regions`"), "{error}");
+    }
+}

@@ -1,0 +1,120 @@
+//! The bill in words.
+
+use fluent_bit_run::markdown;
+
+use crate::args::Args;
+use crate::bill::{Bill, Row, Sidecars};
+use crate::prices::{FIRST_TIER_GB, Price, Prices};
+
+/// Beyond this much more billed than written, fuller records are worth a thought.
+const WASTEFUL_RATIO: f64 = 1.2;
+
+pub(crate) fn title(bill: &Bill, region: &str) -> String {
+    format!(
+        "A month of {} GB of log lines in {region}",
+        rounded(bill.gb_a_month)
+    )
+}
+
+pub(crate) fn caption(bill: &Bill, sidecars: Sidecars) -> String {
+    format!(
+        "Ingestion and, for Firehose, conversion. Lines of {:.0} bytes, {} a second; {} on {} are \
+         sent together.",
+        bill.mean_line_bytes,
+        rounded(bill.lines_per_second),
+        rounded(bill.lines_together),
+        match sidecars.count {
+            1.0 => "a sidecar".to_owned(),
+            count => format!("each of {count} sidecars"),
+        },
+    )
+}
+
+pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
+    let cells: Vec<[String; 5]> = bill.rows.iter().map(cells).collect();
+    let head = [
+        "",
+        "billed/written",
+        "ingestion $",
+        "conversion $",
+        "a month $",
+    ];
+    let mut text = format!(
+        "{}\n{}\nThe sample has {} lines. Aggregated records hold {} bytes on average.\n\n{}\n",
+        title(bill, &args.region),
+        caption(bill, args.sidecars),
+        bill.lines,
+        bill.mean_record_bytes.round(),
+        markdown::table(head, 1, &cells),
+    );
+    let [_, _, aggregated] = &bill.rows;
+    if aggregated.billed_ratio > WASTEFUL_RATIO {
+        text += "Too few lines are sent together to fill records: a longer flush in Fluent Bit's \
+                 [SERVICE] section costs less.\n";
+    }
+    let most = bill
+        .rows
+        .iter()
+        .map(|row| row.billed_ratio)
+        .fold(0.0, f64::max);
+    if bill.gb_a_month * most > FIRST_TIER_GB {
+        text += "More than 500 TB are billed: beyond them a GB costs less than is reckoned here.\n";
+    }
+    text += "Without storage, queries and free tiers. US dollars a GB:\n";
+    for (what, price) in [
+        ("CloudWatch Logs, ingestion", &prices.cloudwatch_ingestion),
+        ("Firehose, ingestion", &prices.firehose_ingestion),
+        ("Firehose, conversion", &prices.firehose_conversion),
+    ] {
+        let Price {
+            usd_per_gb,
+            source,
+            date,
+        } = price;
+        text += &format!("  {what}: {usd_per_gb}, read in {source} ({date})\n");
+    }
+    text
+}
+
+fn cells(row: &Row) -> [String; 5] {
+    [
+        row.name.to_owned(),
+        format!("{:.3}", row.billed_ratio),
+        format!("{:.2}", row.ingestion),
+        row.conversion
+            .map_or("-".to_owned(), |usd| format!("{usd:.2}")),
+        format!("{:.2}", row.total()),
+    ]
+}
+
+/// Two decimals below ten, one below a hundred, none above; none that are zero.
+fn rounded(number: f64) -> String {
+    let decimals = match number {
+        100.0.. => 0,
+        10.0.. => 1,
+        _ => 2,
+    };
+    let text = format!("{number:.decimals$}");
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn numbers_are_as_long_as_they_say_something() {
+        for (number, expected) in [
+            (0.0, "0"),
+            (0.5, "0.5"),
+            (2.345, "2.35"),
+            (12.34, "12.3"),
+            (20.0, "20"),
+            (100.0, "100"),
+            (1234.5, "1234"),
+        ] {
+            assert_eq!(super::rounded(number), expected);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Which columns take the value of a key with another name: ColumnToJsonKeyMappings.
+
+/// Pairs of a column's name and a key in lower case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mapping {
+    pairs: Vec<(String, String)>,
+    /// ConvertDotsInJsonKeysToUnderscores: every dot of a key stands for an underscore.
+    pub(crate) converts_dots: bool,
+}
+
+impl Mapping {
+    pub(crate) fn add(&mut self, column: &str, key: &str) {
+        self.pairs.push((column.to_lowercase(), key.to_lowercase()));
+    }
+
+    pub(crate) fn column_of(&self, key: &str) -> Option<&str> {
+        let pair = self.pairs.iter().find(|(_, mapped)| mapped == key);
+        pair.map(|(column, _)| column.as_str())
+    }
+
+    pub(crate) fn key_of(&self, column: &str) -> Option<&str> {
+        let pair = self.pairs.iter().find(|(mapped, _)| mapped == column);
+        pair.map(|(_, key)| key.as_str())
+    }
+
+    /// The key as the deserializer compares it with the names of columns and fields.
+    pub(crate) fn converted(&self, key: &str) -> String {
+        match self.converts_dots {
+            true => key.replace('.', "_"),
+            false => key.to_owned(),
+        }
+    }
+}

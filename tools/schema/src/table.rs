@@ -1,0 +1,252 @@
+//! Reads an existing table: a CloudFormation template, or what `aws glue get-table` prints.
+
+use saphyr::{LoadableYamlNode as _, Yaml};
+
+use crate::glue_type::GlueType;
+use crate::mapping::Mapping;
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    /// Their names in lower case.
+    pub(crate) columns: Vec<(String, GlueType)>,
+    /// Of a template: as the stream that converts by this table has it.
+    pub(crate) mapping: Mapping,
+}
+
+/// Reads the table of a file's text. `wanted` chooses among those of a template by the table's name
+/// or its resource's. An error is a sentence for the operator.
+pub(crate) fn read(text: &str, wanted: Option<&str>) -> Result<Table, String> {
+    // JSON is YAML, too.
+    let documents = Yaml::load_from_str(text).map_err(|error| format!("not YAML: {error}"))?;
+    let root = documents.first().ok_or("the file is empty")?;
+    if let Some(table) = get(root, &["Table"]) {
+        return table_of(table, Mapping::default());
+    }
+    let resources = get(root, &["Resources"]).ok_or(
+        "neither a CloudFormation template (no Resources) nor from `aws glue get-table` (no Table)",
+    )?;
+    let tables: Vec<(&str, &Yaml<'_>)> = of_type(resources, "AWS::Glue::Table")
+        .filter_map(|(id, properties)| Some((id, get(properties, &["TableInput"])?)))
+        .collect();
+    let is_wanted = |(id, input): &&(&str, &Yaml<'_>)| match wanted {
+        Some(wanted) => *id == wanted || text_at(input, &["Name"]) == Some(wanted),
+        None => true,
+    };
+    let found: Vec<_> = tables.iter().filter(is_wanted).collect();
+    let [(id, input)] = found.as_slice() else {
+        let ids: Vec<&str> = tables.iter().map(|(id, _)| *id).collect();
+        return Err(format!(
+            "one table is needed, and --name chooses it; the template has: {}",
+            ids.join(", ")
+        ));
+    };
+    let names = [Some(*id), text_at(input, &["Name"])];
+    table_of(input, mapping(resources, names)?)
+}
+
+fn table_of(input: &Yaml<'_>, mapping: Mapping) -> Result<Table, String> {
+    let columns = get(input, &["StorageDescriptor", "Columns"])
+        .and_then(Yaml::as_sequence)
+        .ok_or("the table has no StorageDescriptor with Columns")?;
+    let column = |column: &Yaml<'_>| {
+        let name = text_at(column, &["Name"]).ok_or("a column has no Name")?;
+        let glue_type = text_at(column, &["Type"]).ok_or(format!("column {name} has no Type"))?;
+        let glue_type =
+            GlueType::parse(glue_type).map_err(|error| format!("column {name}: {error}"))?;
+        Ok((name.to_lowercase(), glue_type))
+    };
+    Ok(Table {
+        name: text_at(input, &["Name"]).unwrap_or("the table").to_owned(),
+        columns: columns.iter().map(column).collect::<Result<_, String>>()?,
+        mapping,
+    })
+}
+
+/// That of the stream which converts by the table of one of these names.
+fn mapping(resources: &Yaml<'_>, names: [Option<&str>; 2]) -> Result<Mapping, String> {
+    const CONVERSION: [&str; 2] = [
+        "ExtendedS3DestinationConfiguration",
+        "DataFormatConversionConfiguration",
+    ];
+    let conversion = of_type(resources, "AWS::KinesisFirehose::DeliveryStream")
+        .filter_map(|(_, properties)| get(properties, &CONVERSION))
+        .find(|conversion| {
+            let table = text_at(conversion, &["SchemaConfiguration", "TableName"]);
+            table.is_some() && names.contains(&table)
+        });
+    let mut mapping = Mapping::default();
+    let deserializer = ["InputFormatConfiguration", "Deserializer", "OpenXJsonSerDe"];
+    let Some(serde) = conversion.and_then(|conversion| get(conversion, &deserializer)) else {
+        return Ok(mapping);
+    };
+    if is_set(serde, "CaseInsensitive") == Some(false) {
+        return Err(
+            "the stream's CaseInsensitive is false, which this program does not know: \
+                    it takes keys in lower case for those of the columns"
+                .to_owned(),
+        );
+    }
+    mapping.converts_dots = is_set(serde, "ConvertDotsInJsonKeysToUnderscores") == Some(true);
+    let pairs = get(serde, &["ColumnToJsonKeyMappings"]).and_then(Yaml::as_mapping);
+    for (column, key) in pairs.into_iter().flatten() {
+        if let (Some(column), Some(key)) = (column.as_str(), key.as_str()) {
+            mapping.add(column, key);
+        }
+    }
+    Ok(mapping)
+}
+
+/// The resources of a type: their names and properties.
+fn of_type<'a>(
+    resources: &'a Yaml<'_>,
+    wanted: &str,
+) -> impl Iterator<Item = (&'a str, &'a Yaml<'a>)> {
+    let resources = resources.as_mapping().into_iter().flatten();
+    resources.filter_map(move |(id, resource)| {
+        let is_wanted = text_at(resource, &["Type"]) == Some(wanted);
+        is_wanted.then_some((id.as_str()?, get(resource, &["Properties"])?))
+    })
+}
+
+fn get<'a>(node: &'a Yaml<'a>, path: &[&str]) -> Option<&'a Yaml<'a>> {
+    path.iter()
+        .try_fold(node, |node, key| node.as_mapping_get(key))
+}
+
+/// Text, also where it stands behind !Ref or in `{"Ref": ...}`.
+fn text_at<'a>(node: &'a Yaml<'a>, path: &[&str]) -> Option<&'a str> {
+    let node = get(node, path)?;
+    let node = node.as_mapping_get("Ref").unwrap_or(node);
+    match node {
+        Yaml::Tagged(_, inner) => inner.as_str(),
+        node => node.as_str(),
+    }
+}
+
+fn is_set(node: &Yaml<'_>, key: &str) -> Option<bool> {
+    let value = node.as_mapping_get(key)?;
+    value.as_bool().or_else(|| value.as_str()?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPLATE: &str = r#"
+Resources:
+  Stream:
+    Type: AWS::KinesisFirehose::DeliveryStream
+    Properties:
+      DeliveryStreamName: !Sub "${AWS::StackName}-http"
+      ExtendedS3DestinationConfiguration:
+        DataFormatConversionConfiguration:
+          InputFormatConfiguration:
+            Deserializer:
+              OpenXJsonSerDe:
+                CaseInsensitive: true
+                ConvertDotsInJsonKeysToUnderscores: true
+                ColumnToJsonKeyMappings:
+                  ts: Timestamp
+          SchemaConfiguration:
+            TableName: !Ref HttpLogs
+  HttpLogs:
+    Type: AWS::Glue::Table
+    Properties:
+      TableInput:
+        Name: http
+        StorageDescriptor:
+          Columns:
+            - Name: ts
+              Type: timestamp
+            - Name: Body
+              Type: struct<Items:array<int>>
+              Comment: !Sub "of ${Service}"
+  JobLogs:
+    Type: AWS::Glue::Table
+    Properties:
+      TableInput:
+        Name: jobs
+        StorageDescriptor:
+          Columns: []
+"#;
+
+    fn columns(table: &Table) -> Vec<String> {
+        let column = |(name, glue_type): &(String, GlueType)| format!("{name} {glue_type}");
+        table.columns.iter().map(column).collect()
+    }
+
+    #[test]
+    fn a_template_has_the_columns_and_how_keys_reach_them() {
+        for wanted in ["http", "HttpLogs"] {
+            let table = read(TEMPLATE, Some(wanted)).unwrap();
+            assert_eq!(table.name, "http");
+            assert_eq!(
+                columns(&table),
+                ["ts timestamp", "body struct<items:array<int>>"]
+            );
+            assert_eq!(table.mapping.column_of("timestamp"), Some("ts"));
+            assert_eq!(table.mapping.converted("a.b"), "a_b");
+        }
+        let jobs = read(TEMPLATE, Some("jobs")).unwrap();
+        assert_eq!(jobs.mapping, Mapping::default());
+    }
+
+    #[test]
+    fn a_template_in_json_is_the_same() {
+        let json = r#"{"Resources": {
+            "T": {"Type": "AWS::Glue::Table", "Properties": {"TableInput": {"StorageDescriptor":
+                {"Columns": [{"Name": "a", "Type": "int"}]}}}},
+            "S": {"Type": "AWS::KinesisFirehose::DeliveryStream", "Properties":
+                {"ExtendedS3DestinationConfiguration": {"DataFormatConversionConfiguration": {
+                    "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe":
+                        {"ColumnToJsonKeyMappings": {"a": "b"}}}},
+                    "SchemaConfiguration": {"TableName": {"Ref": "T"}}}}}}}}"#;
+        let table = read(json, None).unwrap();
+        assert_eq!(columns(&table), ["a int"]);
+        assert_eq!(table.mapping.column_of("b"), Some("a"));
+    }
+
+    #[test]
+    fn what_get_table_prints_has_the_columns() {
+        let json = include_str!("../tests/get-table.json");
+        let table = read(json, None).unwrap();
+        assert_eq!(table.name, "http");
+        assert_eq!(columns(&table)[..2], ["ts timestamp", "level string"]);
+        assert_eq!(table.columns.len(), 17);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told() {
+        for (text, wanted, expected) in [
+            ("", None, "the file is empty"),
+            ("a: [", None, "not YAML"),
+            ("a: b", None, "neither a CloudFormation template"),
+            (
+                TEMPLATE,
+                None,
+                "--name chooses it; the template has: HttpLogs, JobLogs",
+            ),
+            (TEMPLATE, Some("none"), "one table is needed"),
+            (
+                "{Table: {StorageDescriptor: {Columns: [{Name: a}]}}}",
+                None,
+                "column a has no Type",
+            ),
+            (
+                "{Table: {StorageDescriptor: {Columns: [{Name: a, Type: list<a>}]}}}",
+                None,
+                "column a: `list<a>` is not a type that Glue knows",
+            ),
+            ("{Table: {}}", None, "no StorageDescriptor with Columns"),
+            (
+                &TEMPLATE.replace("CaseInsensitive: true", "CaseInsensitive: \"false\""),
+                Some("http"),
+                "CaseInsensitive is false",
+            ),
+        ] {
+            let error = read(text, wanted).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}
