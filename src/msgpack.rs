@@ -73,6 +73,19 @@ impl<'a> Reader<'a> {
         &earlier.bytes[..earlier.bytes.len() - self.bytes.len()]
     }
 
+    /// Reads a string of up to 255 bytes: its length, and the input from its first byte on to the
+    /// end. Of whatever else is next, nothing is read.
+    #[inline]
+    pub fn read_short_text(&mut self) -> Option<(&'a [u8], usize)> {
+        let (length, text) = match self.bytes {
+            [head @ 0xa0..=0xbf, text @ ..] => (usize::from(head & 0x1f), text),
+            [0xd9, length, text @ ..] => (usize::from(*length), text),
+            _ => return None,
+        };
+        self.bytes = text.get(length..)?;
+        Some((text, length))
+    }
+
     #[inline]
     pub fn read(&mut self) -> Result<Token<'a>, Malformed> {
         let head = self.array::<1>()?[0];

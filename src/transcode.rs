@@ -34,24 +34,28 @@ impl Transcoder {
         // An error may have left containers of the value before open.
         self.open.clear();
         loop {
-            match reader.read()? {
-                Token::Array(0) => out.extend_from_slice(b"[]"),
-                Token::Map(0) => out.extend_from_slice(b"{}"),
-                Token::Array(left) => {
-                    out.push(b'[');
-                    self.open.push(Container {
-                        is_map: false,
-                        left,
-                    });
-                    continue;
+            if let Some((input, length)) = reader.read_short_text() {
+                json::push_text(out, input, length, b"\"");
+            } else {
+                match reader.read()? {
+                    Token::Array(0) => out.extend_from_slice(b"[]"),
+                    Token::Map(0) => out.extend_from_slice(b"{}"),
+                    Token::Array(left) => {
+                        out.push(b'[');
+                        self.open.push(Container {
+                            is_map: false,
+                            left,
+                        });
+                        continue;
+                    }
+                    Token::Map(left) => {
+                        out.push(b'{');
+                        self.open.push(Container { is_map: true, left });
+                        self.key(reader, out)?;
+                        continue;
+                    }
+                    scalar => push_scalar(scalar, out),
                 }
-                Token::Map(left) => {
-                    out.push(b'{');
-                    self.open.push(Container { is_map: true, left });
-                    self.key(reader, out)?;
-                    continue;
-                }
-                scalar => push_scalar(scalar, out),
             }
             loop {
                 let Some(container) = self.open.last_mut() else {
