@@ -63,7 +63,7 @@ impl TimePair<'_> {
     /// Writes the pair, followed by a comma.
     fn push(&mut self, time: Time, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.text);
-        json::push_string(out, self.writer.write(time));
+        out.extend_from_slice(self.writer.write(time));
         out.push(b',');
     }
 }
