@@ -4,7 +4,7 @@ use crate::event::Time;
 use crate::json;
 use crate::msgpack::{Malformed, Reader, Token};
 use crate::time_format::{TimeFormat, TimeWriter};
-use crate::transcode::Transcoder;
+use crate::transcode::{Transcoder, close};
 use crate::truncate;
 
 /// What a document is made of. The steps follow each other in the order of the fields, except
@@ -46,17 +46,45 @@ pub enum Written {
 #[derive(Debug)]
 pub struct Formatter<'f> {
     format: &'f Format,
-    time: Option<(&'f str, TimeWriter)>,
+    time: Option<TimePair<'f>>,
     transcoder: Transcoder,
+}
+
+/// The pair that `time_key` adds.
+#[derive(Debug)]
+struct TimePair<'f> {
+    key: &'f str,
+    /// The key's JSON text, with its colon.
+    text: Vec<u8>,
+    writer: TimeWriter,
+}
+
+impl TimePair<'_> {
+    /// Writes the pair, followed by a comma.
+    fn push(&mut self, time: Time, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.text);
+        out.extend_from_slice(self.writer.write(time));
+        out.push(b',');
+    }
 }
 
 impl<'f> Formatter<'f> {
     pub fn new(format: &'f Format) -> Self {
-        let writer = |time: &'f TimeKey| (time.key.as_str(), TimeWriter::new(time.format.clone()));
+        let mut transcoder = Transcoder::new(format.replace_dots.clone());
+        let time = format.time_key.as_ref().map(|time| {
+            let mut text = Vec::new();
+            json::push_string(&mut text, transcoder.without_dots(time.key.as_bytes()));
+            text.push(b':');
+            TimePair {
+                key: &time.key,
+                text,
+                writer: TimeWriter::new(time.format.clone()),
+            }
+        });
         Self {
             format,
-            time: format.time_key.as_ref().map(writer),
-            transcoder: Transcoder::new(format.replace_dots.clone()),
+            time,
+            transcoder,
         }
     }
 
@@ -113,50 +141,33 @@ impl<'f> Formatter<'f> {
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
-        let mut time_is_due = self.time.is_some();
         out.push(b'{');
-        for _ in 0..pairs {
-            let mut value = *reader;
-            let name = read_name(&mut value)?;
-            if !self.keeps(name) {
-                value.skip()?;
-                *reader = value;
-                continue;
-            }
-            if let Some((key, _)) = self.time
-                && name == Some(key.as_bytes())
-            {
-                if time_is_due {
-                    self.push_time(time, out);
-                    time_is_due = false;
-                }
-                value.skip()?;
-                *reader = value;
-                continue;
-            }
-            push_comma(out);
-            self.transcoder.key(reader, out)?;
-            self.transcoder.value(reader, out)?;
-        }
-        if time_is_due {
-            self.push_time(time, out);
-        }
-        out.push(b'}');
-        Ok(())
-    }
-
-    fn keeps(&self, name: Option<&[u8]>) -> bool {
         let keys = &self.format.data_keys;
-        keys.is_empty() || keys.iter().any(|key| Some(key.as_bytes()) == name)
-    }
-
-    fn push_time(&mut self, time: Time, out: &mut Vec<u8>) {
-        if let Some((key, writer)) = &mut self.time {
-            push_comma(out);
-            json::push_string(out, self.transcoder.without_dots(key.as_bytes()));
-            out.push(b':');
-            json::push_string(out, writer.write(time));
+        let mut time_is_due = self.time.is_some();
+        let mut takes = |reader: &mut Reader<'_>, out: &mut Vec<u8>| {
+            let mut pair = *reader;
+            let name = read_name(&mut pair)?;
+            if keeps(keys, name) {
+                match &mut self.time {
+                    Some(time_pair) if name == Some(time_pair.key.as_bytes()) => {
+                        if time_is_due {
+                            time_pair.push(time, out);
+                            time_is_due = false;
+                        }
+                    }
+                    _ => return Ok(false),
+                }
+            }
+            pair.skip()?;
+            *reader = pair;
+            Ok(true)
+        };
+        self.transcoder.pairs(pairs, reader, out, &mut takes)?;
+        if time_is_due && let Some(time_pair) = &mut self.time {
+            time_pair.push(time, out);
         }
+        close(out, b'}');
+        Ok(())
     }
 
     /// Writes the value of the first pair whose key is `log_key`, and passes over all others.
@@ -171,7 +182,7 @@ impl<'f> Formatter<'f> {
         for _ in 0..pairs {
             let name = read_name(reader)?;
             let is_it = found == LogValue::Missing
-                && self.keeps(name)
+                && keeps(&self.format.data_keys, name)
                 && name
                     .is_some_and(|name| self.transcoder.without_dots(name) == log_key.as_bytes());
             if !is_it {
@@ -213,11 +224,8 @@ fn read_name<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Malformed>
     })
 }
 
-/// Between pairs; the brace before the first one needs none.
-fn push_comma(out: &mut Vec<u8>) {
-    if out.last() != Some(&b'{') {
-        out.push(b',');
-    }
+fn keeps(keys: &[String], name: Option<&[u8]>) -> bool {
+    keys.is_empty() || keys.iter().any(|key| Some(key.as_bytes()) == name)
 }
 
 /// The document ends in a newline of its own; Docker's log lines bring one too.
@@ -352,6 +360,36 @@ mod tests {
                 "{format:?}"
             );
         }
+    }
+
+    /// What is remembered of one event's keys must not leak into another place of the next event.
+    #[test]
+    fn options_mean_outermost_keys_however_often_they_came_elsewhere() {
+        let format = Format {
+            data_keys: vec!["time".to_owned(), "kept".to_owned()],
+            time_key: time_key("time"),
+            ..format()
+        };
+        let within = body(&[("time", 1.into()), ("left out", 2.into())]);
+        let event = body(&[
+            ("kept", within),
+            ("left out", 3.into()),
+            ("time", "old".into()),
+        ]);
+        let mut bytes = Vec::new();
+        for _ in 0..3 {
+            rmpv::encode::write_value(&mut bytes, &event).unwrap();
+        }
+        let (mut reader, mut out) = (Reader::new(&bytes), Vec::new());
+        let mut formatter = Formatter::new(&format);
+        while !reader.is_empty() {
+            formatter.write(TIME, &mut reader, &mut out).unwrap();
+        }
+        let line = r#"{"kept":{"time":1,"left out":2},"time":"1700000000"}"#;
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            format!("{line}\n").repeat(3)
+        );
     }
 
     #[test]

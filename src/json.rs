@@ -1,5 +1,7 @@
 //! Writes JSON text: compact, UTF-8 as it is, every number exact.
 
+use wide::u8x16;
+
 /// A float that JSON has no word for (NaN, infinities) becomes `null`.
 pub fn push_float(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
@@ -14,22 +16,49 @@ pub fn push_integer(out: &mut Vec<u8>, value: impl itoa::Integer) {
 }
 
 /// Writes `text` in quotes; bytes that are not UTF-8 become U+FFFD.
-#[inline]
 pub fn push_string(out: &mut Vec<u8>, text: &[u8]) {
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    // Most strings of logs are plain as a whole: looked at once, copied at once.
-    let (plain, rest) = text.split_at(plain_length(text));
-    out.extend_from_slice(plain);
-    if !rest.is_empty() {
-        push_rest(out, rest);
-    }
-    out.push(b'"');
+    push_text(out, text, text.len(), b"\"");
 }
 
-/// What follows the first byte that is not plain.
-fn push_rest(out: &mut Vec<u8>, text: &[u8]) {
-    if let Ok(text) = std::str::from_utf8(text) {
+/// Writes a quote, the first `length` bytes of `input`, and `end`; bytes that are not UTF-8 become
+/// U+FFFD.
+///
+/// Where `input` goes on after the text, short text is looked at and copied as a block of fixed
+/// size, which takes no loop and no call.
+#[inline(always)]
+pub fn push_text<const N: usize>(out: &mut Vec<u8>, input: &[u8], length: usize, end: &[u8; N]) {
+    out.push(b'"');
+    // Most strings of logs are plain as a whole: looked at once, copied at once.
+    let plain = match input.first_chunk::<{ 2 * BLOCK }>() {
+        Some(block) if length <= block.len() => {
+            let (halves, _) = block.as_chunks();
+            let [low, high] = [0, 1].map(|half| specials(u8x16::new(halves[half])).to_bitmask());
+            let plain = length.min((low | high << BLOCK).trailing_zeros() as usize);
+            let end = out.len() + plain;
+            out.extend_from_slice(block);
+            out.truncate(end);
+            plain
+        }
+        _ => {
+            let plain = plain_length(input, length, specials);
+            out.extend_from_slice(&input[..plain]);
+            plain
+        }
+    };
+    if plain < length {
+        push_rest(out, &input[plain..], length - plain);
+    }
+    out.extend_from_slice(end);
+}
+
+/// What begins with the first byte that is not plain.
+#[cold]
+fn push_rest(out: &mut Vec<u8>, input: &[u8], length: usize) {
+    let text = push_ascii(out, input, length);
+    if text.is_empty() {
+        return;
+    }
+    if let Ok(text) = simdutf8::basic::from_utf8(text) {
         return push_escaped(out, text);
     }
     for chunk in text.utf8_chunks() {
@@ -40,31 +69,79 @@ fn push_rest(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// How many bytes from the start are ASCII that JSON does not escape; eight are looked at in one.
-fn plain_length(text: &[u8]) -> usize {
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGH: u64 = ONES * 0x80;
-    // The high bit of each byte that is zero; above the lowest such byte it may be set in vain.
-    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGH;
-    let (words, tail) = text.as_chunks::<8>();
-    for (number, bytes) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*bytes);
-        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-        let quote = zeros(word ^ (ONES * u64::from(b'"')));
-        let backslash = zeros(word ^ (ONES * u64::from(b'\\')));
-        let special = (word & HIGH) | control | quote | backslash;
-        if special != 0 {
-            return number * 8 + special.trailing_zeros() as usize / 8;
+/// Writes what is ASCII of the first `length` bytes of `input`, and returns the rest.
+fn push_ascii<'t>(out: &mut Vec<u8>, mut input: &'t [u8], mut length: usize) -> &'t [u8] {
+    loop {
+        let plain = plain_length(input, length, specials);
+        push_block(out, input, plain);
+        let text = &input[plain..length];
+        match text.first() {
+            Some(&byte) if byte.is_ascii() => push_escape(out, byte),
+            _ => return text,
         }
+        input = &input[plain + 1..];
+        length -= plain + 1;
     }
-    let is_plain = |byte: &u8| byte.is_ascii() && ESCAPES[usize::from(*byte)] == PLAIN;
-    let plain = tail.iter().take_while(|byte| is_plain(byte)).count();
-    words.len() * 8 + plain
+}
+
+const BLOCK: usize = 16;
+
+/// How many bytes of the text, the first `length` of `input`, come before the first marked one.
+#[inline]
+fn plain_length(input: &[u8], length: usize, marks: impl Fn(u8x16) -> u8x16) -> usize {
+    let mut at = 0;
+    while at < length {
+        let marked = marks(block(&input[at..])).to_bitmask();
+        if marked != 0 {
+            return length.min(at + marked.trailing_zeros() as usize);
+        }
+        at += BLOCK;
+    }
+    length
+}
+
+/// The first bytes of `input`, which at its end are filled up with zeros.
+#[inline]
+fn block(input: &[u8]) -> u8x16 {
+    u8x16::new(input.first_chunk().copied().unwrap_or_else(|| {
+        let mut block = [0; BLOCK];
+        block[..input.len()].copy_from_slice(input);
+        block
+    }))
+}
+
+/// Sets the high bit of each byte that is not ASCII or that JSON escapes.
+#[inline]
+fn specials(block: u8x16) -> u8x16 {
+    escapes(block) | block
+}
+
+/// Sets the high bit of each byte that JSON escapes, and of no other.
+#[inline]
+fn escapes(block: u8x16) -> u8x16 {
+    let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
+    let quote = block.simd_eq(u8x16::splat(b'"'));
+    let backslash = block.simd_eq(u8x16::splat(b'\\'));
+    control | quote | backslash
+}
+
+/// Appends the first `length` bytes of `input`: where they are few and more follow them, as a
+/// block of fixed size that is cut again, which takes no call.
+#[inline]
+fn push_block(out: &mut Vec<u8>, input: &[u8], length: usize) {
+    match input.first_chunk::<{ 2 * BLOCK }>() {
+        Some(block) if length <= block.len() => {
+            let end = out.len() + length;
+            out.extend_from_slice(block);
+            out.truncate(end);
+        }
+        _ => out.extend_from_slice(&input[..length]),
+    }
 }
 
 /// Bytes that are text go out as text, others as base64.
 pub fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    match std::str::from_utf8(bytes) {
+    match simdutf8::basic::from_utf8(bytes) {
         Ok(text) => {
             out.push(b'"');
             push_escaped(out, text);
@@ -80,26 +157,29 @@ pub fn push_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'"');
 }
 
-fn push_escaped(out: &mut Vec<u8>, text: &str) {
-    let bytes = text.as_bytes();
-    let mut plain = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let escape = ESCAPES[usize::from(byte)];
-        if escape == PLAIN {
-            continue;
-        }
-        out.extend_from_slice(&bytes[plain..at]);
-        plain = at + 1;
-        if escape == UNICODE {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 0x0f)]);
-        } else {
-            out.extend_from_slice(&[b'\\', escape]);
-        }
+/// Writes what stands for `text` inside of quotes.
+pub fn push_escaped(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    loop {
+        let plain = plain_length(rest, rest.len(), escapes);
+        push_block(out, rest, plain);
+        let Some((&byte, after)) = rest[plain..].split_first() else {
+            return;
+        };
+        push_escape(out, byte);
+        rest = after;
     }
-    out.extend_from_slice(&bytes[plain..]);
+}
+
+fn push_escape(out: &mut Vec<u8>, byte: u8) {
+    match ESCAPES[usize::from(byte)] {
+        UNICODE => {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            let [high, low] = [byte >> 4, byte & 0x0f].map(|digit| HEX[usize::from(digit)]);
+            out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+        }
+        letter => out.extend_from_slice(&[b'\\', letter]),
+    }
 }
 
 const PLAIN: u8 = 0;
@@ -150,19 +230,44 @@ mod tests {
         );
     }
 
+    /// What comes before, after and around the place, within blocks and across them.
     #[test]
-    fn what_is_not_plain_is_found_wherever_it_stands() {
+    fn every_byte_is_written_right_wherever_it_stands() {
         for special in 0..=u8::MAX {
-            let is_plain = special.is_ascii() && ESCAPES[usize::from(special)] == PLAIN;
-            for length in 1..20 {
+            for length in [1, 2, 15, 16, 17, 31, 32, 33, 47, 48, 49, 70] {
                 for place in 0..length {
                     let mut text = vec![b'a'; length];
                     text[place] = special;
-                    let expected = if is_plain { length } else { place };
-                    assert_eq!(plain_length(&text), expected, "{text:?}");
+                    let expected = serde_json::to_string(&String::from_utf8_lossy(&text)).unwrap();
+                    assert_eq!(string(&text), expected);
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_follows_the_text_does_not_matter() {
+        for after in [b'a', b'"', b'\n', 0x80, 0xe6] {
+            for slack in 0..40 {
+                for length in 0..70 {
+                    let text = vec![b'a'; length];
+                    let input = [&text[..], &vec![after; slack]].concat();
+                    let mut out = b"before".to_vec();
+                    push_text(&mut out, &input, length, b"\",");
+                    let expected = [b"before\"", &text[..], b"\","].concat();
+                    assert_eq!(out, expected, "{length} {slack}");
+                }
+            }
+        }
+    }
+
+    fn piece() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            "[a-z ]{0,40}".prop_map(String::into_bytes),
+            "[가-힣éß☂🚀]{0,20}".prop_map(String::into_bytes),
+            "[\"\\\\\n\t\u{1}]{1,3}".prop_map(String::into_bytes),
+            prop::collection::vec(0x80..=0xff_u8, 1..3),
+        ]
     }
 
     proptest! {
@@ -172,9 +277,20 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_become_what_std_makes_of_them(bytes in any::<Vec<u8>>()) {
-            let read: String = serde_json::from_str(&string(&bytes)).unwrap();
-            prop_assert_eq!(read, String::from_utf8_lossy(&bytes));
+        fn any_bytes_become_what_std_makes_of_them(bytes in any::<Vec<u8>>(), slack in 0..100_usize) {
+            let text = &bytes[..bytes.len().saturating_sub(slack)];
+            let mut out = Vec::new();
+            push_text(&mut out, &bytes, text.len(), b"\"");
+            let read: String = serde_json::from_slice(&out).unwrap();
+            prop_assert_eq!(read, String::from_utf8_lossy(text));
+        }
+
+        /// Mostly text, with what must be escaped or is damaged in between.
+        #[test]
+        fn mixed_text_becomes_what_std_makes_of_it(pieces in prop::collection::vec(piece(), 0..20)) {
+            let bytes = pieces.concat();
+            let expected = serde_json::to_string(&String::from_utf8_lossy(&bytes)).unwrap();
+            prop_assert_eq!(string(&bytes), expected);
         }
 
         #[test]

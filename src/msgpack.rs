@@ -73,7 +73,34 @@ impl<'a> Reader<'a> {
         &earlier.bytes[..earlier.bytes.len() - self.bytes.len()]
     }
 
+    /// The bytes that are left.
     #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Passes over so many bytes.
+    #[inline]
+    pub fn advance(&mut self, length: usize) -> Result<(), Malformed> {
+        self.take(length)?;
+        Ok(())
+    }
+
+    /// Reads a string of up to 255 bytes: its length, and the input from its first byte on to the
+    /// end. Of whatever else is next, nothing is read.
+    #[inline]
+    pub fn read_short_text(&mut self) -> Option<(&'a [u8], usize)> {
+        let (length, text) = match self.bytes {
+            [head @ 0xa0..=0xbf, text @ ..] => (usize::from(head & 0x1f), text),
+            [0xd9, length, text @ ..] => (usize::from(*length), text),
+            _ => return None,
+        };
+        self.bytes = text.get(length..)?;
+        Some((text, length))
+    }
+
+    // Always: where it is inlined, no token is built only to be taken apart again.
+    #[inline(always)]
     pub fn read(&mut self) -> Result<Token<'a>, Malformed> {
         let head = self.array::<1>()?[0];
         Ok(match head {
@@ -221,6 +248,36 @@ mod tests {
             for cut in 0..bytes.len() {
                 let mut short = Reader::new(&bytes[..cut]);
                 assert_eq!(short.read(), Err(Malformed::Truncated), "{bytes:02x?} cut");
+            }
+        }
+    }
+
+    #[test]
+    fn short_text_is_what_read_would_read_of_it_or_nothing() {
+        let long = [&[0xd9, 200][..], &[b'x'; 200]].concat();
+        let cases: [(&[u8], usize); 4] = [
+            (&[0xa0], 0),
+            (&[0xa2, b'a', b'b'], 2),
+            (&[0xd9, 1, b'a'], 1),
+            (&long, 200),
+        ];
+        for (text, length) in cases {
+            let input = [text, b"after"].concat();
+            let mut reader = Reader::new(&input);
+            let (rest, found) = reader.read_short_text().unwrap();
+            assert_eq!(found, length);
+            assert_eq!(Ok(Token::Str(&rest[..length])), Reader::new(&input).read());
+            assert!(rest.ends_with(b"after"));
+            assert_eq!(reader.rest(), b"after");
+        }
+        for other in 0..=u8::MAX {
+            let is_text = matches!(other, 0xa0..=0xbf | 0xd9);
+            for input in [&[other, 0][..], &[other], &[]] {
+                let mut reader = Reader::new(input);
+                if !is_text || Reader::new(input).read().is_err() {
+                    assert_eq!(reader.read_short_text(), None, "{other:x}");
+                    assert_eq!(reader.rest(), input);
+                }
             }
         }
     }

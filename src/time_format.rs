@@ -1,9 +1,12 @@
 //! Formats an event's time for `time_key`: strftime in UTC, and fractions of a second.
 
+use std::ops::Range;
+
 use chrono::DateTime;
 use chrono::format::{Item, StrftimeItems};
 
 use crate::event::Time;
+use crate::json;
 
 /// Milliseconds and `Z`: the finest form that Firehose's conversion to Parquet reads as a
 /// timestamp (`yyyy-MM-dd'T'HH:mm:ss[.S]'Z'`, OpenX JSON SerDe).
@@ -85,15 +88,21 @@ fn calendar_conversion(text: &str) -> Option<usize> {
     known.then_some(length)
 }
 
-/// Writes times. Events of one chunk mostly share their second, so the calendar is worked out
-/// once a second and only the fraction's digits once an event.
+/// Writes times as JSON strings. Events of one chunk mostly share their second, so the calendar is
+/// worked out once a second and only the fraction's digits once an event.
 #[derive(Debug)]
 pub struct TimeWriter {
     format: TimeFormat,
     second: Option<i64>,
     text: Vec<u8>,
-    /// Where in `text` the digits of a fraction start, and how many there are.
-    fractions: Vec<(usize, usize)>,
+    fractions: Vec<Fraction>,
+}
+
+/// Where in a text the digits of a fraction are, and how many nanoseconds the last one counts.
+#[derive(Debug)]
+struct Fraction {
+    digits: Range<usize>,
+    unit: u32,
 }
 
 impl TimeWriter {
@@ -106,13 +115,14 @@ impl TimeWriter {
         }
     }
 
+    /// The time's text in quotes.
     pub fn write(&mut self, time: Time) -> &[u8] {
         if self.second != Some(time.seconds) {
             self.start_second(time.seconds);
         }
-        for &(at, digits) in &self.fractions {
-            let mut value = time.nanoseconds / 10_u32.pow(9 - digits as u32);
-            for digit in self.text[at..at + digits].iter_mut().rev() {
+        for Fraction { digits, unit } in &self.fractions {
+            let mut value = time.nanoseconds / unit;
+            for digit in self.text[digits.clone()].iter_mut().rev() {
                 *digit = b'0' + (value % 10) as u8;
                 value /= 10;
             }
@@ -126,18 +136,23 @@ impl TimeWriter {
         self.second = Some(seconds);
         self.text.clear();
         self.fractions.clear();
+        self.text.push(b'"');
         for piece in &self.format.pieces {
             match piece {
                 Piece::Calendar(format) => {
-                    let text = date.format(format).to_string();
-                    self.text.extend_from_slice(text.as_bytes());
+                    json::push_escaped(&mut self.text, &date.format(format).to_string());
                 }
                 Piece::Fraction(digits) => {
-                    self.fractions.push((self.text.len(), *digits));
-                    self.text.resize(self.text.len() + digits, b'0');
+                    let start = self.text.len();
+                    self.text.resize(start + digits, b'0');
+                    self.fractions.push(Fraction {
+                        digits: start..self.text.len(),
+                        unit: 10_u32.pow(9 - *digits as u32),
+                    });
                 }
             }
         }
+        self.text.push(b'"');
     }
 }
 
@@ -151,7 +166,7 @@ mod tests {
             seconds,
             nanoseconds,
         };
-        String::from_utf8(writer.write(time).to_vec()).unwrap()
+        serde_json::from_slice(writer.write(time)).unwrap()
     }
 
     #[test]
@@ -172,6 +187,7 @@ mod tests {
             ("%-d/%_m/%0I", "14/11/10"),
             ("at", "at"),
             ("é%Y漢", "é2023漢"),
+            ("\"%Y\\%n%t%3N\"", "\"2023\\\n\t123\""),
         ] {
             assert_eq!(format(pattern, s, ns), expected, "{pattern}");
         }
@@ -188,7 +204,7 @@ mod tests {
                 seconds,
                 nanoseconds,
             };
-            String::from_utf8(writer.write(time).to_vec()).unwrap()
+            serde_json::from_slice::<String>(writer.write(time)).unwrap()
         };
         assert_eq!(at(1, 999_999_999), "01.999");
         assert_eq!(at(1, 0), "01.000");

@@ -1,16 +1,24 @@
 //! Turns msgpack values into JSON text, straight from the chunk into the output.
 
+mod keys;
+
+use self::keys::{Key, Keys};
 use crate::json;
 use crate::msgpack::{Malformed, Reader, Token};
 
 /// Writes values and keys. Nesting lives on a heap stack that is kept between events, so neither
 /// depth nor the number of events costs an allocation or overflows a thread's stack.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Transcoder {
     replace_dots: Option<String>,
-    inside_key: bool,
     open: Vec<Container>,
     scratch: Vec<u8>,
+    /// The keys of outermost maps are kept apart, as `takes` decides about those only.
+    outer_keys: Keys,
+    inner_keys: Keys,
+    inside_key: bool,
+    /// Writes keys that are containers; made when there is one.
+    container_keys: Option<Box<Transcoder>>,
 }
 
 /// An array or map whose elements are being written.
@@ -20,59 +28,137 @@ struct Container {
     left: u32,
 }
 
+/// Reads a pair of an outermost map, and writes what is to stand for it, followed by a comma; or
+/// reads nothing and answers false, and is not asked about that key again.
+pub type Takes<'t> = &'t mut dyn FnMut(&mut Reader<'_>, &mut Vec<u8>) -> Result<bool, Malformed>;
+
 impl Transcoder {
     /// `replace_dots`: what stands for each dot of a key, at every depth.
     pub fn new(replace_dots: Option<String>) -> Self {
         Self {
             replace_dots,
-            ..Self::default()
+            open: Vec::new(),
+            scratch: Vec::new(),
+            outer_keys: Keys::new(),
+            inner_keys: Keys::new(),
+            inside_key: false,
+            container_keys: None,
         }
     }
 
     /// Writes the next value of `reader`.
     pub fn value(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let alone = Container {
+            is_map: false,
+            left: 1,
+        };
+        self.elements(alone, reader, out, &mut |_, _| Ok(false))?;
+        out.pop();
+        Ok(())
+    }
+
+    /// Writes the next pairs of `reader`, each followed by a comma, but for those that are taken.
+    pub fn pairs(
+        &mut self,
+        count: u32,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+        takes: Takes<'_>,
+    ) -> Result<(), Malformed> {
+        let map = Container {
+            is_map: true,
+            left: count,
+        };
+        self.elements(map, reader, out, takes)
+    }
+
+    /// Writes the elements of a container, each followed by a comma. That comma is there for the
+    /// next element, or to be replaced by the container's end.
+    fn elements(
+        &mut self,
+        outermost: Container,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+        takes: Takes<'_>,
+    ) -> Result<(), Malformed> {
         // An error may have left containers of the value before open.
         self.open.clear();
+        let mut current = outermost;
         loop {
-            match reader.read()? {
-                Token::Array(0) => out.extend_from_slice(b"[]"),
-                Token::Map(0) => out.extend_from_slice(b"{}"),
-                Token::Array(left) => {
-                    out.push(b'[');
-                    self.open.push(Container {
-                        is_map: false,
-                        left,
-                    });
-                    continue;
-                }
-                Token::Map(left) => {
-                    out.push(b'{');
-                    self.open.push(Container { is_map: true, left });
-                    self.key(reader, out)?;
-                    continue;
-                }
-                scalar => push_scalar(scalar, out),
-            }
-            loop {
-                let Some(container) = self.open.last_mut() else {
+            if current.left == 0 {
+                let Some(outer) = self.open.pop() else {
                     return Ok(());
                 };
-                container.left -= 1;
-                if container.left > 0 {
-                    out.push(b',');
-                    if container.is_map {
-                        self.key(reader, out)?;
-                    }
-                    break;
-                }
-                out.push(if container.is_map { b'}' } else { b']' });
-                self.open.pop();
+                close(out, if current.is_map { b'}' } else { b']' });
+                out.push(b',');
+                current = outer;
+                continue;
             }
+            current.left -= 1;
+            if current.is_map && !self.key(reader, out, takes)? {
+                continue;
+            }
+            if let Some((input, length)) = reader.read_short_text() {
+                json::push_text(out, input, length, b"\",");
+                continue;
+            }
+            let (bracket, is_map, left) = match reader.read()? {
+                Token::Array(left) => (b'[', false, left),
+                Token::Map(left) => (b'{', true, left),
+                scalar => {
+                    push_scalar(scalar, out);
+                    out.push(b',');
+                    continue;
+                }
+            };
+            out.push(bracket);
+            self.open.push(current);
+            current = Container { is_map, left };
         }
     }
 
-    /// Writes the next value of `reader` as a key, with its colon.
-    pub fn key(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    /// Writes the key of the next pair, with its colon, unless the pair is taken: then false.
+    #[inline(always)]
+    fn key(
+        &mut self,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+        takes: Takes<'_>,
+    ) -> Result<bool, Malformed> {
+        let is_outermost = self.open.is_empty();
+        let keys = if is_outermost {
+            &self.outer_keys
+        } else {
+            &self.inner_keys
+        };
+        let mut vacancy = None;
+        if let Some(key) = Key::read(reader.rest()) {
+            match keys.push(key, out) {
+                Ok(()) => {
+                    reader.advance(key.length)?;
+                    return Ok(true);
+                }
+                Err(vacant) => vacancy = Some(vacant),
+            }
+        }
+        if is_outermost && takes(reader, out)? {
+            return Ok(false);
+        }
+        let start = out.len();
+        self.new_key(reader, out)?;
+        if let Some(vacancy) = vacancy {
+            let keys = if is_outermost {
+                &mut self.outer_keys
+            } else {
+                &mut self.inner_keys
+            };
+            keys.keep(vacancy, &out[start..]);
+        }
+        Ok(true)
+    }
+
+    #[cold]
+    fn new_key(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let start = *reader;
         match reader.read()? {
             Token::Bin(bytes) if str::from_utf8(bytes).is_err() => json::push_base64(out, bytes),
@@ -118,17 +204,28 @@ impl Transcoder {
             json::push_base64(out, key);
             return Ok(());
         }
+        let inner = self.container_keys.get_or_insert_with(|| {
+            Box::new(Self {
+                inside_key: true,
+                ..Self::new(None)
+            })
+        });
         let mut text = Vec::new();
-        let mut inner = Self {
-            inside_key: true,
-            ..Self::default()
-        };
         inner.value(&mut Reader::new(key), &mut text)?;
         json::push_string(out, self.without_dots(&text));
         Ok(())
     }
 }
 
+/// Ends a container, in place of the comma behind its last element.
+pub fn close(out: &mut Vec<u8>, bracket: u8) {
+    if out.last() == Some(&b',') {
+        out.pop();
+    }
+    out.push(bracket);
+}
+
+#[inline(always)]
 fn push_scalar(token: Token<'_>, out: &mut Vec<u8>) {
     match token {
         Token::Bool(true) => out.extend_from_slice(b"true"),
@@ -223,7 +320,7 @@ mod tests {
         let mut bytes = vec![0x91; depth];
         bytes.push(0x2a);
         let mut out = Vec::new();
-        Transcoder::default()
+        Transcoder::new(None)
             .value(&mut Reader::new(&bytes), &mut out)
             .unwrap();
         assert_eq!(out.len(), 2 * depth + 2);
@@ -234,7 +331,7 @@ mod tests {
         let mut bytes = vec![0x81; 100_000];
         bytes.extend_from_slice(&[0xc0; 100_001]);
         let mut out = Vec::new();
-        Transcoder::default()
+        Transcoder::new(None)
             .value(&mut Reader::new(&bytes), &mut out)
             .unwrap();
         assert!(out.len() < 3 * bytes.len(), "{} bytes", out.len());
