@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use bucket::Bucket;
-use pace::Pace;
+use pace::{Call, Pace};
 
 /// What one stream may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,7 @@ pub struct Pass<'g> {
     gate: &'g Gate,
     began: Instant,
     bytes: usize,
+    records: usize,
 }
 
 /// The first pause after a call of which nothing was accepted; it doubles with each in a row.
@@ -143,29 +144,32 @@ impl<'g> Turn<'g> {
 
     /// Waits until a call of this size may be made.
     pub async fn pass(self, bytes: usize, records: usize) -> Pass<'g> {
-        let gate = self.gate;
+        self.admit().await;
+        self.enter(bytes, records)
+    }
+
+    /// Waits until a call may be made. What it carries is to be chosen then, by what
+    /// [`Turn::max_bytes`] has become.
+    pub async fn admit(&self) {
         loop {
-            let changed = gate.changed.notified();
-            let until = {
-                let mut state = gate.state();
-                let now = Instant::now();
-                match state.admit(now, &gate.limits) {
-                    Admission::Now => {
-                        state.enter(bytes, records);
-                        return Pass {
-                            gate,
-                            began: now,
-                            bytes,
-                        };
-                    }
-                    Admission::At(time) => Some(time),
-                    Admission::AfterACall => None,
-                }
-            };
-            match until {
-                None => changed.await,
-                Some(time) => _ = timeout_at(time, changed).await,
+            let changed = self.gate.changed.notified();
+            let admission = self.gate.state().admit(Instant::now(), &self.gate.limits);
+            match admission {
+                Admission::Now => return,
+                Admission::At(time) => _ = timeout_at(time, changed).await,
+                Admission::AfterACall => changed.await,
             }
+        }
+    }
+
+    /// Begins a call of this size, which was admitted.
+    pub fn enter(self, bytes: usize, records: usize) -> Pass<'g> {
+        self.gate.state().enter(bytes, records);
+        Pass {
+            gate: self.gate,
+            began: Instant::now(),
+            bytes,
+            records,
         }
     }
 }
@@ -228,7 +232,7 @@ impl Pass<'_> {
     /// The stream accepted the call as a whole.
     pub fn accepted(self) {
         let mut state = self.gate.state();
-        state.pace.accepted(Instant::now(), self.bytes);
+        state.pace.answered(Instant::now(), self.call(self.bytes));
         state.recover();
     }
 
@@ -236,11 +240,11 @@ impl Pass<'_> {
     pub fn throttled(self, accepted: usize, random: f64) {
         let now = Instant::now();
         let mut state = self.gate.state();
-        state.pace.throttled(now, self.began, accepted, self.bytes);
+        state.pace.answered(now, self.call(accepted));
+        state.is_probing = false;
         if accepted > 0 {
             state.recover();
-        } else {
-            state.is_probing = false;
+        } else if !state.pace.is_kept() {
             state.close(now, random);
         }
     }
@@ -258,6 +262,15 @@ impl Pass<'_> {
     pub fn is_first_failure(&self) -> bool {
         let state = self.gate.state();
         state.strikes == 0 && !state.is_let_off
+    }
+
+    fn call(&self, accepted_bytes: usize) -> Call {
+        Call {
+            began: self.began,
+            bytes: self.bytes,
+            records: self.records,
+            accepted_bytes,
+        }
     }
 
     /// Nothing can be delivered until an operator mends something.
