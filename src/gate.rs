@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use bucket::Bucket;
-use pace::Pace;
+use pace::{Call, Pace};
 
 /// What one stream may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,7 @@ pub struct Pass<'g> {
     gate: &'g Gate,
     began: Instant,
     bytes: usize,
+    records: usize,
 }
 
 /// The first pause after a call of which nothing was accepted; it doubles with each in a row.
@@ -163,6 +164,7 @@ impl<'g> Turn<'g> {
             gate: self.gate,
             began: Instant::now(),
             bytes,
+            records,
         }
     }
 }
@@ -226,7 +228,7 @@ impl Pass<'_> {
     /// The stream accepted the call as a whole.
     pub fn accepted(self) {
         let mut state = self.gate.state();
-        state.pace.accepted(Instant::now(), self.bytes);
+        state.pace.answered(Instant::now(), self.call(self.bytes));
         state.recover();
     }
 
@@ -234,11 +236,11 @@ impl Pass<'_> {
     pub fn throttled(self, accepted: usize, random: f64) {
         let now = Instant::now();
         let mut state = self.gate.state();
-        state.pace.throttled(now, self.began, accepted, self.bytes);
+        state.pace.answered(now, self.call(accepted));
+        state.is_probing = false;
         if accepted > 0 {
             state.recover();
-        } else {
-            state.is_probing = false;
+        } else if !state.pace.is_kept() {
             state.close(now, random);
         }
     }
@@ -256,6 +258,15 @@ impl Pass<'_> {
     pub fn is_first_failure(&self) -> bool {
         let state = self.gate.state();
         state.strikes == 0 && !state.is_let_off
+    }
+
+    fn call(&self, accepted_bytes: usize) -> Call {
+        Call {
+            began: self.began,
+            bytes: self.bytes,
+            records: self.records,
+            accepted_bytes,
+        }
     }
 
     /// Nothing can be delivered until an operator mends something.

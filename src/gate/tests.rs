@@ -1,3 +1,5 @@
+mod drain;
+
 use super::*;
 
 const OPEN: Limits = Limits {
@@ -85,6 +87,21 @@ async fn a_call_accepted_in_part_closes_nothing() {
     let gate = Gate::new(OPEN);
     pass(&gate, 1_000).await.throttled(500, 1.0);
     assert!(is_open(&gate).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_a_rate_is_kept_a_call_refused_as_a_whole_closes_nothing() {
+    let gate = Gate::new(OPEN);
+    gate.turn().await.pass(1_000, 10).throttled(500, 1.0);
+    pass(&gate, 1).await.throttled(0, 1.0);
+    // The pause of the rate itself is short for so small a call.
+    tokio::time::sleep(FIRST_PAUSE / 2).await;
+    assert!(is_open(&gate).await);
+    // Nothing was accepted for long.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    pass(&gate, 1).await.throttled(0, 1.0);
+    tokio::time::sleep(FIRST_PAUSE / 2).await;
+    assert!(!is_open(&gate).await);
 }
 
 #[tokio::test(start_paused = true)]
