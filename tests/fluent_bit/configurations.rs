@@ -119,8 +119,6 @@ pub(crate) fn kill(host: &Host) -> Result<(), String> {
         former.unwrap_or_default()
     };
     set("APP_LOG_PATH", text(&log));
-    set("SIDECAR_REQUEST_TIMEOUT", "1s");
-    set("SIDECAR_FLUSH_TIMEOUT", "1s");
     let nowhere = format!("http://{}", address(&listener()));
     let endpoint = set("AWS_ENDPOINT_URL_FIREHOSE", &nowhere);
     let mut process = start(host, &image, "tail.conf");
@@ -215,6 +213,9 @@ pub(crate) fn prepared(host: &Host, service: &Service) -> Image {
     set("SIDECAR_ENVIRONMENT", "test".to_owned());
     set("SIDECAR_TASK", "task-1".to_owned());
     set("SIDECAR_FLUSH", "0.2".to_owned());
+    // The shorter the time-out, the shorter a flush waits for others to share a record with.
+    set("SIDECAR_REQUEST_TIMEOUT", "2s".to_owned());
+    set("SIDECAR_FLUSH_TIMEOUT", "2s".to_owned());
     let ports = [
         "SIDECAR_FORWARD_PORT",
         "SIDECAR_HTTP_INPUT_PORT",
