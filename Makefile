@@ -23,10 +23,20 @@ build: ## Build the plugin: dist/firehose.so
 		echo "error: dist/firehose.so is over $(MAX_PLUGIN_BYTES) bytes"; exit 1; \
 	fi
 
-# The fake Firehose and the small host, as programs.
+# The fake Firehose, the small host and the image's health check, as programs.
 .PHONY: tools
 tools:
-	$(CARGO) build --locked --release --package fake-firehose --package firehose-host
+	$(CARGO) build --locked --release --package fake-firehose --package firehose-host --package healthcheck
+
+# For both architectures: IMAGE_FLAGS="--platform linux/amd64,linux/arm64 --push", and IMAGE with a registry.
+BASE ?= fluent-bit
+IMAGE ?= fluent-bit-firehose
+IMAGE_FLAGS ?= --load
+
+.PHONY: image
+image: ## Build the container image; BASE=aws-for-fluent-bit puts it on AWS's
+	@docker buildx version > /dev/null 2>&1 || { echo "error: docker with its plugin buildx is needed"; exit 1; }
+	docker buildx build --file fluent-bit/Dockerfile --build-arg BASE=$(BASE) --tag $(IMAGE) $(IMAGE_FLAGS) .
 
 .PHONY: demo
 demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs, Firehose, Parquet, Athena, bill
@@ -45,6 +55,7 @@ test-rust:
 .PHONY: test-demo
 test-demo: $(VENV)/lint.stamp
 	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml
+	$(VENV)/bin/hadolint fluent-bit/Dockerfile
 	$(VENV)/bin/python -B -m unittest discover demo
 	$(DEMO) --lines 400
 
@@ -54,8 +65,8 @@ $(VENV)/demo.stamp: demo/requirements.txt
 	$(PIP) --requirement $<
 	@touch $@
 
-$(VENV)/lint.stamp: deploy/requirements.txt $(VENV)/demo.stamp
-	$(PIP) --requirement $<
+$(VENV)/lint.stamp: deploy/requirements.txt fluent-bit/requirements.txt $(VENV)/demo.stamp
+	$(PIP) --requirement deploy/requirements.txt --requirement fluent-bit/requirements.txt
 	@touch $@
 
 # cargo-fuzz wants a nightly compiler; RUSTC_BOOTSTRAP lets a stable one do.

@@ -1,4 +1,4 @@
-"""Fluent Bit with the project's sidecar configuration, or the project's own host."""
+"""Fluent Bit with the project's configuration for log files, or the project's own host."""
 
 import shutil
 from contextlib import AbstractContextManager
@@ -8,7 +8,9 @@ from aws import CREDENTIALS, REGION
 from processes import Child, child, free_port
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "fluent-bit"
-CONFIG = DIRECTORY / "fluent-bit.conf"
+CONFIG = DIRECTORY / "tail.conf"
+OUTPUT = DIRECTORY / "common.conf"
+PARSERS = DIRECTORY / "parsers.conf"
 DEFAULTS = DIRECTORY / "defaults.env"
 
 
@@ -26,11 +28,11 @@ def run_fluent_bit(
     environment = {
         **_environment(stream, endpoint),
         "APP_LOG_PATH": str(log),
-        "SIDECAR_FORWARD_PORT": str(free_port()),
         "SIDECAR_HTTP_LISTEN": "127.0.0.1",
         "SIDECAR_HTTP_PORT": str(free_port()),
         "SIDECAR_STATE_DIR": str(workdir / "fluent-bit"),
         "SIDECAR_PLUGINS_FILE": str(plugins_file),
+        "SIDECAR_PARSERS_FILE": str(PARSERS),
     }
     return child("fluent-bit", [fluent_bit, "-c", CONFIG], environment, workdir)
 
@@ -40,9 +42,9 @@ def run_host(
 ) -> AbstractContextManager[Child]:
     """The project's host, delivering the file `log` to `stream`, then ending itself.
 
-    It reads only the output's part of the configuration, so the input's is given here.
+    It reads only an output's section, so what the input needs is given here.
     """
-    options: list[str | Path] = ["--plugin", plugin, "--config", CONFIG, "--input", log]
+    options: list[str | Path] = ["--plugin", plugin, "--config", OUTPUT, "--input", log]
     command = [host, *options, "--tag", "app", "--time-key", "timestamp"]
     return child("firehose-host", command, _environment(stream, endpoint), workdir)
 

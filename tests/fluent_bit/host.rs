@@ -1,5 +1,6 @@
 //! The Fluent Bit programs that are on PATH.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,6 +13,8 @@ pub(crate) struct Host {
     pub(crate) program: PathBuf,
     /// Major, minor, patch.
     version: [u32; 3],
+    /// The names of the plugins it was built with.
+    plugins: BTreeSet<String>,
 }
 
 /// One program for each version.
@@ -41,7 +44,19 @@ impl Host {
             .split_whitespace()
             .find_map(|word| parse(word.strip_prefix('v')?))
             .unwrap_or_else(|| panic!("{} tells no version: {text}", program.display()));
-        Self { program, version }
+        let answer = Command::new(&program).arg("--help").output();
+        let answer = answer.unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+        let help = String::from_utf8_lossy(&answer.stdout);
+        let indented = help.lines().filter(|line| line.starts_with("  "));
+        let plugins = indented
+            .filter_map(|line| line.split_whitespace().next())
+            .map(str::to_owned)
+            .collect();
+        Self {
+            program,
+            version,
+            plugins,
+        }
     }
 
     pub(crate) fn name(&self) -> String {
@@ -52,6 +67,16 @@ impl Host {
     /// Whether a plugin of this kind can be run by workers.
     pub(crate) fn has_workers(&self) -> bool {
         self.version >= [2, 2, 0]
+    }
+
+    /// Whether it was built with an input, a filter or an output of this name.
+    pub(crate) fn has_plugin(&self, name: &str) -> bool {
+        self.plugins.contains(name)
+    }
+
+    /// Whether a configuration in YAML may hold lists. 1.9 knows only an early form.
+    pub(crate) fn has_yaml(&self) -> bool {
+        self.version >= [3, 2, 0]
     }
 
     /// Whether a SIGHUP is answered with a new start in the same process.

@@ -5,9 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod configurations;
 mod delivery;
+mod forms;
 mod host;
+mod image;
 mod operation;
+mod samples;
 mod sidecar;
 
 use std::process::ExitCode;
@@ -17,6 +21,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use crate::delivery::Input;
 use crate::host::Host;
+use crate::samples::{CASES, Case, FIRELENS};
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
@@ -25,12 +30,14 @@ fn main() -> ExitCode {
     let hosts = host::find();
     let input = Arc::new(Input::default());
     let mut trials: Vec<Trial> = hosts.iter().flat_map(|host| trials(host, &input)).collect();
+    trials.extend(hosts.iter().flat_map(configuration_trials));
     if trials.is_empty() {
         let name = "no fluent-bit on PATH: every test with the real host is skipped";
         eprintln!("SKIPPED: {name}");
         let trial = Trial::test(name, || Err("there is no fluent-bit on PATH".into()));
         trials.push(trial.with_ignored_flag(true));
     }
+    trials.extend(file_trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -76,6 +83,60 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     );
     if host.has_hot_reload() {
         add("SIGHUP under load", operation::reload);
+    }
+    trials
+}
+
+/// Of the files of `fluent-bit/`, without a host.
+fn file_trials() -> [Trial; 2] {
+    let defaults = "the image has the defaults of defaults.env";
+    let forms = "both forms of each configuration have the same keys and values";
+    [
+        Trial::test(defaults, || Ok(forms::same_defaults()?)),
+        Trial::test(forms, || Ok(forms::same_values()?)),
+    ]
+}
+
+/// Of the configurations of `fluent-bit/`. Those that a host can't run are listed as ignored.
+fn configuration_trials(host: &Arc<Host>) -> Vec<Trial> {
+    type Run = Box<dyn FnOnce(&Host) -> Result<(), String> + Send>;
+    let mut trials = Vec::new();
+    let mut add = |name: &str, lacks: Option<String>, run: Run| {
+        let lacks_text = lacks.as_ref().map(|lacks| format!(" ({lacks})"));
+        let name = format!("{}: {name}{}", host.name(), lacks_text.unwrap_or_default());
+        let host = Arc::clone(host);
+        let trial = Trial::test(name, move || run(&host).map_err(Into::into));
+        trials.push(trial.with_ignored_flag(lacks.is_some()));
+    };
+    let no_yaml = (!host.has_yaml()).then(|| "it reads no lists in YAML".to_owned());
+    let without = |case: &Case| {
+        let missing = configurations::missing(host, case).join(", ");
+        (!missing.is_empty()).then(|| format!("built without {missing}"))
+    };
+    for (form, lacks) in [(".conf", None), (".yaml", no_yaml.clone())] {
+        let name = format!("every configuration *{form} passes --dry-run");
+        let run = move |host: &Host| forms::dry_run(host, form);
+        add(&name, lacks.clone(), Box::new(run));
+        for case in CASES {
+            let name = format!("{} by {}{form}", case.name, case.configuration);
+            let lacks = lacks.clone().or_else(|| without(case));
+            let run = move |host: &Host| configurations::delivers(host, case, form);
+            add(&name, lacks, Box::new(run));
+        }
+    }
+    let documented = "the commands of docs/configuration.md";
+    add(documented, None, Box::new(forms::documented));
+    let equal = "both forms give the same properties";
+    add(equal, no_yaml, Box::new(forms::equal_forms));
+    let firelens = |host: &Host| configurations::delivers(host, &FIRELENS, ".conf");
+    add(FIRELENS.name, without(&FIRELENS), Box::new(firelens));
+    let health = "the image's health check";
+    add(health, None, Box::new(configurations::health_check));
+    let kill = "what tail.conf read outlives kill -9";
+    add(kill, None, Box::new(configurations::kill));
+    if host.has_hot_reload() {
+        let reload = "SIGHUP from another folder";
+        add(reload, None, Box::new(configurations::reload));
     }
     trials
 }

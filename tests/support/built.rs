@@ -17,11 +17,16 @@ pub(crate) fn plugin() -> PathBuf {
 
 /// The small host as a program, for tests that need a process, or an environment, of their own.
 pub(crate) fn host_program() -> PathBuf {
+    program("firehose-host")
+}
+
+/// A program of this workspace.
+pub(crate) fn program(package: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
     let target = target.expect("cargo's folder for tests is in its target folder");
     existing(
-        target.join("release/firehose-host"),
-        "cargo build --release --package firehose-host",
+        target.join("release").join(package),
+        &format!("cargo build --release --package {package}"),
     )
 }
 

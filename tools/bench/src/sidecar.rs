@@ -49,9 +49,10 @@ pub(crate) struct Measured {
     pub(crate) flush_timeout: Duration,
 }
 
-/// The project's configuration of a sidecar.
+/// The project's configuration of a sidecar that reads files.
 struct Shipped {
     configuration: PathBuf,
+    parsers: PathBuf,
     defaults: BTreeMap<String, String>,
 }
 
@@ -217,7 +218,8 @@ impl Shipped {
         let settings = text.lines().filter(|line| !line.starts_with('#'));
         let settings = settings.filter_map(|line| line.split_once('='));
         Ok(Shipped {
-            configuration: fs::canonicalize(directory.join("fluent-bit.conf"))?,
+            configuration: fs::canonicalize(directory.join("tail.conf"))?,
+            parsers: fs::canonicalize(directory.join("parsers.conf"))?,
             defaults: settings
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
@@ -262,9 +264,9 @@ impl Shipped {
         variables.extend(
             [
                 ("APP_LOG_PATH", text(log)),
-                ("SIDECAR_FORWARD_PORT", free_port()?.to_string()),
                 ("SIDECAR_HTTP_PORT", free_port()?.to_string()),
                 ("SIDECAR_PLUGINS_FILE", text(&plugins)),
+                ("SIDECAR_PARSERS_FILE", text(&self.parsers)),
                 ("SIDECAR_STATE_DIR", text(directory)),
                 ("SIDECAR_FLUSH", pace.flush.to_string()),
                 ("SIDECAR_WORKERS", pace.workers.to_string()),
