@@ -46,7 +46,7 @@ test-rust:
 test-demo: $(VENV)/lint.stamp
 	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml
 	$(VENV)/bin/python -B -m unittest discover demo
-	$(DEMO) --lines 400
+	$(DEMO) --lines 2000
 
 $(VENV)/demo.stamp: demo/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or later is needed" if sys.version_info < (3, 10) else 0)'
