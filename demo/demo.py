@@ -12,7 +12,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -175,7 +174,7 @@ def _deploy(aws: Aws) -> Stack:
     return aws.deploy(TEMPLATE, parameters, DEPLOY_SECONDS)
 
 
-def _has_its_alarms(aws: Aws, stack: Stack, template: Mapping[str, Any]) -> bool:
+def _has_its_alarms(aws: Aws, stack: Stack, template: dict[str, Any]) -> bool:
     alarms = resources(template, "AWS::CloudWatch::Alarm").values()
     wanted = {alarm["MetricName"] for alarm in alarms}
     found = aws.alarms(stack)

@@ -10,13 +10,20 @@ START = datetime(2026, 1, 15)
 
 class Documents(unittest.TestCase):
     def test_a_seed_always_yields_the_same_log(self) -> None:
-        self.assertEqual(documents(500, seed=7, start=START), documents(500, seed=7, start=START))
-        self.assertNotEqual(documents(500, seed=7, start=START), documents(500, seed=8, start=START))
+        self.assertEqual(
+            documents(500, seed=7, start=START), documents(500, seed=7, start=START)
+        )
+        self.assertNotEqual(
+            documents(500, seed=7, start=START), documents(500, seed=8, start=START)
+        )
 
     def test_a_shorter_log_is_the_beginning_of_a_longer_one(self) -> None:
         # Slow responses come long after their request, so a cut that does not look far
         # enough ahead would miss them.
-        self.assertEqual(documents(2000, seed=1, start=START)[:301], documents(301, seed=1, start=START))
+        self.assertEqual(
+            documents(2000, seed=1, start=START)[:301],
+            documents(301, seed=1, start=START),
+        )
 
     def test_a_trace_is_a_request_and_at_most_one_response_after_it(self) -> None:
         log = documents(3000, seed=3, start=START)
@@ -33,7 +40,9 @@ class Documents(unittest.TestCase):
                 )
 
     def test_times_are_in_order_and_in_the_form_of_date_to_iso_string(self) -> None:
-        times = [document["timestamp"] for document in documents(1000, seed=5, start=START)]
+        times = [
+            document["timestamp"] for document in documents(1000, seed=5, start=START)
+        ]
         self.assertEqual(times, sorted(times))
         for time in times:
             self.assertRegex(
