@@ -96,6 +96,14 @@ def aws(state: State, arguments: list[str]) -> None:
     if (service, operation) == ("ecr", "get-login-password"):
         print("password")
         return
+    if operation == "wait":
+        waiters = botocore.session.get_session().get_waiter_model(service).waiter_names
+        waiter, *rest = rest
+        check(waiter in [xform_name(name, "-") for name in waiters], f"no {waiter}")
+        check(
+            _options(rest)["--stack-name"][0] in state.stacks, "there is no such stack"
+        )
+        return
     options = _options(rest)
     expression = options.pop("--query", [None])[0]
     options.pop("--output", None)
@@ -104,6 +112,8 @@ def aws(state: State, arguments: list[str]) -> None:
         return
     model = _operation(service, operation)
     _check_options(model, options)
+    if operation == "delete-stack":
+        check(options["--stack-name"][0] in state.stacks, "there is no such stack")
     if operation == "describe-stacks":
         answer = _stack(state, options["--stack-name"][0])
     else:
@@ -140,7 +150,8 @@ def _check_options(model: OperationModel, options: dict[str, list[str]]) -> None
     members = {"--" + xform_name(name, "-"): name for name in shape.members}
     for option, values in options.items():
         check(option in members, f"there is no option {option}")
-        check(values and all(values), f"{option} has no value")
+        kind = shape.members[members[option]].type_name
+        check(kind == "boolean" or (values and all(values)), f"{option} has no value")
     given = {members[option] for option in options}
     missing = set(shape.required_members) - given
     check(not missing, f"{', '.join(missing)} must be given")
@@ -252,7 +263,7 @@ def docker(state: State, arguments: list[str]) -> None:
 
 
 def kubectl(state: State, arguments: list[str]) -> None:
-    if arguments[:2] == ["apply", "-k"]:
+    if arguments[:2] in (["apply", "-k"], ["delete", "-k"]):
         directory = Path(arguments[2])
         check((directory / "kustomization.yaml").is_file(), f"no {directory}")
         if KUBECTL:

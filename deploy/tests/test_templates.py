@@ -1,11 +1,12 @@
 import json
+import re
 import unittest
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from generator import documents
-from project import STACK, templates
+from project import FLUENT_BIT, STACK, templates
 from template import load, resources, saved_queries
 
 # What AWS knows no resources for.
@@ -27,6 +28,20 @@ def statements(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
             policies.append(properties["PolicyDocument"])
         for policy in policies:
             yield from policy["Statement"]
+
+
+def sidecar_keys() -> set[str]:
+    """The keys that parsers and filters of fluent-bit/ make."""
+    keys = set()
+    nested = set()
+    for path in FLUENT_BIT.glob("*.conf"):
+        text = path.read_text()
+        keys |= set(re.findall(r"\(\?<(\w+)>", text))
+        for option in (r"add", r"rename \w+", r"nest_under"):
+            keys |= set(re.findall(rf"^ +{option} (\w+)", text, re.MULTILINE))
+        nested |= set(re.findall(r"^ +wildcard (\w+)", text, re.MULTILINE))
+    # These are renamed or removed.
+    return {key for key in keys - nested if not key.startswith("kube_")}
 
 
 class LeastPrivilege(unittest.TestCase):
@@ -143,7 +158,7 @@ class Stack(unittest.TestCase):
         }
         log = documents(2000, seed=1, start=datetime(2026, 1, 15))
         keys = {key for document in log for key in document}
-        keys |= {"service", "environment", "host", "task", "log"}
+        keys |= {"service", "environment", "host", "task", "log"} | sidecar_keys()
         for key in keys:
             self.assertIn(renamed.get(key, key.lower()), columns)
 
