@@ -51,13 +51,15 @@ test-rust:
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	$(CARGO) test --locked --workspace
 
-# The template, the demo's arithmetic, and the plugin against the AWS emulator.
+# What deploys the system, its pages, the demo's arithmetic, and the plugin against the AWS emulator.
 .PHONY: test-demo
 test-demo: $(VENV)/lint.stamp
-	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml
 	$(VENV)/bin/hadolint fluent-bit/Dockerfile
+	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml deploy/ecs/*.yaml deploy/kubernetes/role.yaml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/*/docker-compose.yml
+	PYTHONPATH=demo $(VENV)/bin/python -B -m unittest discover deploy/tests
 	$(VENV)/bin/python -B -m unittest discover demo
-	$(DEMO) --lines 400
+	$(DEMO) --lines 2000
 
 $(VENV)/demo.stamp: demo/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or later is needed" if sys.version_info < (3, 10) else 0)'

@@ -1,6 +1,8 @@
 """The AWS calls of the demo: deploy the template, look at the bucket, query Athena."""
 
+import re
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 # The region whose prices the bill uses.
 REGION = "ap-northeast-2"
@@ -16,6 +19,17 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 STACK_NAME = "demo"
 POLL_SECONDS = 0.1
+
+# A day before any that the table's projection knows.
+UNPROJECTED_DAY = "1999-01-01"
+
+
+class UnknownResourceTypes(Exception):
+    """The template has resources of types that the emulator does not know."""
+
+    def __init__(self, types: list[str]) -> None:
+        super().__init__(", ".join(types))
+        self.types = types
 
 
 @dataclass(frozen=True)
@@ -40,14 +54,26 @@ class Aws:
             region_name=REGION,
         )
 
-    def deploy(self, template: Path, seconds: float) -> Stack:
+    def deploy(
+        self, template: Path, parameters: Mapping[str, str], seconds: float
+    ) -> Stack:
         """Creates the template's stack and waits for it."""
         cloudformation = self._client("cloudformation")
-        cloudformation.create_stack(
-            StackName=STACK_NAME,
-            TemplateBody=template.read_text(),
-            Capabilities=["CAPABILITY_IAM"],
-        )
+        try:
+            cloudformation.create_stack(
+                StackName=STACK_NAME,
+                TemplateBody=template.read_text(),
+                Parameters=[
+                    {"ParameterKey": key, "ParameterValue": value}
+                    for key, value in parameters.items()
+                ],
+                Capabilities=["CAPABILITY_IAM"],
+            )
+        except ClientError as error:
+            unknown = re.search(r"Unrecognized resource types: \[(.*)]", str(error))
+            if unknown is None:
+                raise RuntimeError(f"{template.name} is refused: {error}") from error
+            raise UnknownResourceTypes(unknown[1].split(", ")) from error
         deadline = time.monotonic() + seconds
         while True:
             answer = cloudformation.describe_stacks(StackName=STACK_NAME)
@@ -81,12 +107,40 @@ class Aws:
         pages = paginator.paginate(Bucket=bucket, Prefix=prefix)
         return [entry["Size"] for page in pages for entry in page.get("Contents", [])]
 
+    def alarms(self, stack: Stack) -> set[str]:
+        """The metrics of the stream that an alarm watches and tells its topic about."""
+        alarms = self._client("cloudwatch").describe_alarms()["MetricAlarms"]
+        stream = [{"Name": "DeliveryStreamName", "Value": stack.stream}]
+        return {
+            alarm["MetricName"]
+            for alarm in alarms
+            if alarm["Dimensions"] == stream and alarm["AlarmActions"]
+        }
+
+    def knows_projection(self, stack: Stack, seconds: float) -> bool:
+        """Whether Athena keeps to the table's partition projection, tried with a day outside of it."""
+        s3 = self._client("s3")
+        listed = s3.list_objects_v2(Bucket=stack.bucket, Prefix="logs/", MaxKeys=1)
+        source = {"Bucket": stack.bucket, "Key": listed["Contents"][0]["Key"]}
+        day = UNPROJECTED_DAY
+        s3.copy_object(
+            Bucket=stack.bucket, Key=f"logs/dt={day}/a.parquet", CopySource=source
+        )
+        sql = f"SELECT count(*) FROM {stack.table} WHERE dt = '{day}'"
+        _, rows = self.query(stack, sql, (), seconds)
+        return rows == [(0,)]
+
     def query(
-        self, stack: Stack, sql: str, seconds: float
+        self, stack: Stack, sql: str, parameters: Sequence[str], seconds: float
     ) -> tuple[list[str], list[tuple[object, ...]]]:
-        """Runs `sql`; the columns' names, and the rows in Python's types."""
+        """Runs `sql`; the columns' names, and the rows in Python's types.
+
+        `parameters` are SQL literals for the question marks in it.
+        """
         athena = self._client("athena")
+        execution = {"ExecutionParameters": list(parameters)} if parameters else {}
         query_id = athena.start_query_execution(
+            **execution,
             QueryString=sql,
             WorkGroup=stack.workgroup,
             QueryExecutionContext={"Database": stack.database},

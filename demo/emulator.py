@@ -23,6 +23,8 @@ def emulator(workdir: Path) -> Iterator[int]:
         # The default is every interface.
         "BIND_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,
+        # Athena's clock.
+        "TZ": "UTC",
         "S3_DATA_DIR": str(workdir / "s3"),
         "STATE_DIR": str(workdir / "state"),
         # Listeners of their own that the demo has no use for.

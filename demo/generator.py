@@ -8,8 +8,6 @@ from typing import Any
 
 Document = dict[str, Any]
 
-# UTC.
-START = datetime(2026, 1, 15)
 SERVICE = "shop-api"
 
 USER_AGENTS = (
@@ -51,11 +49,14 @@ class Route:
     body: Callable[[random.Random], Document] | None = None
 
 
-def documents(count: int, seed: int) -> list[Document]:
-    """The first `count` documents of the log that belongs to `seed`, in the order of their time."""
+def documents(count: int, seed: int, start: datetime) -> list[Document]:
+    """The first `count` documents of the log that belongs to `seed`, in the order of their time.
+
+    `start` is in UTC.
+    """
     rng = random.Random(seed)
     log: list[Document] = []
-    now = START
+    now = start
     # An exchange makes two documents, and those of the last ones may be cut off as they would be in a real log.
     for _ in range(count):
         now += timedelta(milliseconds=rng.randint(1, 40))
@@ -167,7 +168,7 @@ ROUTES = (
         "/orders",
         12,
         140,
-        ((201, 44), (400, 2), (409, 2), (500, 2)),
+        ((201, 42), (400, 2), (409, 2), (500, 4)),
         lambda rng: "/orders",
         _order,
     ),

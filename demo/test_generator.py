@@ -1,22 +1,32 @@
 import json
 import re
 import unittest
+from datetime import datetime
 
 from generator import documents
+
+START = datetime(2026, 1, 15)
 
 
 class Documents(unittest.TestCase):
     def test_a_seed_always_yields_the_same_log(self) -> None:
-        self.assertEqual(documents(500, seed=7), documents(500, seed=7))
-        self.assertNotEqual(documents(500, seed=7), documents(500, seed=8))
+        self.assertEqual(
+            documents(500, seed=7, start=START), documents(500, seed=7, start=START)
+        )
+        self.assertNotEqual(
+            documents(500, seed=7, start=START), documents(500, seed=8, start=START)
+        )
 
     def test_a_shorter_log_is_the_beginning_of_a_longer_one(self) -> None:
         # Slow responses come long after their request, so a cut that does not look far
         # enough ahead would miss them.
-        self.assertEqual(documents(2000, seed=1)[:301], documents(301, seed=1))
+        self.assertEqual(
+            documents(2000, seed=1, start=START)[:301],
+            documents(301, seed=1, start=START),
+        )
 
     def test_a_trace_is_a_request_and_at_most_one_response_after_it(self) -> None:
-        log = documents(3000, seed=3)
+        log = documents(3000, seed=3, start=START)
         traces: dict[str, list[dict[str, object]]] = {}
         for document in log:
             traces.setdefault(document["traceId"], []).append(document)
@@ -30,7 +40,9 @@ class Documents(unittest.TestCase):
                 )
 
     def test_times_are_in_order_and_in_the_form_of_date_to_iso_string(self) -> None:
-        times = [document["timestamp"] for document in documents(1000, seed=5)]
+        times = [
+            document["timestamp"] for document in documents(1000, seed=5, start=START)
+        ]
         self.assertEqual(times, sorted(times))
         for time in times:
             self.assertRegex(
@@ -40,7 +52,7 @@ class Documents(unittest.TestCase):
     def test_the_log_has_what_an_encoder_may_get_wrong(self) -> None:
         text = "".join(
             json.dumps(document, ensure_ascii=False)
-            for document in documents(4000, seed=1)
+            for document in documents(4000, seed=1, start=START)
         )
         for hard in (r"\n", r"\"", r"\\", "문", "☂", '"items": [{'):
             with self.subTest(hard):

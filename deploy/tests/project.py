@@ -1,0 +1,36 @@
+"""Where the project's files are, and what several tests ask of them."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from template import load
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+FLUENT_BIT = ROOT / "fluent-bit"
+PAGES = sorted((ROOT / "docs" / "deploy").glob("*.md"))
+
+STACK = DEPLOY / "cloudformation.yaml"
+TEMPLATES = [
+    STACK,
+    *sorted((DEPLOY / "ecs").glob("*.yaml")),
+    DEPLOY / "kubernetes" / "role.yaml",
+]
+KUSTOMIZATIONS = [
+    DEPLOY / "kubernetes" / "sidecar",
+    DEPLOY / "kubernetes" / "daemonset",
+]
+KUBECTL = shutil.which("kubectl")
+
+
+def templates() -> dict[str, dict[str, Any]]:
+    """All CloudFormation templates, by their names."""
+    return {path.name: load(path) for path in TEMPLATES}
+
+
+def default_names() -> set[str]:
+    """The variables of fluent-bit/defaults.env."""
+    text = (FLUENT_BIT / "defaults.env").read_text()
+    return set(re.findall(r"^(\w+)=", text, re.MULTILINE))

@@ -1,0 +1,309 @@
+"""Takes the place of aws, docker, kubectl, make and zip while a page's commands run.
+
+Nothing is deployed: what a command names (files, parameters, outputs, operations, options, columns, services, targets) must
+be there, or the command fails. What one command makes, a later one may use.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import duckdb
+import jmespath
+import yaml
+from botocore import xform_name
+from botocore.model import ListShape, OperationModel, Shape, StructureShape
+
+from project import STACK
+from template import load, resources
+
+# The real one, if there is any.
+KUBECTL = os.environ["STUB_KUBECTL"]
+
+# What an operation answers, where any text would not do.
+ANSWERS: dict[str, Any] = {
+    "create-repository": {
+        "repository": {
+            "repositoryUri": "000000000000.dkr.ecr.eu-west-1.amazonaws.com/repository"
+        }
+    },
+    "describe-cluster": {
+        "cluster": {
+            "identity": {
+                "oidc": {"issuer": "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC123"}
+            }
+        }
+    },
+    "list-available-solution-stacks": {
+        "SolutionStacks": [
+            "64bit Amazon Linux 2023 v4.0.0 running ECS",
+            "64bit Amazon Linux 2023 v4.0.0 running Docker",
+        ]
+    },
+}
+
+
+EMPTY = '{"stacks": {}, "image": null, "applied": []}'
+
+
+class State:
+    """What the page's commands have made up to now."""
+
+    def __init__(self) -> None:
+        self._path = Path(os.environ["STUB_STATE"])
+        self._text = self._path.read_text() if self._path.exists() else EMPTY
+        stored = json.loads(self._text)
+        # The templates of the stacks, the image, and what kubectl applied.
+        self.stacks: dict[str, str] = stored["stacks"]
+        self.image: str | None = stored["image"]
+        self.applied: list[str] = stored["applied"]
+
+    def save(self) -> None:
+        """Keeps what changed; the other commands of a pipe change nothing, and read at the same time."""
+        made = {"stacks": self.stacks, "image": self.image, "applied": self.applied}
+        if made != json.loads(self._text):
+            self._path.write_text(json.dumps(made))
+
+
+def main() -> None:
+    command, *arguments = sys.argv[1:]
+    state = State()
+    try:
+        COMMANDS[command](state, arguments)
+    except Exception as error:
+        sys.exit(f"{command} {' '.join(arguments)}: {type(error).__name__}: {error}")
+    state.save()
+
+
+def check(condition: object, sentence: str) -> None:
+    if not condition:
+        raise ValueError(sentence)
+
+
+# === aws ===
+
+
+def aws(state: State, arguments: list[str]) -> None:
+    service, operation, *rest = arguments
+    if (service, operation) == ("s3", "cp"):
+        check(Path(rest[0]).is_file(), f"{rest[0]} is not there")
+        return
+    if (service, operation) == ("ecr", "get-login-password"):
+        print("password")
+        return
+    if operation == "wait":
+        waiters = botocore.session.get_session().get_waiter_model(service).waiter_names
+        waiter, *rest = rest
+        check(waiter in [xform_name(name, "-") for name in waiters], f"no {waiter}")
+        check(
+            _options(rest)["--stack-name"][0] in state.stacks, "there is no such stack"
+        )
+        return
+    options = _options(rest)
+    expression = options.pop("--query", [None])[0]
+    options.pop("--output", None)
+    if (service, operation) == ("cloudformation", "deploy"):
+        _deploy(state, options)
+        return
+    model = _operation(service, operation)
+    _check_options(model, options)
+    if operation == "delete-stack":
+        check(options["--stack-name"][0] in state.stacks, "there is no such stack")
+    if operation == "describe-stacks":
+        answer = _stack(state, options["--stack-name"][0])
+    else:
+        answer = ANSWERS.get(operation) or _sample(model.output_shape)
+    if operation == "start-query-execution":
+        _check_query(options)
+    if expression:
+        found = jmespath.search(expression, answer)
+        check(found, f"{expression} finds nothing in {answer}")
+        print(found if isinstance(found, str) else json.dumps(found))
+
+
+def _options(arguments: list[str]) -> dict[str, list[str]]:
+    options: dict[str, list[str]] = {}
+    for argument in arguments:
+        if argument.startswith("--"):
+            options[argument] = []
+        else:
+            check(options, f"{argument} belongs to no option")
+            options[list(options)[-1]].append(argument)
+    return options
+
+
+def _operation(service: str, operation: str) -> OperationModel:
+    model = botocore.session.get_session().get_service_model(service)
+    (name,) = [
+        name for name in model.operation_names if xform_name(name, "-") == operation
+    ]
+    return model.operation_model(name)
+
+
+def _check_options(model: OperationModel, options: dict[str, list[str]]) -> None:
+    shape = model.input_shape or StructureShape("None", {"type": "structure"})
+    members = {"--" + xform_name(name, "-"): name for name in shape.members}
+    for option, values in options.items():
+        check(option in members, f"there is no option {option}")
+        kind = shape.members[members[option]].type_name
+        check(kind == "boolean" or (values and all(values)), f"{option} has no value")
+    given = {members[option] for option in options}
+    missing = set(shape.required_members) - given
+    check(not missing, f"{', '.join(missing)} must be given")
+
+
+def _sample(shape: Shape | None, depth: int = 0) -> Any:
+    """An answer of the shape, with one element in each list."""
+    if isinstance(shape, StructureShape):
+        if depth > 6:
+            return {}
+        return {
+            name: _sample(member, depth + 1) for name, member in shape.members.items()
+        }
+    if isinstance(shape, ListShape):
+        return [_sample(shape.member, depth + 1)]
+    return "text"
+
+
+def _deploy(state: State, options: dict[str, list[str]]) -> None:
+    (path,) = options["--template-file"]
+    template = load(Path(path))
+    given = dict(
+        value.split("=", 1) for value in options.get("--parameter-overrides", [])
+    )
+    for name, value in given.items():
+        check(name in template["Parameters"], f"{path} has no parameter {name}")
+        _check_parameter(name, template["Parameters"][name], value)
+    needed = {
+        key for key, value in template["Parameters"].items() if "Default" not in value
+    }
+    check(needed <= set(given), f"{needed - set(given)} must be given")
+    text = json.dumps(template)
+    if "AWS::IAM::" in text:
+        check(
+            "CAPABILITY_IAM" in options["--capabilities"], "CAPABILITY_IAM is missing"
+        )
+    for name in re.findall(
+        r'"Fn::ImportValue": {"Fn::Sub": "\${LogsStack}-(\w+)"}', text
+    ):
+        exporter = load(Path(state.stacks[given["LogsStack"]]))
+        exported = [
+            output["Export"]["Name"]
+            for output in exporter["Outputs"].values()
+            if "Export" in output
+        ]
+        check(
+            {"Fn::Sub": f"${{AWS::StackName}}-{name}"} in exported,
+            f"{name} is not exported",
+        )
+    state.stacks[options["--stack-name"][0]] = path
+
+
+def _check_parameter(name: str, parameter: dict[str, Any], value: str) -> None:
+    check(value, f"{name} is empty")
+    pattern = parameter.get("AllowedPattern", ".*")
+    check(re.fullmatch(pattern, value), f"{name}={value} does not match {pattern}")
+    allowed = parameter.get("AllowedValues", [value])
+    check(value in allowed, f"{name}={value} is none of {allowed}")
+
+
+def _stack(state: State, name: str) -> dict[str, Any]:
+    outputs = load(Path(state.stacks[name]))["Outputs"]
+    return {
+        "Stacks": [
+            {
+                "Outputs": [
+                    {"OutputKey": key, "OutputValue": f"{name}-{key}"}
+                    for key in outputs
+                ]
+            }
+        ]
+    }
+
+
+def _check_query(options: dict[str, list[str]]) -> None:
+    """The query must fit the template's workgroup, database, table and columns."""
+    template = load(STACK)
+    parameters = template["Parameters"]
+    workgroup = parameters["WorkGroupName"]["Default"]
+    check(options["--work-group"] == [workgroup], f"the workgroup is {workgroup}")
+    context = f"Database={parameters['DatabaseName']['Default']}"
+    check(options["--query-execution-context"] == [context], f"it must be {context}")
+    (table,) = [
+        t["TableInput"] for t in resources(template, "AWS::Glue::Table").values()
+    ]
+    columns = table["StorageDescriptor"]["Columns"] + table["PartitionKeys"]
+    names = ", ".join(f'"{column["Name"]}" VARCHAR' for column in columns)
+    with duckdb.connect() as connection:
+        connection.execute(f"CREATE TABLE {table['Name']} ({names})")
+        connection.execute(options["--query-string"][0])
+
+
+# === docker, kubectl, make, zip ===
+
+
+def docker(state: State, arguments: list[str]) -> None:
+    if arguments[0] == "login":
+        check(sys.stdin.read(), "there is no password")
+    elif arguments[0] == "push":
+        check(arguments[1] == state.image, f"{arguments[1]} was not built")
+    else:
+        check(arguments[0] == "compose", f"docker {arguments[0]} is not known here")
+        services = yaml.safe_load(Path("docker-compose.yml").read_text())["services"]
+        if arguments[1] == "run":
+            check(arguments[3] in services, f"{arguments[3]} is no service")
+            aws(state, arguments[4:])
+        if arguments[1] == "logs":
+            check(arguments[2] in services, f"{arguments[2]} is no service")
+
+
+def kubectl(state: State, arguments: list[str]) -> None:
+    if arguments[:2] in (["apply", "-k"], ["delete", "-k"]):
+        directory = Path(arguments[2])
+        check((directory / "kustomization.yaml").is_file(), f"no {directory}")
+        if KUBECTL:
+            command = [KUBECTL, "kustomize", str(directory)]
+            built = subprocess.run(command, check=True, capture_output=True, timeout=60)
+            state.applied += [
+                f"{manifest['kind'].lower()}/{manifest['metadata']['name']}"
+                f" in {manifest['metadata'].get('namespace')}"
+                for manifest in yaml.safe_load_all(built.stdout)
+            ]
+    elif arguments[:2] == ["rollout", "status"]:
+        _, _, resource, _, namespace = arguments
+        if KUBECTL:
+            check(
+                f"{resource} in {namespace}" in state.applied, f"not in {state.applied}"
+            )
+    else:
+        raise ValueError("not known here")
+
+
+def make(state: State, arguments: list[str]) -> None:
+    # Says what it would do, and fails where there is no such target.
+    command = ["/usr/bin/env", "make", "-n", *arguments]
+    path = os.environ["PATH"].partition(":")[2]
+    subprocess.run(
+        command, check=True, stdout=subprocess.DEVNULL, timeout=60, env={"PATH": path}
+    )
+    target, variable = arguments
+    if target == "image":
+        state.image = variable.removeprefix("IMAGE=")
+
+
+def zip_(state: State, arguments: list[str]) -> None:
+    _, archive, *files = arguments
+    for file in files:
+        check(Path(file).exists(), f"{file} is not there")
+    Path(archive).touch()
+
+
+COMMANDS = {"aws": aws, "docker": docker, "kubectl": kubectl, "make": make, "zip": zip_}
+
+if __name__ == "__main__":
+    main()

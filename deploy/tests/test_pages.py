@@ -1,0 +1,147 @@
+"""The commands of the pages, run in a copy of the project with stub.py in the place of what would deploy."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+from project import DEPLOY, KUBECTL, PAGES, ROOT
+
+STUBS = ("aws", "docker", "kubectl", "make", "zip")
+# What the commands read.
+COPIED = ("deploy", "fluent-bit", "demo", "Makefile")
+PAGE_SECONDS = 120
+
+
+def commands(page: Path) -> list[str]:
+    """The blocks of shell commands of a page."""
+    return re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def run(script: str, workdir: Path) -> subprocess.CompletedProcess[str]:
+    """Runs `script` in a copy of the project."""
+    copy = workdir / "project"
+    copy.mkdir()
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name)
+        else:
+            shutil.copy(source, copy)
+    stubs = workdir / "stubs"
+    stubs.mkdir()
+    for name in STUBS:
+        stub = stubs / name
+        stub.write_text(
+            f'#!/bin/sh\nexec "{sys.executable}" -B "{DEPLOY}/tests/stub.py" {name} "$@"\n'
+        )
+        stub.chmod(0o755)
+    environment = {
+        "PATH": f"{stubs}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT / "demo"),
+        "HOME": str(workdir),
+        "STUB_STATE": str(workdir / "state.json"),
+        "STUB_KUBECTL": KUBECTL or "",
+    }
+    return subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=copy,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PAGE_SECONDS,
+    )
+
+
+class Pages(unittest.TestCase):
+    def run_script(self, script: str) -> subprocess.CompletedProcess[str]:
+        with tempfile.TemporaryDirectory() as workdir:
+            return run(script, Path(workdir))
+
+    def test_the_commands_of_every_page_name_what_there_is(self) -> None:
+        self.assertEqual(len(PAGES), 6)
+        for page in PAGES:
+            with self.subTest(page.name):
+                blocks = commands(page)
+                # No block of another kind hides a command.
+                self.assertEqual(page.read_text().count("```"), 2 * len(blocks))
+                done = self.run_script("\n".join(blocks))
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_commands_that_name_what_there_is_not_fail(self) -> None:
+        stack = commands(ROOT / "docs" / "deploy" / "ecs-firelens.md")[0]
+        outputs = "aws cloudformation describe-stacks --stack-name app-logs --query"
+        query = (
+            "aws athena start-query-execution --work-group app-logs"
+            " --query-execution-context Database=app_logs --query-string"
+        )
+        for wrong, reason in (
+            (stack.replace("cloudformation.yaml", "none.yaml"), "No such file"),
+            (
+                stack.replace("--cap", "--parameter-overrides None=1 --cap"),
+                "no parameter None",
+            ),
+            (
+                stack.replace("--cap", "--parameter-overrides StreamName=a/b --cap"),
+                "does not match",
+            ),
+            (
+                stack.replace("cloudformation.yaml", "kubernetes/role.yaml"),
+                "OidcProvider.* must be given",
+            ),
+            (
+                f"{stack}{outputs} \"Stacks[0].Outputs[?OutputKey=='None'].OutputValue\"",
+                "finds nothing",
+            ),
+            ("aws ecs create-cluster --name a", "no option --name"),
+            ("aws ecs make-cluster --name a", "ValueError"),
+            ("aws eks describe-cluster", "name must be given"),
+            (f"{query} 'SELECT none FROM http'", "none"),
+            (f"{query} 'SELECT ts FROM https'", "https"),
+            ("aws cloudformation delete-stack --stack-name none", "no such stack"),
+            ("docker push none", "was not built"),
+            ("kubectl apply -k deploy/kubernetes/none", "no deploy/kubernetes/none"),
+            ("make none A=b", "No rule to make target"),
+            ("cd deploy/compose; docker compose logs none", "no service"),
+            ("zip -qr a.zip none", "is not there"),
+            ("none", "command not found"),
+        ):
+            with self.subTest(wrong):
+                done = self.run_script(wrong)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertRegex(done.stderr, reason)
+
+    def test_every_page_on_aws_makes_the_stack_and_asks_it_alike(self) -> None:
+        on_aws = [commands(page) for page in PAGES if page.name != "laptop.md"]
+        for blocks in on_aws:
+            self.assertEqual(blocks[:2], on_aws[0][:2])
+            self.assertEqual(blocks[-3:-1], on_aws[0][-3:-1])
+
+    def test_the_settings_of_kubernetes_are_all_said(self) -> None:
+        settings = ROOT / "deploy" / "kubernetes" / "common" / "settings.env"
+        names = re.findall(r"^(\w+)=", settings.read_text(), re.MULTILINE)
+        for page in PAGES:
+            for text in re.findall(
+                r"settings.env <<END\n(.*?)^END$", page.read_text(), re.M | re.S
+            ):
+                with self.subTest(page.name):
+                    self.assertEqual(re.findall(r"^(\w+)=", text, re.M), names)
+
+    def test_every_link_leads_to_a_file(self) -> None:
+        for page in PAGES:
+            for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+                with self.subTest(page=page.name, link=link):
+                    self.assertTrue((page.parent / link).exists())
+
+    def test_beanstalk_s_hook_logs_in_to_the_registry_of_the_image(self) -> None:
+        hook = "deploy/elastic-beanstalk/.platform/hooks/prebuild/login.sh"
+        self.assertTrue(os.access(ROOT / hook, os.X_OK))
+        done = self.run_script(
+            f"export AWS_REGION=eu-west-1 SIDECAR_IMAGE=registry/image:1; {hook}"
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
