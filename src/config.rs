@@ -106,6 +106,7 @@ impl Config {
         let packing = options.packing()?;
         let delivery = options.delivery(&packing)?;
         let access = options.access()?;
+        let warnings = options.warnings(&access, time_key.as_ref());
         let max_bytes = match packing.compression {
             None => MAX_RECORD_BYTES,
             Some(_) => MAX_RECORD_BYTES - Compression::OVERHEAD,
@@ -123,7 +124,7 @@ impl Config {
             gate: options.gate(delivery.max_in_flight, &access)?,
             delivery,
             resume: options.resume()?,
-            warnings: options.warnings(&access),
+            warnings,
             access,
         })
     }
@@ -192,11 +193,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         default: Duration,
         range: RangeInclusive<Duration>,
     ) -> Result<Duration, Error> {
-        let allowed = format!(
-            "{:?} to {:?}, such as 500ms, 30s or 2m",
-            range.start(),
-            range.end()
-        );
+        let least = match range.start().is_zero() {
+            true => "0s".to_owned(),
+            false => format!("{:?}", range.start()),
+        };
+        let allowed = format!("{least} to {:?}, such as 500ms, 30s or 2m", range.end());
         let parse = |text: &str| value::duration(text).filter(|time| range.contains(time));
         Ok(self.parsed(key, &allowed, parse)?.unwrap_or(default))
     }
@@ -386,7 +387,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         }
     }
 
-    fn warnings(&self, access: &Access) -> Vec<String> {
+    fn warnings(&self, access: &Access, time_key: Option<&TimeKey>) -> Vec<String> {
         let mut warnings = Vec::new();
         let needs = [
             ("time_key_format", "time_key"),
@@ -398,6 +399,16 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             if self.text(key).is_some() && self.text(needed).is_none() {
                 warnings.push(format!("{key} does nothing without {needed}"));
             }
+        }
+        if let (Some(time_key), Some(text)) = (time_key, self.text("time_key_format"))
+            && !time_key.format.is_convertible()
+        {
+            warnings.push(format!(
+                "time_key_format `{text}` writes times that Firehose's conversion to Parquet does \
+                 not read as a timestamp: use `{}`, or a column of type string for `{}`",
+                time_format::DEFAULT,
+                time_key.key
+            ));
         }
         let endpoint = access.endpoint.as_deref().unwrap_or_default();
         if endpoint.starts_with("http:") && !value::is_loopback(endpoint) {

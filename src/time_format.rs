@@ -64,6 +64,33 @@ impl TimeFormat {
         }
         Ok(Self { pieces })
     }
+
+    /// Whether Firehose's conversion to Parquet reads what it writes as a timestamp: date and time
+    /// with `T` and `Z`, or with a blank between them, up to nine digits of a fraction, or the
+    /// seconds since 1970 (OpenX JSON SerDe).
+    ///
+    /// Source: <https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-concepts.html>.
+    pub fn is_convertible(&self) -> bool {
+        let time = Time {
+            seconds: 1_700_000_000,
+            nanoseconds: 0,
+        };
+        let mut writer = TimeWriter::new(self.clone());
+        let text = String::from_utf8_lossy(writer.write(time)).into_owned();
+        let text = text.trim_matches('"');
+        let (head, tail) = text.split_once('.').unwrap_or((text, "0"));
+        let fraction = tail.trim_end_matches('Z');
+        let end = match text.ends_with('Z') {
+            true => "Z",
+            false => "",
+        };
+        let has_fraction = (1..=9).contains(&fraction.len()) && fraction.parse::<u32>().is_ok();
+        let is_date = |form: &str| head.trim_end_matches('Z') == form && has_fraction;
+        let is_seconds = head == "1700000000" && has_fraction && end.is_empty();
+        is_seconds
+            || is_date("2023-11-14T22:13:20") && end == "Z"
+            || is_date("2023-11-14 22:13:20") && end.is_empty()
+    }
 }
 
 /// The conversions of strftime(3) that mean something in UTC and the C locale.
@@ -167,6 +194,31 @@ mod tests {
             nanoseconds,
         };
         serde_json::from_slice(writer.write(time)).unwrap()
+    }
+
+    #[test]
+    fn some_times_convert_to_parquet_and_some_do_not() {
+        for (format, expected) in [
+            (DEFAULT, true),
+            ("%Y-%m-%dT%H:%M:%SZ", true),
+            ("%FT%T.%9NZ", true),
+            ("%Y-%m-%d %H:%M:%S", true),
+            ("%F %T.%f", true),
+            ("%s", true),
+            ("%s.%3N", true),
+            // Both peers' default.
+            ("%Y-%m-%dT%H:%M:%S", false),
+            ("%Y-%m-%dT%H:%M:%S.%3N", false),
+            ("%FT%T%z", false),
+            ("%F %TZ", false),
+            ("%F %T %Z", false),
+            ("%sZ", false),
+            ("%d/%b/%Y:%T", false),
+            ("%H:%M", false),
+        ] {
+            let parsed = TimeFormat::parse(format).unwrap();
+            assert_eq!(parsed.is_convertible(), expected, "{format}");
+        }
     }
 
     #[test]

@@ -99,6 +99,7 @@ fn a_wrong_value_is_named_with_its_key_and_what_is_allowed() {
         ("flush_timeout", "0", "1s to 600s"),
         ("flush_timeout", "30x", "1s to 600s"),
         ("request_timeout", "31s", "100ms to 30s"),
+        ("linger", "7501ms", "0s to 7.5s"),
         ("time_key_format", "%Q", "strftime"),
         ("endpoint", "ftp://host", "http or https"),
         ("endpoint", "https://", "http or https"),
@@ -128,10 +129,29 @@ fn a_wrong_value_is_named_with_its_key_and_what_is_allowed() {
 fn what_does_nothing_is_warned_of() {
     let config = with(&[("time_key_format", "%s"), ("external_id", "id")]).unwrap();
     assert_eq!(config.warnings.len(), 2);
+    let time = [("time_key", "at"), ("time_key_format", "%FT%T")];
+    let warnings = with(&time).unwrap().warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(
+        warnings[0].contains("conversion to Parquet"),
+        "{warnings:?}"
+    );
     let plain = |endpoint| with(&[("endpoint", endpoint)]).unwrap().warnings.len();
     assert_eq!(plain("http://firehose.internal:8080"), 1);
     assert_eq!(plain("HTTP://firehose.internal"), 1);
     assert_eq!(plain("http://127.0.0.1:4566"), 0);
     assert_eq!(plain("http://[::1]:4566"), 0);
     assert_eq!(plain("http://localhost"), 0);
+}
+
+#[test]
+fn only_what_is_aggregated_lingers_by_default_and_never_for_long() {
+    let linger = |options: &[(&str, &str)]| with(options).unwrap().delivery.linger.time;
+    assert_eq!(linger(&[]), Duration::ZERO);
+    assert_eq!(linger(&[("linger", "2s")]), Duration::from_secs(2));
+    let aggregated = ("simple_aggregation", "true");
+    assert_eq!(linger(&[aggregated]), Duration::from_secs(5));
+    assert_eq!(linger(&[aggregated, ("linger", "0s")]), Duration::ZERO);
+    let short = ("flush_timeout", "8s");
+    assert_eq!(linger(&[aggregated, short]), Duration::from_secs(2));
 }
