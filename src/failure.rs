@@ -41,6 +41,21 @@ pub enum Action {
 }
 
 impl Cause {
+    pub const ALL: [Self; 12] = [
+        Self::Throttled,
+        Self::Server,
+        Self::Network,
+        Self::Unanswered,
+        Self::Clock,
+        Self::Credentials,
+        Self::Region,
+        Self::NoStream,
+        Self::Kms,
+        Self::Payload,
+        Self::WrongSource,
+        Self::Serialization,
+    ];
+
     /// Classifies by the error's code first, as HTTP statuses are shared by unlike errors.
     ///
     /// Source: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>

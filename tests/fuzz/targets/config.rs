@@ -5,41 +5,7 @@ use std::time::Duration;
 
 use firehose::config::Config;
 
-use super::packed;
-
-/// Every option.
-const OPTIONS: [&str; 30] = [
-    "delivery_stream",
-    "region",
-    "data_keys",
-    "log_key",
-    "time_key",
-    "time_key_format",
-    "replace_dots",
-    "simple_aggregation",
-    "aggregation_size",
-    "aggregation_max_documents",
-    "compression",
-    "batch_size",
-    "max_in_flight",
-    "max_bytes_in_flight",
-    "request_timeout",
-    "flush_timeout",
-    "auto_retry_requests",
-    "linger",
-    "max_bytes_per_second",
-    "max_records_per_second",
-    "max_requests_per_second",
-    "quota",
-    "resume_max_chunks",
-    "resume_max_bytes",
-    "endpoint",
-    "sts_endpoint",
-    "role_arn",
-    "external_id",
-    "profile",
-    "ca_file",
-];
+use super::{options, packed};
 
 /// An event of a host, and one with the first time there is.
 const CHUNK: &[u8] = b"\x92\xd7\x00\x65\x53\xf1\x00\x07\x5b\xcd\x15\x81\xa3a.b\xa1x\
@@ -57,7 +23,7 @@ pub(crate) fn run(data: &[u8]) {
         Err(error) => {
             let sentence = error.to_string();
             assert!(
-                OPTIONS.iter().any(|key| sentence.starts_with(key)),
+                options::ALL.iter().any(|key| sentence.starts_with(key)),
                 "{sentence:?} names no option"
             );
         }
