@@ -11,7 +11,7 @@ DEMO := $(VENV)/bin/python -B demo/demo.py --plugin dist/firehose.so \
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the plugin: dist/firehose.so
@@ -23,10 +23,12 @@ build: ## Build the plugin: dist/firehose.so
 		echo "error: dist/firehose.so is over $(MAX_PLUGIN_BYTES) bytes"; exit 1; \
 	fi
 
-# The fake Firehose, the small host and the image's health check, as programs.
+# The fake Firehose, the small host, the image's health check, and what instructions are counted
+# of, as programs.
 .PHONY: tools
 tools:
-	$(CARGO) build --locked --release --package fake-firehose --package firehose-host --package healthcheck
+	$(CARGO) build --locked --release --package fake-firehose --package firehose-host --package healthcheck \
+		--package firehose-instructions
 
 # For both architectures: IMAGE_FLAGS="--platform linux/amd64,linux/arm64 --push", and IMAGE with a registry.
 BASE ?= fluent-bit
@@ -100,6 +102,11 @@ sanitize: ## Run the tests of the C ABI under Valgrind
 	$(MEMCHECK_TEST) --test plugin_exports --test plugin_1_9
 	$(MEMCHECK_TEST) --test plugin -- configuration:: delivery::plain hostile::a_ hostile::bytes \
 		hostile::text instances::a_ instances::two
+
+.PHONY: instructions
+instructions: ## Count the instructions an event takes, and compare them with the budget
+	$(CARGO) build --locked --release --package firehose-instructions
+	$(CARGO) test --locked --test instructions -- --nocapture
 
 BENCH_FLAGS ?=
 

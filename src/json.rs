@@ -89,15 +89,16 @@ const BLOCK: usize = 16;
 /// How many bytes of the text, the first `length` of `input`, come before the first marked one.
 #[inline]
 fn plain_length(input: &[u8], length: usize, marks: impl Fn(u8x16) -> u8x16) -> usize {
-    let mut at = 0;
-    while at < length {
-        let marked = marks(block(&input[at..])).to_bitmask();
+    let (blocks, _) = input[..length].as_chunks::<BLOCK>();
+    for (number, block) in blocks.iter().enumerate() {
+        let marked = marks(u8x16::new(*block)).to_bitmask();
         if marked != 0 {
-            return length.min(at + marked.trailing_zeros() as usize);
+            return number * BLOCK + marked.trailing_zeros() as usize;
         }
-        at += BLOCK;
     }
-    length
+    let at = blocks.len() * BLOCK;
+    let marked = marks(block(&input[at..])).to_bitmask();
+    length.min(at + marked.trailing_zeros() as usize)
 }
 
 /// The first bytes of `input`, which at its end are filled up with zeros.

@@ -36,6 +36,7 @@ pub mod flush;
 pub mod gate;
 pub mod group;
 pub mod json;
+mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod log;

@@ -1,9 +1,7 @@
 //! Turns msgpack values into JSON text, straight from the chunk into the output.
 
-mod keys;
-
-use self::keys::{Key, Keys};
 use crate::json;
+use crate::keys::{Key, Keys};
 use crate::msgpack::{Malformed, Reader, Token};
 
 /// Writes values and keys. Nesting lives on a heap stack that is kept between events, so neither

@@ -9,7 +9,7 @@ const SIZE: usize = 32;
 /// A hash table of keys. One that is full begins anew, so keys that never come again cost no more
 /// than being written twice.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     entries: Box<[Entry; ENTRIES]>,
     count: usize,
 }
@@ -29,21 +29,21 @@ struct Entry {
 
 /// The msgpack of a key that can be kept.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// Filled up with zeros.
     blocks: [u8x16; 2],
-    pub(super) length: usize,
+    pub(crate) length: usize,
 }
 
 /// Where a key belongs that is not there.
 #[derive(Debug)]
-pub(super) struct Vacancy {
+pub(crate) struct Vacancy {
     key: Key,
     index: usize,
 }
 
 impl Keys {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             entries: Box::new([Entry::default(); ENTRIES]),
             count: 0,
@@ -52,7 +52,7 @@ impl Keys {
 
     /// Appends the text of `key`, if it is kept.
     #[inline(always)]
-    pub(super) fn push(&self, key: Key, out: &mut Vec<u8>) -> Result<(), Vacancy> {
+    pub(crate) fn push(&self, key: Key, out: &mut Vec<u8>) -> Result<(), Vacancy> {
         let mut index = key.hash();
         loop {
             let entry = &self.entries[index % ENTRIES];
@@ -71,7 +71,7 @@ impl Keys {
     }
 
     /// Keeps the text of a key, unless it is too long.
-    pub(super) fn keep(&mut self, vacancy: Vacancy, text: &[u8]) {
+    pub(crate) fn keep(&mut self, vacancy: Vacancy, text: &[u8]) {
         if text.len() > SIZE {
             return;
         }
@@ -92,7 +92,7 @@ impl Keys {
 impl Key {
     /// The key at the start of `input`, if it is a short string.
     #[inline(always)]
-    pub(super) fn read(input: &[u8]) -> Option<Self> {
+    pub(crate) fn read(input: &[u8]) -> Option<Self> {
         const FIXSTR: u8 = 0xa0;
         let block: &[u8; SIZE] = input.first_chunk()?;
         let length = usize::from(block[0].wrapping_sub(FIXSTR)) + 1;

@@ -1,0 +1,117 @@
+//! How many instructions it takes to make documents of a chunk of HTTP log lines, counted by
+//! Valgrind's callgrind and held against what is written in `budget.txt`. Instructions do not
+//! depend on what else the machine does, nor much on the machine.
+//!
+//! Each count is the difference between formatting the chunk twice and once, so it holds no
+//! start-up. Without Valgrind, or on a processor for which there is no budget, the tests are
+//! listed as ignored.
+
+#[path = "../../benches/stages/shapes.rs"]
+#[allow(dead_code, reason = "the benchmarks use the other shapes")]
+mod shapes;
+
+use std::env;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Trial};
+use tempfile::NamedTempFile;
+
+const EVENTS: u64 = 500;
+const BUDGET: &str = include_str!("budget.txt");
+/// For what compilers, C libraries and processors make of the same source.
+const SLACK_PERCENT: u64 = 10;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let why_not = why_not();
+    if let Some(why) = why_not {
+        eprintln!("SKIPPED: {why}");
+    }
+    let trials = budgets().map(|(name, budget)| {
+        let title = match why_not {
+            Some(why) => format!("{name}: {why}"),
+            None => name.to_owned(),
+        };
+        Trial::test(title, move || check(name, budget).map_err(Into::into))
+            .with_ignored_flag(why_not.is_some())
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+fn why_not() -> Option<&'static str> {
+    if !cfg!(target_arch = "x86_64") {
+        return Some("the budget of instructions is for x86-64 only");
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_there = env::split_paths(&path).any(|folder| folder.join("valgrind").is_file());
+    (!is_there).then_some("no valgrind on PATH: instructions are not counted")
+}
+
+/// Name and instructions per event.
+fn budgets() -> impl Iterator<Item = (&'static str, u64)> {
+    let lines = BUDGET.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| {
+        let (name, budget) = line.split_once(' ').expect("a line is a name and a number");
+        (name, budget.parse().expect("a budget is a number"))
+    })
+}
+
+fn check(name: &str, budget: u64) -> Result<(), String> {
+    let options: &[&str] = match name {
+        "plain" => &[],
+        "time_key" => &["time"],
+        _ => return Err(format!("budget.txt: there is no measurement {name}")),
+    };
+    let mut chunk = NamedTempFile::new().map_err(|error| error.to_string())?;
+    chunk
+        .write_all(&shapes::http_lines(EVENTS).chunk)
+        .map_err(|error| error.to_string())?;
+    let once = instructions(chunk.path(), 1, options)?;
+    let twice = instructions(chunk.path(), 2, options)?;
+    let counted = (twice - once) / EVENTS;
+    println!("{name}: {counted} instructions per event, of {budget}");
+    if counted > budget * (100 + SLACK_PERCENT) / 100 {
+        return Err(format!(
+            "an event of {name} takes {counted} instructions, over {SLACK_PERCENT} % more than \
+             the {budget} of tests/instructions/budget.txt: find out why, or write the new \
+             number there and the reason into the commit"
+        ));
+    }
+    Ok(())
+}
+
+fn instructions(chunk: &Path, times: u32, options: &[&str]) -> Result<u64, String> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(program()?)
+        .arg(chunk)
+        .arg(times.to_string())
+        .args(options)
+        .output()
+        .map_err(|error| format!("valgrind: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    // ==PID== Collected : 123
+    let count = text
+        .lines()
+        .find_map(|line| line.split_once("Collected : "))
+        .and_then(|(_, count)| count.trim().parse().ok());
+    match count {
+        Some(count) if output.status.success() => Ok(count),
+        _ => Err(format!("valgrind ended with {}:\n{text}", output.status)),
+    }
+}
+
+fn program() -> Result<PathBuf, String> {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    let target = target.expect("cargo's folder for tests is in its target folder");
+    let program = target.join("release/firehose-instructions");
+    if !program.exists() {
+        return Err(format!(
+            "{} is missing: run `cargo build --release --package firehose-instructions` first",
+            program.display()
+        ));
+    }
+    Ok(program)
+}
