@@ -240,7 +240,11 @@ impl Pass<'_> {
         state.is_probing = false;
         if accepted > 0 {
             state.recover();
-        } else if !state.pace.is_kept() {
+        } else {
+            if state.pace.is_kept() {
+                // The rate will do: what this call lacked others got.
+                state.strikes = 0;
+            }
             state.close(now, random);
         }
     }

@@ -2,8 +2,8 @@
 
 use fake_firehose::{Scenario, Settings};
 
-use crate::authority::{Authority, CONTAINER_PATH, Holdings};
-use crate::sandbox::{Sandbox, assert_says, profile, service, settings};
+use crate::authority::{Asked, Authority, CONTAINER_PATH, Holdings, Instance};
+use crate::sandbox::{REGION, Sandbox, assert_says, profile, service, settings};
 use crate::support::service::Service;
 
 /// A short flush and many retries, so that both the flush and the engine try again.
@@ -104,6 +104,58 @@ fn ones_that_the_service_calls_expired_are_tried_again() {
     assert_says(&log, "ExpiredTokenException");
 }
 
+/// The story of the scenario file, with credentials that are given out anew when they are asked
+/// for again: by IMDS, and by STS for a web identity.
+#[test]
+fn ones_that_expire_mid_run_are_fetched_anew() {
+    let story = include_str!("../scenarios/expired-credentials.toml");
+    const ROLE: &str = "arn:aws:iam::000000000000:role/web";
+    for is_instance in [true, false] {
+        let mut sandbox = Sandbox::new();
+        let key = sandbox.session("expiring");
+        let token = sandbox.secret("token-of-the-authority-EXAMPLE");
+        let service = Service::start(Settings {
+            scenario: Scenario::parse(story).expect("the scenario is well-formed"),
+            ..settings(&key)
+        });
+        let instance = Instance {
+            credentials: key.clone(),
+            region: REGION.to_owned(),
+            token: token.clone(),
+        };
+        let authority = Authority::start(Holdings {
+            instance: is_instance.then_some(instance),
+            roles: [(ROLE.to_owned(), key)].into(),
+            ..Holdings::default()
+        });
+        if is_instance {
+            sandbox
+                .unset("AWS_EC2_METADATA_DISABLED")
+                .set("AWS_EC2_METADATA_SERVICE_ENDPOINT", authority.url());
+        } else {
+            let file = sandbox.file("token", &token);
+            sandbox
+                .set("AWS_WEB_IDENTITY_TOKEN_FILE", file)
+                .set("AWS_ROLE_ARN", ROLE)
+                .set("AWS_ENDPOINT_URL_STS", authority.url());
+        }
+        sandbox.send_to(&service);
+        let mut arguments = PATIENT.to_vec();
+        // A chunk, and a call, for each event.
+        arguments.extend(["--chunk-size", "1"]);
+        let log = sandbox.start(&arguments).delivers_to(&service);
+        assert_says(&log, "ExpiredTokenException");
+        let asked = authority.asked();
+        let vended = |asked: &&Asked| match asked {
+            Asked::Instance { path } => path.contains("/security-credentials/logs-"),
+            Asked::AssumeRoleWithWebIdentity { .. } => true,
+            _ => false,
+        };
+        let fetched = asked.iter().filter(vended).count();
+        assert!(fetched >= 2, "{asked:?}");
+    }
+}
+
 /// A service that refuses them for long does not lead to a storm of requests for new ones.
 #[test]
 fn ones_that_stay_refused_are_not_fetched_for_every_call() {
@@ -122,4 +174,20 @@ fn ones_that_stay_refused_are_not_fetched_for_every_call() {
     // At the start, and once after the first refusal.
     let (calls, fetched) = (service.fake.stats().requests, authority.asked().len());
     assert!(fetched <= 2, "fetched {fetched} times for {calls} calls");
+}
+
+/// The service says by its Date what time it is.
+#[test]
+fn signatures_that_come_too_late_or_too_early_are_made_anew_by_the_service_s_clock() {
+    for clock_offset_seconds in [-3_600, 3_600] {
+        let mut sandbox = Sandbox::new();
+        let key = sandbox.key_pair("clock");
+        let service = Service::start(Settings {
+            clock_offset_seconds,
+            ..settings(&key)
+        });
+        sandbox.set_credentials(&key).send_to(&service);
+        let log = sandbox.delivers_to(&service);
+        assert_says(&log, "Signature");
+    }
 }

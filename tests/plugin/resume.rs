@@ -9,14 +9,14 @@ use crate::support::logs::{Difference, assert_exactly_once, http_logs};
 use crate::support::service::Service;
 
 /// Accepts about half of the records, then nothing for longer than a flush of a second lasts
-/// (whose pauses allow for four calls), then everything.
+/// (whose pauses of 50 ms or more allow for ten calls), then everything.
 const HALF_THEN_NOTHING: &str = "
     seed = 7
     [[step]]
     repeat = 2
     refuse_share = 0.5
     [[step]]
-    repeat = 5
+    repeat = 12
     refuse = \"all\"
 ";
 

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::thread;
 
-use fake_firehose::scenario::ExpectedOutcome;
+use fake_firehose::scenario::{ExpectedOutcome, Send};
 use fake_firehose::{Scenario, Settings};
-use firehose_host::{FLB_ERROR, FLB_OK, FLB_RETRY, HostVersion};
+use firehose_host::{FLB_ERROR, FLB_OK, FLB_RETRY, HostVersion, Instance};
 
 use crate::host::{Host, chunk, flush, with};
 use crate::support::logs::{Difference, assert_exactly_once, http_logs};
@@ -31,25 +31,33 @@ fn run(host: &Host, file: &Path) {
     let name = file.file_stem().and_then(|name| name.to_str());
     let name = name.expect("a scenario's name is UTF-8");
     let scenario = scenario(name);
-    let send = scenario.send.expect("the scenario says what is sent");
+    let send = scenario.send.clone();
+    let send = send.expect("the scenario says what is sent");
     let expect = scenario
         .expect
         .expect("the scenario says what is to be expected");
-    let service = Service::start(Settings {
+    let mut service = Service::start(Settings {
         scenario,
         ..Settings::default()
     });
-    let (flush_timeout, outcome) = match expect.outcome {
-        ExpectedOutcome::Ok => ("60s", FLB_OK),
-        ExpectedOutcome::Retry => ("2s", FLB_RETRY),
-    };
-    let extra = [("flush_timeout", flush_timeout)];
-    let instance = host.init(name, &with(&extra, service.options("logs")));
     let lines: Vec<String> = (0..send.documents)
         .map(|number| padded(number, send.document_bytes as usize - 1))
         .collect();
+    let (answer, rounds) = tell(
+        host,
+        name,
+        &send,
+        expect.rounds.at_most,
+        &lines,
+        &mut service,
+    );
 
-    assert_eq!(flush(&instance, &chunk(&lines)), outcome, "{name}");
+    let outcome = match expect.outcome {
+        ExpectedOutcome::Ok => FLB_OK,
+        ExpectedOutcome::Retry => FLB_RETRY,
+    };
+    assert_eq!(answer, outcome, "{name}");
+    assert!(rounds >= expect.rounds.at_least, "{name}: {rounds} rounds");
     let difference = Difference::between(&lines, &service.fake.documents());
     let delivered = send.documents - difference.lost as u64;
     assert_eq!(delivered, expect.delivered, "{name}: {difference}");
@@ -69,6 +77,71 @@ fn run(host: &Host, file: &Path) {
             "{name}: {requests} requests instead of {range:?}"
         );
     }
+}
+
+/// Plays the host's part; the answer that stood in the end, and the rounds it took.
+fn tell(
+    host: &Host,
+    name: &str,
+    send: &Send,
+    most_rounds: u64,
+    lines: &[String],
+    service: &mut Service,
+) -> (i32, u64) {
+    let own = send.options.iter();
+    let own = own.map(|(key, value)| (key.as_str(), value.clone()));
+    let options: Vec<(&str, String)> = own
+        .chain([("flush_timeout", "60s".to_owned())])
+        .chain(service.options("logs"))
+        .collect();
+    let mut instance = host.init(name, &options);
+    let mut waiting: Vec<Vec<u8>> = lines
+        .chunks(lines.len() / send.chunks as usize)
+        .map(chunk)
+        .collect();
+    if send.down_rounds > 0 {
+        service.fake.go_down();
+    }
+    let mut rounds = 0;
+    while !waiting.is_empty() && rounds < most_rounds {
+        rounds += 1;
+        waiting = flush_all(&instance, waiting);
+        if rounds == send.down_rounds {
+            service.fake.come_up().expect("the port is still free");
+        }
+        if send.restart_after_round == Some(rounds) {
+            instance.exit();
+            instance = host.init(name, &options);
+        }
+    }
+    let answer = if waiting.is_empty() {
+        FLB_OK
+    } else {
+        FLB_RETRY
+    };
+    (answer, rounds)
+}
+
+/// Hands chunks over side by side; those that are to be handed over again.
+fn flush_all(instance: &Instance, chunks: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let answers: Vec<i32> = thread::scope(|scope| {
+        let flushes = chunks
+            .iter()
+            .map(|chunk| scope.spawn(|| flush(instance, chunk)));
+        let flushes: Vec<_> = flushes.collect();
+        let answers = flushes.into_iter().map(|flush| flush.join());
+        answers
+            .map(|answer| answer.expect("a flush does not panic"))
+            .collect()
+    });
+    let answered = chunks.into_iter().zip(answers);
+    answered
+        .filter(|(_, answer)| {
+            assert!([FLB_OK, FLB_RETRY].contains(answer), "{answer}");
+            *answer == FLB_RETRY
+        })
+        .map(|(chunk, _)| chunk)
+        .collect()
 }
 
 #[test]

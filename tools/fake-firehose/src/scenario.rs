@@ -44,6 +44,7 @@
 //! A file may also say what a test sends (`[send]`, see [`Send`]) and what it then expects
 //! (`[expect]`, see [`Expect`]): the service itself does not read these.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -144,20 +145,32 @@ pub enum ReplyShape {
     WrongCount,
 }
 
-/// What a test of this scenario sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// What a test of this scenario sends. It does so in rounds: in each, all chunks that are not
+/// delivered yet are handed over side by side.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Send {
     pub documents: u64,
     /// Bytes of one document, its newline included.
     pub document_bytes: u64,
+    /// The chunks of equal size in which they come.
+    #[serde(default = "one")]
+    pub chunks: u64,
+    /// Options of the output, beside those that lead it to the service.
+    #[serde(default)]
+    pub options: BTreeMap<String, String>,
+    /// Nobody listens in so many of the first rounds.
+    #[serde(default)]
+    pub down_rounds: u64,
+    /// After this round the output is stopped and started again.
+    pub restart_after_round: Option<u64>,
 }
 
 /// What a test of this scenario expects of a client that does everything right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// What the flush answers in the end.
+    /// What the flushes of the last round answer.
     pub outcome: ExpectedOutcome,
     /// Distinct documents that the service holds in the end.
     pub delivered: u64,
@@ -165,6 +178,9 @@ pub struct Expect {
     #[serde(default)]
     pub duplicates: u64,
     pub requests: Option<Range>,
+    /// Rounds until the outcome is there.
+    #[serde(default = "one_round")]
+    pub rounds: Range,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -180,6 +196,17 @@ pub enum ExpectedOutcome {
 pub struct Range {
     pub at_least: u64,
     pub at_most: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn one_round() -> Range {
+    Range {
+        at_least: 1,
+        at_most: 1,
+    }
 }
 
 /// Says what is wrong with a scenario file, and where.

@@ -56,7 +56,7 @@ pub(crate) const STORIES: [Story; 7] = [
         name: "kill",
         tells: "kill -9 and a new start, three times, with filesystem storage and tail's database",
         outputs: PLAIN,
-        waits: false,
+        waits: true,
         run: kill::run,
     },
     Story {

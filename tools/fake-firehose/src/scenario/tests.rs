@@ -116,6 +116,7 @@ fn steps_are_given_out_one_a_request_until_they_run_out() {
 fn what_is_sent_and_expected_is_read() {
     let scenario = Scenario::parse(
         "seed = 7\n[send]\ndocuments = 10\ndocument_bytes = 400\n\
+         options = { flush_timeout = \"1s\" }\n\
          [expect]\noutcome = \"retry\"\ndelivered = 9\nrequests = { at_least = 1, at_most = 2 }",
     )
     .unwrap();
@@ -124,7 +125,11 @@ fn what_is_sent_and_expected_is_read() {
         scenario.send,
         Some(Send {
             documents: 10,
-            document_bytes: 400
+            document_bytes: 400,
+            chunks: 1,
+            options: [("flush_timeout".to_owned(), "1s".to_owned())].into(),
+            down_rounds: 0,
+            restart_after_round: None,
         })
     );
     assert_eq!(
@@ -137,6 +142,10 @@ fn what_is_sent_and_expected_is_read() {
                 at_least: 1,
                 at_most: 2
             }),
+            rounds: Range {
+                at_least: 1,
+                at_most: 1
+            },
         })
     );
 }
