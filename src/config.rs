@@ -91,6 +91,9 @@ const DEFAULT_BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
 /// writes 2 KB a second gathers two billing units meanwhile.
 const DEFAULT_LINGER: Duration = Duration::from_secs(5);
 
+/// So much waits for no more: rounding it up to the billing unit adds a tenth at most.
+const LINGER_BYTES: usize = 10 * BILLING_UNIT;
+
 impl Config {
     /// `property` looks an option up in the output's section.
     pub fn parse(property: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
@@ -289,11 +292,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         };
         Ok(Linger {
             time: self.duration("linger", default, Duration::ZERO..=longest)?,
-            bytes: packing
-                .aggregation
-                .map_or(DEFAULT_AGGREGATION_SIZE, |aggregation| {
-                    aggregation.max_bytes
-                }),
+            bytes: LINGER_BYTES,
         })
     }
 

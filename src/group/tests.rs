@@ -443,11 +443,10 @@ async fn nobody_waits_for_company_longer_than_the_linger() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_record_s_worth_of_documents_does_not_linger() {
+async fn what_is_billed_well_does_not_linger() {
     let script = Arc::new(Script::new(&[Answer::Accept]));
-    let long = "x".repeat(5_120 / EVENT + 1);
-    let options = [AGGREGATED, ("aggregation_size", "5120")];
-    let [(_, first), _] = meet(&script, &options, [(&long, 0), ("b", 4_000)]).await;
+    let long = "x".repeat(51_200 / EVENT + 1);
+    let [(_, first), _] = meet(&script, &[AGGREGATED], [(&long, 0), ("b", 4_000)]).await;
     assert_eq!(first, Duration::ZERO);
 }
 
