@@ -41,6 +41,22 @@ pub enum Action {
 }
 
 impl Cause {
+    /// Each at the place of its number.
+    pub const ALL: [Self; 12] = [
+        Self::Throttled,
+        Self::Server,
+        Self::Network,
+        Self::Unanswered,
+        Self::Clock,
+        Self::Credentials,
+        Self::Region,
+        Self::NoStream,
+        Self::Kms,
+        Self::Payload,
+        Self::WrongSource,
+        Self::Serialization,
+    ];
+
     /// Classifies by the error's code first, as HTTP statuses are shared by unlike errors.
     ///
     /// Source: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>
@@ -124,7 +140,7 @@ impl Cause {
         )
     }
 
-    /// The name under which its log lines are rationed.
+    /// The name under which its log lines are rationed and its calls are counted.
     pub fn topic(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
@@ -134,10 +150,10 @@ impl Cause {
             Self::Clock => "clock",
             Self::Credentials => "credentials",
             Self::Region => "region",
-            Self::NoStream => "no stream",
+            Self::NoStream => "no_stream",
             Self::Kms => "kms",
             Self::Payload => "payload",
-            Self::WrongSource => "wrong source",
+            Self::WrongSource => "wrong_source",
             Self::Serialization => "serialization",
         }
     }

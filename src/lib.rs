@@ -39,6 +39,7 @@ pub mod json;
 pub mod ledger;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 pub mod msgpack;
 pub mod output;
 pub mod pack;

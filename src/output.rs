@@ -12,6 +12,7 @@ use crate::gate::Gate;
 use crate::group::Group;
 use crate::ledger::{Key, Ledger, Left};
 use crate::log::{Level, Sink, count};
+use crate::metrics::Metric;
 use crate::service::Service;
 use crate::totals::Totals;
 
@@ -78,6 +79,7 @@ impl<V: Service> Output<V> {
         self.report(&fate.tally, &flush);
         self.totals().ambiguous.add(fate.ambiguous + fate.under_way);
         let verdict = self.verdict(&fate, &left, &flush);
+        self.count(verdict, &flush);
         if verdict == Verdict::Retry {
             self.keep_left(&flush, left);
         }
@@ -96,6 +98,11 @@ impl<V: Service> Output<V> {
     /// What was done, in a sentence.
     pub fn summary(&self) -> String {
         self.totals().to_string()
+    }
+
+    /// What the host's metrics say of it.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.group.metrics()
     }
 
     fn totals(&self) -> &Totals {
@@ -135,7 +142,6 @@ impl<V: Service> Output<V> {
         if left.parts.is_empty() {
             return Verdict::Delivered;
         }
-        self.totals().retried_chunks.add(1);
         self.write(flush, Level::Warn, "flush timeout", || {
             format!(
                 "{} of a chunk of tag {} not accepted within flush_timeout ({:?}), {} accepted: \
@@ -147,6 +153,17 @@ impl<V: Service> Output<V> {
             )
         });
         Verdict::Retry
+    }
+
+    fn count(&self, verdict: Verdict, flush: &Flush) {
+        let totals = self.totals();
+        totals.flush_time.observe(flush.arrived.elapsed());
+        let chunks = match verdict {
+            Verdict::Delivered => &totals.delivered_chunks,
+            Verdict::Retry => &totals.retried_chunks,
+            Verdict::Failed => &totals.failed_chunks,
+        };
+        chunks.add(1);
     }
 
     fn report(&self, tally: &Tally, flush: &Flush) {
