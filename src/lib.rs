@@ -44,6 +44,7 @@ pub mod msgpack;
 pub mod output;
 pub mod pack;
 pub mod parts;
+pub mod report;
 pub mod runtime;
 pub mod service;
 pub mod time_format;

@@ -13,6 +13,7 @@ use crate::group::Group;
 use crate::ledger::{Key, Ledger, Left};
 use crate::log::{Level, Sink, count};
 use crate::metrics::Metric;
+use crate::report::Reports;
 use crate::service::Service;
 use crate::totals::Totals;
 
@@ -33,6 +34,7 @@ pub struct Output<V: Service = Firehose> {
     config: Config,
     group: Arc<Group<V>>,
     ledger: Arc<Ledger>,
+    reports: Reports,
     /// When the last flush must have ended.
     stop: OnceLock<Instant>,
 }
@@ -54,6 +56,7 @@ impl<V: Service> Output<V> {
         Self {
             ledger: Ledger::of(&scope, config.resume),
             group: Arc::new(Group::new(service, &config, gate, max_level)),
+            reports: Reports::new(),
             stop: OnceLock::new(),
             config,
         }
@@ -83,6 +86,7 @@ impl<V: Service> Output<V> {
         if verdict == Verdict::Retry {
             self.keep_left(&flush, left);
         }
+        self.report_period(&flush);
         verdict
     }
 
@@ -164,6 +168,17 @@ impl<V: Service> Output<V> {
             Verdict::Failed => &totals.failed_chunks,
         };
         chunks.add(1);
+    }
+
+    /// Says now and then what was delivered and what it will be billed.
+    fn report_period(&self, flush: &Flush) {
+        let Some(period) = self.reports.due(self.totals()) else {
+            return;
+        };
+        self.write(flush, Level::Info, "period", || period.to_string());
+        if self.config.packing.aggregation.is_none() && period.is_wasteful() {
+            self.write(flush, Level::Warn, "bill", || period.waste());
+        }
     }
 
     fn report(&self, tally: &Tally, flush: &Flush) {
