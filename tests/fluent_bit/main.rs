@@ -7,7 +7,10 @@ mod support;
 
 mod delivery;
 mod host;
+mod metrics;
 mod operation;
+#[path = "../support/metrics.rs"]
+mod registered;
 mod sidecar;
 
 use std::process::ExitCode;
@@ -76,6 +79,17 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     );
     if host.has_hot_reload() {
         add("SIGHUP under load", operation::reload);
+    }
+    if host.has_metrics() {
+        add("metrics", metrics::values);
+        add(
+            "metrics that the dashboard and alerts ask for",
+            metrics::queries,
+        );
+        add("metrics of 4 workers", metrics::workers);
+        add("metrics after SIGHUP", metrics::reload);
+    } else {
+        add("no metrics", metrics::none);
     }
     trials
 }
