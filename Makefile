@@ -46,13 +46,24 @@ demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs,
 	$(DEMO)
 
 .PHONY: test
-test: build tools test-demo test-rust ## Check formatting and lints, run all tests
+test: build tools test-alerts test-demo test-rust ## Check formatting and lints, run all tests
 
 .PHONY: test-rust
 test-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	$(CARGO) test --locked --workspace
+
+PROMETHEUS := target/prometheus
+
+# The alert rules, and when each fires.
+.PHONY: test-alerts
+test-alerts:
+	@promtool=$$(deploy/prometheus/find.sh promtool $(PROMETHEUS)) || { \
+		test $$? = 3 || exit 1; \
+		echo "NOT CHECKED: deploy/prometheus/alerts.yml, for want of promtool"; exit 0; }; \
+	$$promtool check rules deploy/prometheus/alerts.yml && \
+	$$promtool test rules deploy/prometheus/alerts_test.yml
 
 # What deploys the system, its pages, the demo's arithmetic, and the plugin against the AWS emulator.
 .PHONY: test-demo

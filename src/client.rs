@@ -6,7 +6,7 @@ mod transport;
 
 use std::error::Error;
 use std::iter;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
@@ -25,6 +25,7 @@ use crate::config::Access;
 use crate::failure::Cause;
 use crate::service::{CallError, Service};
 
+use credentials::{Dated, Fetched};
 use reply::Fates;
 
 /// Credentials that are refused are looked for anew, but not more often than this: each time may
@@ -38,6 +39,7 @@ pub struct Firehose {
     delivery_stream: String,
     access: Access,
     connection: Mutex<Connection>,
+    credentials: Fetched,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +55,7 @@ impl Firehose {
             delivery_stream,
             access,
             connection: Mutex::default(),
+            credentials: Fetched::default(),
         }
     }
 
@@ -86,7 +89,10 @@ impl Firehose {
             .retry_config(RetryConfig::disabled())
             // Each call has a time-out as a whole.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .credentials_provider(credentials::provider(access, &shared).await);
+            .credentials_provider(Dated {
+                provider: credentials::provider(access, &shared).await,
+                fetched: self.credentials.clone(),
+            });
         if let Some(endpoint) = &access.endpoint {
             config = config.endpoint_url(endpoint);
         }
@@ -120,6 +126,10 @@ impl Service for Firehose {
                 Err(error)
             }
         }
+    }
+
+    fn credentials_time(&self) -> Option<SystemTime> {
+        self.credentials.time()
     }
 }
 

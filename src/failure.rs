@@ -41,6 +41,7 @@ pub enum Action {
 }
 
 impl Cause {
+    /// Each at the place of its number.
     pub const ALL: [Self; 12] = [
         Self::Throttled,
         Self::Server,
@@ -139,7 +140,7 @@ impl Cause {
         )
     }
 
-    /// The name under which its log lines are rationed.
+    /// The name under which its log lines are rationed and its calls are counted.
     pub fn topic(self) -> &'static str {
         match self {
             Self::Throttled => "throttled",
@@ -149,10 +150,10 @@ impl Cause {
             Self::Clock => "clock",
             Self::Credentials => "credentials",
             Self::Region => "region",
-            Self::NoStream => "no stream",
+            Self::NoStream => "no_stream",
             Self::Kms => "kms",
             Self::Payload => "payload",
-            Self::WrongSource => "wrong source",
+            Self::WrongSource => "wrong_source",
             Self::Serialization => "serialization",
         }
     }

@@ -9,6 +9,7 @@ mod abi;
 mod flush;
 mod host;
 mod loan;
+mod metrics;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -64,9 +64,19 @@ enum Unit {
     Requests,
 }
 
+/// How things stand at a gate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// Calls under way.
+    pub in_flight: usize,
+    /// The rate that calls are held to, the fixed one or the stream's own; none if neither is.
+    pub bytes_per_second: Option<f64>,
+}
+
 /// The right to make the next call, which nobody else may decide on meanwhile.
 pub struct Turn<'g> {
     gate: &'g Gate,
+    throttled: Duration,
     _turn: tokio::sync::MutexGuard<'g, ()>,
 }
 
@@ -131,18 +141,34 @@ impl Gate {
     /// is decided only then.
     pub async fn turn(&self) -> Turn<'_> {
         let turn = self.turnstile.lock().await;
+        let mut throttled = Duration::ZERO;
         loop {
             let changed = self.changed.notified();
             let admission = self.state().admit(Instant::now(), &self.limits);
             match admission {
                 Admission::Now => break,
-                Admission::At(time) => _ = timeout_at(time, changed).await,
+                Admission::At(time) => {
+                    let began = Instant::now();
+                    _ = timeout_at(time, changed).await;
+                    throttled += began.elapsed();
+                }
                 Admission::AfterACall => changed.await,
             }
         }
         Turn {
             gate: self,
+            throttled,
             _turn: turn,
+        }
+    }
+
+    pub fn reading(&self) -> Reading {
+        let fixed = self.limits.bytes_per_second.map(|rate| rate as f64);
+        let state = self.state();
+        let rates = fixed.into_iter().chain(state.pace.rate());
+        Reading {
+            in_flight: state.in_flight,
+            bytes_per_second: rates.reduce(f64::min),
         }
     }
 
@@ -155,6 +181,12 @@ impl<'g> Turn<'g> {
     /// The bytes that the next call should carry at most.
     pub fn max_bytes(&self) -> usize {
         self.gate.state().pace.call_bytes()
+    }
+
+    /// How long it waited for a rate or the end of a pause. What others waited before it is not
+    /// part of it, nor is what a call under way took to end.
+    pub fn throttled(&self) -> Duration {
+        self.throttled
     }
 
     /// Begins a call of this size.

@@ -20,9 +20,10 @@ use crate::flush::{Fate, Flush};
 use crate::gate::{Gate, Pass};
 use crate::ledger::Left;
 use crate::log::{Level, Limiter, count};
+use crate::metrics::{self, Metric};
 use crate::pack::{Packer, Piece, Room};
 use crate::service::{CallError, Service};
-use crate::totals::Totals;
+use crate::totals::{Answer, Totals};
 
 pub use queue::Linger;
 use queue::{Due, Queue, Suspect};
@@ -88,6 +89,11 @@ impl<V: Service> Group<V> {
 
     pub fn totals(&self) -> &Totals {
         &self.totals
+    }
+
+    pub fn metrics(&self) -> Vec<Metric> {
+        let credentials = self.service.credentials_time();
+        metrics::of(&self.totals, self.gate.reading(), credentials)
     }
 
     /// Returns when all of the flush was accepted, dropped or given up, and never after its
@@ -195,22 +201,26 @@ impl<V: Service> Group<V> {
         for share in batch.shares() {
             batch.flush_of(share).begin(share.documents);
         }
-        self.totals.calls.add(1);
         // Beyond all its flushes' ends nobody waits for the answer.
         let deadlines = batch.flushes().iter().map(|flush| flush.deadline);
         let deadline = deadlines.max().expect("a batch holds documents of a flush");
         let left = deadline.saturating_duration_since(Instant::now());
         let limit = self.options.request_timeout.min(left);
         let call = self.service.put(body.clone(), batch.records().len());
+        let began = Instant::now();
         let answer = timeout(limit, call).await.unwrap_or_else(|_| {
             Err(CallError {
                 cause: Cause::Unanswered,
                 text: format!("no answer within {limit:?}"),
             })
         });
+        self.totals.call_time.observe(began.elapsed());
         match answer {
             Ok(results) => self.settle(batch, &results, pass),
-            Err(error) => self.fail(&load, &error, pass),
+            Err(error) => {
+                self.totals.call(Answer::Failed(error.cause));
+                self.fail(&load, &error, pass);
+            }
         }
         if let Ok(body) = body.try_into_mut() {
             load.batch.reuse(body.into());
@@ -259,8 +269,13 @@ impl<V: Service> Group<V> {
             batch.flush_of(&last).accepted(&last);
         }
         let Some(cause) = cause else {
+            self.totals.call(Answer::Accepted);
             return pass.accepted();
         };
+        self.totals.call(match accepted_bytes {
+            0 => Answer::Failed(cause),
+            _ => Answer::Partial,
+        });
         self.totals.refused_records.add(refused.len() as u64);
         self.put_back(batch, refused.iter().copied().flatten());
         let sink = &batch.flushes()[0].sink;
@@ -305,7 +320,7 @@ impl<V: Service> Group<V> {
                 return;
             }
             Action::Split => {
-                self.totals.dropped.add(documents);
+                self.totals.rejected.add(documents);
                 self.log(batch, Level::Error, error, || {
                     format!("{} is dropped", count(documents, "document"))
                 });
@@ -394,6 +409,7 @@ impl<V: Service> Lane<V> {
         let group = &self.0;
         while group.is_due().await {
             let turn = group.gate.turn().await;
+            group.totals.throttled.add(turn.throttled());
             let Some(load) = group.load(turn.max_bytes()) else {
                 continue;
             };

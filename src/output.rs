@@ -12,6 +12,8 @@ use crate::gate::Gate;
 use crate::group::Group;
 use crate::ledger::{Key, Ledger, Left};
 use crate::log::{Level, Sink, count};
+use crate::metrics::Metric;
+use crate::report::Reports;
 use crate::service::Service;
 use crate::totals::Totals;
 
@@ -32,6 +34,7 @@ pub struct Output<V: Service = Firehose> {
     config: Config,
     group: Arc<Group<V>>,
     ledger: Arc<Ledger>,
+    reports: Reports,
     /// When the last flush must have ended.
     stop: OnceLock<Instant>,
 }
@@ -53,6 +56,7 @@ impl<V: Service> Output<V> {
         Self {
             ledger: Ledger::of(&scope, config.resume),
             group: Arc::new(Group::new(service, &config, gate, max_level)),
+            reports: Reports::new(),
             stop: OnceLock::new(),
             config,
         }
@@ -78,9 +82,11 @@ impl<V: Service> Output<V> {
         self.report(&fate.tally, &flush);
         self.totals().ambiguous.add(fate.ambiguous + fate.under_way);
         let verdict = self.verdict(&fate, &left, &flush);
+        self.count(verdict, &flush);
         if verdict == Verdict::Retry {
             self.keep_left(&flush, left);
         }
+        self.report_period(&flush);
         verdict
     }
 
@@ -96,6 +102,11 @@ impl<V: Service> Output<V> {
     /// What was done, in a sentence.
     pub fn summary(&self) -> String {
         self.totals().to_string()
+    }
+
+    /// What the host's metrics say of it.
+    pub fn metrics(&self) -> Vec<Metric> {
+        self.group.metrics()
     }
 
     fn totals(&self) -> &Totals {
@@ -135,7 +146,6 @@ impl<V: Service> Output<V> {
         if left.parts.is_empty() {
             return Verdict::Delivered;
         }
-        self.totals().retried_chunks.add(1);
         self.write(flush, Level::Warn, "flush timeout", || {
             format!(
                 "{} of a chunk of tag {} not accepted within flush_timeout ({:?}), {} accepted: \
@@ -147,6 +157,28 @@ impl<V: Service> Output<V> {
             )
         });
         Verdict::Retry
+    }
+
+    fn count(&self, verdict: Verdict, flush: &Flush) {
+        let totals = self.totals();
+        totals.flush_time.observe(flush.arrived.elapsed());
+        let chunks = match verdict {
+            Verdict::Delivered => &totals.delivered_chunks,
+            Verdict::Retry => &totals.retried_chunks,
+            Verdict::Failed => &totals.failed_chunks,
+        };
+        chunks.add(1);
+    }
+
+    /// Says now and then what was delivered and what it will be billed.
+    fn report_period(&self, flush: &Flush) {
+        let Some(period) = self.reports.due(self.totals()) else {
+            return;
+        };
+        self.write(flush, Level::Info, "period", || period.to_string());
+        if self.config.packing.aggregation.is_none() && period.is_wasteful() {
+            self.write(flush, Level::Warn, "bill", || period.waste());
+        }
     }
 
     fn report(&self, tally: &Tally, flush: &Flush) {

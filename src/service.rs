@@ -1,6 +1,7 @@
 //! What delivers batches: Firehose, or a test's model of it.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
@@ -13,6 +14,11 @@ pub trait Service: Send + Sync + 'static {
         body: Bytes,
         records: usize,
     ) -> impl Future<Output = Result<Vec<Result<(), Cause>>, CallError>> + Send;
+
+    /// When the credentials in use were fetched, where there are any.
+    fn credentials_time(&self) -> Option<SystemTime> {
+        None
+    }
 }
 
 /// A call that was not answered with what became of its records.

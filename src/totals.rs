@@ -2,27 +2,76 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::batch::Record;
 use crate::chunk::Tally;
+use crate::failure::Cause;
 
 #[derive(Debug, Default)]
 pub struct Totals {
     pub documents: Counter,
     pub records: Counter,
-    pub calls: Counter,
     pub bytes: Counter,
     /// Bytes as the bill counts them: each record rounded up.
     pub billed_bytes: Counter,
+    calls: [Counter; Answer::COUNT],
+    pub call_time: Histogram,
     pub refused_records: Counter,
     /// Documents of calls whose answer is not known; sent again, they may be stored twice.
     pub ambiguous: Counter,
-    /// Events that gave no document, or one that the service refuses for good.
-    pub dropped: Counter,
     pub truncated: Counter,
+    /// Events that gave no document for want of `log_key`'s key.
+    pub without_log_key: Counter,
+    /// Values of chunks that are no events.
+    pub not_events: Counter,
+    /// Documents that the service refuses for good.
+    pub rejected: Counter,
+    pub delivered_chunks: Counter,
     pub retried_chunks: Counter,
+    pub failed_chunks: Counter,
     pub resumed_chunks: Counter,
     pub forgotten_chunks: Counter,
+    pub corrupt_chunks: Counter,
+    pub flush_time: Histogram,
+    /// How long calls waited for a rate, or for the end of a pause.
+    pub throttled: Time,
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// All its records were accepted.
+    Accepted,
+    /// Some were.
+    Partial,
+    /// None was, or nothing is known of them.
+    Failed(Cause),
+}
+
+impl Answer {
+    const COUNT: usize = 2 + Cause::ALL.len();
+
+    pub fn all() -> impl Iterator<Item = Self> {
+        let failed = Cause::ALL.into_iter().map(Self::Failed);
+        [Self::Accepted, Self::Partial].into_iter().chain(failed)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Partial => "partial",
+            Self::Failed(cause) => cause.topic(),
+        }
+    }
+
+    fn place(self) -> usize {
+        match self {
+            Self::Accepted => 0,
+            Self::Partial => 1,
+            Self::Failed(cause) => 2 + cause as usize,
+        }
+    }
 }
 
 /// A number that only grows.
@@ -33,11 +82,82 @@ impl Counter {
     pub fn add(&self, amount: u64) {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl fmt::Display for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.load(Ordering::Relaxed).fmt(f)
+        self.get().fmt(f)
+    }
+}
+
+/// A time that only grows.
+#[derive(Debug, Default)]
+pub struct Time(Counter);
+
+impl Time {
+    pub fn add(&self, time: Duration) {
+        self.0
+            .add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.0.get() as f64 / 1e6
+    }
+}
+
+/// One for each bound, and one more.
+const BUCKETS: usize = Histogram::BOUNDS.len() + 1;
+
+/// How long things took.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    /// How many took up to each bound and longer than the one before; last, longer than all.
+    buckets: [Counter; BUCKETS],
+    sum: Time,
+}
+
+/// What a histogram held at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observed {
+    /// How many took up to each bound; last, all.
+    pub buckets: [u64; BUCKETS],
+    /// In seconds.
+    pub sum: f64,
+}
+
+impl Observed {
+    pub fn count(&self) -> u64 {
+        self.buckets[BUCKETS - 1]
+    }
+}
+
+impl Histogram {
+    /// In seconds: from a fast round trip to the longest flush that is usual.
+    pub const BOUNDS: [f64; 12] = [
+        0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    ];
+
+    pub fn observe(&self, time: Duration) {
+        let seconds = time.as_secs_f64();
+        let bucket = Self::BOUNDS.partition_point(|bound| *bound < seconds);
+        self.buckets[bucket].add(1);
+        self.sum.add(time);
+    }
+
+    pub fn read(&self) -> Observed {
+        let mut all = 0;
+        let buckets = std::array::from_fn(|at| {
+            all += self.buckets[at].get();
+            all
+        });
+        Observed {
+            buckets,
+            sum: self.sum.seconds(),
+        }
     }
 }
 
@@ -50,31 +170,78 @@ impl Totals {
     }
 
     pub fn tally(&self, tally: &Tally) {
-        self.dropped.add(tally.without_log_key + tally.not_events);
+        self.without_log_key.add(tally.without_log_key);
+        self.not_events.add(tally.not_events);
         self.truncated.add(tally.truncated);
+        self.corrupt_chunks.add(tally.corrupt.iter().len() as u64);
+    }
+
+    /// A call ended.
+    pub fn call(&self, answer: Answer) {
+        self.calls[answer.place()].add(1);
+    }
+
+    pub fn all_calls(&self) -> u64 {
+        self.calls.iter().map(Counter::get).sum()
+    }
+
+    pub fn calls(&self, answer: Answer) -> u64 {
+        self.calls[answer.place()].get()
     }
 }
 
 impl fmt::Display for Totals {
     /// In a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let calls = self.all_calls();
+        let dropped = [&self.without_log_key, &self.not_events, &self.rejected];
+        let dropped: u64 = dropped.into_iter().map(Counter::get).sum();
         write!(
             f,
-            "delivered {} documents in {} records and {} calls: {} bytes, billed as {}; \
+            "delivered {} documents in {} records and {calls} calls: {} bytes, billed as {}; \
              records refused and sent again: {}; documents ambiguous: {}, truncated: {}; \
-             events dropped: {}; chunks handed back for a retry: {}, resumed: {}, forgotten: {}",
+             events dropped: {dropped}; chunks handed back for a retry: {}, resumed: {}, \
+             forgotten: {}",
             self.documents,
             self.records,
-            self.calls,
             self.bytes,
             self.billed_bytes,
             self.refused_records,
             self.ambiguous,
             self.truncated,
-            self.dropped,
             self.retried_chunks,
             self.resumed_chunks,
             self.forgotten_chunks,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_is_counted_apart() {
+        let totals = Totals::default();
+        for (number, answer) in (1..).zip(Answer::all()) {
+            (0..number).for_each(|_| totals.call(answer));
+        }
+        let counts: Vec<u64> = Answer::all().map(|answer| totals.calls(answer)).collect();
+        assert_eq!(counts, (1..=Answer::COUNT as u64).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_histogram_counts_what_took_up_to_each_bound() {
+        let histogram = Histogram::default();
+        for millis in [0, 10, 11, 60_000, 60_001] {
+            histogram.observe(Duration::from_millis(millis));
+        }
+        let observed = histogram.read();
+        let mut expected = [3; BUCKETS];
+        expected[0] = 2;
+        expected[BUCKETS - 2] = 4;
+        expected[BUCKETS - 1] = 5;
+        assert_eq!(observed.buckets, expected);
+        assert!((observed.sum - 120.022).abs() < 1e-9, "{}", observed.sum);
     }
 }

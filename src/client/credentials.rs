@@ -1,12 +1,16 @@
 //! Who calls Firehose: the SDK's chain, and the roles assumed from it.
 
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::meta::{ProviderAttempt, ProviderChainError};
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
 use super::causes;
 use crate::config::Access;
@@ -61,6 +65,49 @@ async fn assume(
 ) -> SharedCredentialsProvider {
     let role = role.configure(sts).session_name(SESSION);
     SharedCredentialsProvider::new(role.build_from_provider(base).await)
+}
+
+/// When credentials were last fetched; nothing before the first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fetched(Arc<AtomicU64>);
+
+impl Fetched {
+    fn note(&self) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let millis = now.unwrap_or_default().as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        self.0.store(millis, Ordering::Relaxed);
+    }
+
+    pub(super) fn time(&self) -> Option<SystemTime> {
+        let millis = self.0.load(Ordering::Relaxed);
+        (millis > 0).then(|| UNIX_EPOCH + Duration::from_millis(millis))
+    }
+}
+
+/// Notes when credentials are fetched, which the SDK does before the last ones expire.
+#[derive(Debug)]
+pub(super) struct Dated {
+    pub(super) provider: SharedCredentialsProvider,
+    pub(super) fetched: Fetched,
+}
+
+impl ProvideCredentials for Dated {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let fetch = self.provider.provide_credentials();
+        future::ProvideCredentials::new(async move {
+            let credentials = fetch.await?;
+            self.fetched.note();
+            Ok(credentials)
+        })
+    }
+
+    fn fallback_on_interrupt(&self) -> Option<Credentials> {
+        self.provider.fallback_on_interrupt()
+    }
 }
 
 /// Where credentials were looked for, and why there are none.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::abi::{FLB_ERROR, FLB_OK, FLB_RETRY};
 use super::host::{self, Host};
 use super::loan;
+use super::metrics::Metrics;
 use crate::chunk::Chunk;
 use crate::config::Config;
 use crate::log::{Level, Sink};
@@ -23,13 +24,15 @@ use crate::runtime::Runtime;
 pub(super) struct Instance {
     host: Host,
     output: Arc<Output>,
+    /// None where the host has no place for them.
+    metrics: Option<Metrics>,
     /// Dropped with the instance, on a thread of the host.
     runtime: Arc<Runtime>,
     has_checked_thread: AtomicBool,
 }
 
-/// How often a flush that waits looks whether the host stops.
-const STOP_CHECK: Duration = Duration::from_secs(1);
+/// How often a flush that waits looks whether the host stops, and renews its metrics.
+const CHECK: Duration = Duration::from_secs(1);
 
 thread_local! {
     /// The calling thread's number.
@@ -78,10 +81,13 @@ impl Instance {
         for warning in &config.warnings {
             host.log(Level::Warn, warning);
         }
+        let stream = config.delivery_stream.clone();
         let output = Arc::new(Output::new(config, host.max_level()));
+        let metrics = host.register(&stream, &output.metrics());
         let instance = Arc::new(Self {
             host,
             output,
+            metrics,
             runtime,
             has_checked_thread: AtomicBool::new(false),
         });
@@ -118,7 +124,16 @@ impl Instance {
                  read; set `workers 1` or more for this output",
             );
         }
-        loan::lend(chunk, |chunk| self.deliver(chunk, tag))
+        let code = loan::lend(chunk, |chunk| self.deliver(chunk, tag));
+        self.publish();
+        code
+    }
+
+    /// Only from the host's own threads: from them the instance is known to be there still.
+    fn publish(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.publish(|| self.output.metrics());
+        }
     }
 
     fn deliver(&self, chunk: Chunk, tag: &CStr) -> c_int {
@@ -138,10 +153,10 @@ impl Instance {
             if self.host.is_stopping() {
                 self.output.stop();
             }
-            match receiver.recv_timeout(STOP_CHECK) {
+            match receiver.recv_timeout(CHECK) {
                 Ok(Message::Line(level, text)) => self.host.log(level, &text),
                 Ok(Message::Done(verdict)) => return to_code(verdict),
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => self.publish(),
                 Err(RecvTimeoutError::Disconnected) => {
                     self.host.log(
                         Level::Error,

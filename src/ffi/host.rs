@@ -1,13 +1,15 @@
-//! What the host offers one instance: its properties, its name, its logger.
+//! What the host offers one instance: its properties, its name, its logger, its metrics.
 //!
-//! The logger is found by symbol, as Fluent Bit's executable exports its own. Where a symbol is
+//! Functions are found by symbol, as Fluent Bit's executable exports its own. Where a symbol is
 //! missing the plugin does without.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::abi::{GetProperty, OutputPlugin};
+use super::metrics::Metrics;
 use crate::log::Level;
+use crate::metrics::Metric;
 
 type LogPrint =
     unsafe extern "C" fn(kind: c_int, file: *const c_char, line: c_int, format: *const c_char, ...);
@@ -20,8 +22,7 @@ pub(super) struct Host {
     log_print: Option<LogPrint>,
     instance: *mut c_void,
     max_level: Level,
-    /// How the host's own outputs begin their lines.
-    prefix: String,
+    name: String,
     /// The signal that the host was told to stop by, or 0.
     exit_signal: Option<&'static AtomicI32>,
 }
@@ -57,7 +58,7 @@ impl Host {
             instance,
             // SAFETY: the instance is valid.
             max_level: unsafe { max_level(instance) },
-            prefix: format!("[output:firehose:{name}]"),
+            name,
             exit_signal: exit_signal(),
         }
     }
@@ -69,6 +70,12 @@ impl Host {
         let value = unsafe { get_property(key.as_ptr(), self.instance) };
         // SAFETY: the host answers null or a C string that lives as long as the instance.
         unsafe { to_string(value) }
+    }
+
+    /// Registers an output's metrics; none where the host has no place for them.
+    pub(super) fn register(&self, stream: &str, metrics: &[Metric]) -> Option<Metrics> {
+        // SAFETY: the instance is valid while this lives.
+        unsafe { Metrics::register(self.instance, [&self.name, stream], metrics) }
     }
 
     /// Whether the host was told to stop. It hands over what it still has, and tells its outputs
@@ -94,7 +101,7 @@ impl Host {
             return;
         }
         // A tag or an option may hold newlines: it must not make lines of its own.
-        let line = format!("{} {text}", self.prefix).replace(char::is_control, " ");
+        let line = format!("[output:firehose:{}] {text}", self.name).replace(char::is_control, " ");
         let Ok(line) = CString::new(line) else {
             return;
         };
@@ -154,7 +161,7 @@ pub(super) fn is_worker_thread() -> bool {
 /// # Safety
 ///
 /// `F` is the type of a function pointer, and that of the function of this name.
-unsafe fn symbol<F: Copy>(name: &CStr) -> Option<F> {
+pub(super) unsafe fn symbol<F: Copy>(name: &CStr) -> Option<F> {
     // SAFETY: the name is a C string.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     if address.is_null() {

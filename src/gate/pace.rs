@@ -124,6 +124,11 @@ impl Pace {
         }
     }
 
+    /// Bytes per second.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.limit.as_ref().map(|limit| limit.bucket.rate())
+    }
+
     pub(super) fn wait(&mut self, now: Instant) -> Duration {
         let Some(limit) = &mut self.limit else {
             return Duration::ZERO;

@@ -185,7 +185,7 @@ async fn tell(letters: &str, options: &[(&str, &str)], answers: &[Answer]) -> To
         fate,
         left,
         calls,
-        call_count: group.totals.calls.to_string(),
+        call_count: group.totals.all_calls().to_string(),
         accepted: accepted.concat(),
         elapsed: start.elapsed(),
         lines,
@@ -364,7 +364,7 @@ async fn calls_under_way_are_limited() {
     let flush = flush("abcdefgh", &config, &Lines::default());
     let (fate, left) = group.deliver(&flush, 0).await;
     assert_eq!((fate.delivered, left.parts), (8, Parts::default()));
-    assert_eq!(group.totals.calls.to_string(), "8");
+    assert_eq!(group.totals.all_calls().to_string(), "8");
     assert_eq!(*gauge.most.lock().unwrap(), 3);
 }
 

@@ -84,6 +84,11 @@ impl Host {
         self.version >= [2, 1, 0]
     }
 
+    /// Whether a plugin may add to its metrics.
+    pub(crate) fn has_metrics(&self) -> bool {
+        self.version >= [2, 0, 0]
+    }
+
     /// Whether what is logged before a start that fails is always written. 1.9 ends without
     /// waiting for the thread that writes its log.
     pub(crate) fn writes_its_log_to_the_end(&self) -> bool {

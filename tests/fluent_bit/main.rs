@@ -10,7 +10,10 @@ mod delivery;
 mod forms;
 mod host;
 mod image;
+mod metrics;
 mod operation;
+#[path = "../support/metrics.rs"]
+mod registered;
 mod samples;
 mod sidecar;
 
@@ -83,6 +86,17 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     );
     if host.has_hot_reload() {
         add("SIGHUP under load", operation::reload);
+    }
+    if host.has_metrics() {
+        add("metrics", metrics::values);
+        add(
+            "metrics that the dashboard and alerts ask for",
+            metrics::queries,
+        );
+        add("metrics of 4 workers", metrics::workers);
+        add("metrics after SIGHUP", metrics::reload);
+    } else {
+        add("no metrics", metrics::none);
     }
     trials
 }
