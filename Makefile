@@ -24,6 +24,21 @@ build: ## Build the plugin: dist/firehose.so
 		echo "error: dist/firehose.so is over $(MAX_PLUGIN_BYTES) bytes"; exit 1; \
 	fi
 
+# ARCH=x86_64 or aarch64 builds for the other machine. Amazon Linux 2 has glibc 2.26; fluent-bit/Dockerfile links against
+# the same.
+ARCH ?= $(shell uname -m)
+GLIBC := 2.26
+PACKAGE_TARGET = $(ARCH)-unknown-linux-gnu
+
+.PHONY: package
+package: $(VENV)/package.stamp ## Pack the plugin for ARCH: dist/fluent-bit-firehose-*.tar.gz
+	@test -d "$$(rustc --print target-libdir --target $(PACKAGE_TARGET))" || { \
+		echo "error: Rust cannot build for $(ARCH) here: rustup target add $(PACKAGE_TARGET)"; exit 1; }
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo-zigbuild rustc --locked --release --target $(PACKAGE_TARGET).$(GLIBC) \
+		--package fluent-bit-firehose --lib --crate-type cdylib
+	$(VENV)/bin/python -B package/pack.py --arch $(ARCH) --glibc $(GLIBC) --bytes $(MAX_PLUGIN_BYTES) --into dist \
+		--plugin target/$(PACKAGE_TARGET)/release/libfirehose.so
+
 # The fake Firehose, the small host, the image's health check, and what instructions are counted
 # of, as programs.
 .PHONY: tools
@@ -65,7 +80,7 @@ test-alerts:
 	$$promtool check rules deploy/prometheus/alerts.yml && \
 	$$promtool test rules deploy/prometheus/alerts_test.yml
 
-# What deploys the system, its pages, the demo's arithmetic, and the plugin against the AWS emulator.
+# What deploys the system, its pages, the demo's arithmetic, what is packed, and the plugin against the AWS emulator.
 .PHONY: test-demo
 test-demo: $(VENV)/lint.stamp
 	$(VENV)/bin/hadolint fluent-bit/Dockerfile
@@ -73,11 +88,19 @@ test-demo: $(VENV)/lint.stamp
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/*/docker-compose.yml
 	PYTHONPATH=demo $(VENV)/bin/python -B -m unittest discover deploy/tests
 	$(VENV)/bin/python -B -m unittest discover demo
+	$(VENV)/bin/python -B -m unittest discover package
 	$(DEMO) --lines 2000
 
-$(VENV)/demo.stamp: demo/requirements.txt
+$(VENV)/venv.stamp:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or later is needed" if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/demo.stamp: demo/requirements.txt $(VENV)/venv.stamp
+	$(PIP) --requirement $<
+	@touch $@
+
+$(VENV)/package.stamp: package/requirements.txt $(VENV)/venv.stamp
 	$(PIP) --requirement $<
 	@touch $@
 
