@@ -67,7 +67,7 @@ test: build tools test-alerts test-demo test-rust ## Check formatting and lints,
 test-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
-	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked --workspace --no-fail-fast
 
 PROMETHEUS := target/prometheus
 
