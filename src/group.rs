@@ -141,7 +141,7 @@ impl<V: Service> Group<V> {
             let changed = self.changed.notified();
             let due = {
                 let mut queue = self.queue();
-                let due = queue.due(self.options.linger);
+                let due = queue.due(self.options.linger.bytes);
                 if due == Due::Never {
                     queue.lanes -= 1;
                 }
@@ -433,19 +433,25 @@ impl<V: Service> Drop for Lane<V> {
 struct Visit<'v, V: Service> {
     group: &'v Group<V>,
     flush: &'v Arc<Flush>,
+    caller: usize,
 }
 
 impl<'v, V: Service> Visit<'v, V> {
     fn begin(group: &'v Group<V>, flush: &'v Arc<Flush>, caller: usize) -> Self {
-        group.queue().join(flush, caller);
-        Self { group, flush }
+        let linger = group.options.linger.time;
+        group.queue().join(flush, caller, linger);
+        Self {
+            group,
+            flush,
+            caller,
+        }
     }
 }
 
 impl<V: Service> Drop for Visit<'_, V> {
     fn drop(&mut self) {
         _ = self.flush.close();
-        self.group.queue().leave(self.flush);
+        self.group.queue().leave(self.flush, self.caller);
     }
 }
 

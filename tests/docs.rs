@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use firehose::failure::Cause;
 
@@ -56,6 +57,36 @@ fn links_lead_to_files() {
             let path = page.parent().unwrap().join(file);
             assert!(path.exists(), "{}: {target}", page.display());
         }
+    }
+}
+
+/// What `make` is told in a page must be there to be made. The pages of `docs/deploy` and
+/// `docs/configuration.md` have tests of their own, which run their commands.
+#[test]
+fn make_knows_every_target_of_the_pages() {
+    let mut pages = Vec::new();
+    collect(root(), &mut pages);
+    let mut commands = BTreeSet::new();
+    for page in pages {
+        let text = fs::read_to_string(&page).unwrap();
+        let blocks = text.split("```sh\n").skip(1);
+        let blocks = blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned()));
+        let lines: Vec<String> = blocks
+            .flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
+        commands.extend(lines.into_iter().filter(|line| line.starts_with("make ")));
+    }
+    assert!(commands.len() > 3, "{commands:?}");
+    for command in commands {
+        let words = command.split_whitespace().skip(1);
+        let output = Command::new("make")
+            .arg("--dry-run")
+            .args(words)
+            .current_dir(root())
+            .output()
+            .expect("make runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {errors}");
     }
 }
 

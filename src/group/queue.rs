@@ -1,6 +1,6 @@
 //! What waits to be sent, and when it is due.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,16 +11,23 @@ use crate::pack::Piece;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    flushes: VecDeque<Arc<Flush>>,
+    waiting: VecDeque<Waiting>,
     suspects: Vec<Suspect>,
     /// Flushes that the host waits for, those included that are all under way.
     open: usize,
-    /// The host's threads that a flush came from so far.
-    callers: HashSet<usize>,
+    /// The host's threads that a flush came from so far, and when the last one of each ended.
+    callers: HashMap<usize, Option<Instant>>,
     /// Something was refused, or the host stops: nothing lingers.
     is_urgent: bool,
     pub(super) is_stopping: bool,
     pub(super) lanes: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    flush: Arc<Flush>,
+    /// It waits for company until then.
+    lingers_until: Instant,
 }
 
 /// Documents among which one is bad.
@@ -48,26 +55,41 @@ pub struct Linger {
     pub bytes: usize,
 }
 
+/// A thread of the host that is back so soon had a chunk waiting, and is likely to have another.
+const SOON: Duration = Duration::from_millis(100);
+
 impl Queue {
-    pub(super) fn join(&mut self, flush: &Arc<Flush>, caller: usize) {
+    pub(super) fn join(&mut self, flush: &Arc<Flush>, caller: usize, linger: Duration) {
         self.open += 1;
-        self.callers.insert(caller);
+        let last_end = self.callers.entry(caller).or_default();
+        let is_soon = last_end.is_some_and(|end| flush.arrived.duration_since(end) < SOON);
+        // The others would have to come now, and one after the other would not add up.
+        let linger = if is_soon { linger.min(SOON) } else { linger };
         if flush.waiting_bytes() > 0 {
-            self.flushes.push_back(Arc::clone(flush));
+            self.waiting.push_back(Waiting {
+                flush: Arc::clone(flush),
+                lingers_until: flush.arrived + linger,
+            });
         }
     }
 
-    pub(super) fn leave(&mut self, flush: &Arc<Flush>) {
+    pub(super) fn leave(&mut self, flush: &Arc<Flush>, caller: usize) {
         self.open -= 1;
-        self.flushes.retain(|other| !Arc::ptr_eq(other, flush));
+        self.callers.insert(caller, Some(Instant::now()));
+        self.waiting
+            .retain(|waiting| !Arc::ptr_eq(&waiting.flush, flush));
     }
 
     /// What was refused of a flush goes first.
     pub(super) fn put_back(&mut self, piece: Piece) {
         let flush = &piece.flush;
         flush.put_back(piece.part);
-        if !self.flushes.iter().any(|other| Arc::ptr_eq(other, flush)) {
-            self.flushes.push_front(Arc::clone(flush));
+        let mut flushes = self.waiting.iter().map(|waiting| &waiting.flush);
+        if !flushes.any(|other| Arc::ptr_eq(other, flush)) {
+            self.waiting.push_front(Waiting {
+                flush: Arc::clone(flush),
+                lingers_until: flush.arrived,
+            });
         }
     }
 
@@ -85,38 +107,42 @@ impl Queue {
 
     /// The next piece of a flush for which there is time.
     pub(super) fn next_piece(&mut self, shortest_call: Duration) -> Option<Piece> {
-        while let Some(flush) = self.flushes.front() {
+        while let Some(Waiting { flush, .. }) = self.waiting.front() {
             if flush.has_time(shortest_call)
                 && let Some(part) = flush.take()
             {
                 let flush = Arc::clone(flush);
                 return Some(Piece { flush, part });
             }
-            self.flushes.pop_front();
+            self.waiting.pop_front();
         }
         self.is_urgent = self.is_stopping;
         None
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.flushes.is_empty() && self.suspects.is_empty()
+        self.waiting.is_empty() && self.suspects.is_empty()
     }
 
-    pub(super) fn due(&self, linger: Linger) -> Due {
-        let Some(oldest) = self.flushes.iter().map(|flush| flush.arrived).min() else {
+    /// `enough` bytes of chunks wait for no more.
+    pub(super) fn due(&self, enough: usize) -> Due {
+        let times = self.waiting.iter().map(|waiting| waiting.lingers_until);
+        let Some(time) = times.min() else {
             return match self.suspects.is_empty() {
                 true => Due::Never,
                 false => Due::Now,
             };
         };
-        let bytes = || self.flushes.iter().map(|flush| flush.waiting_bytes()).sum();
-        let time = oldest + linger.time;
+        let bytes = || {
+            let flushes = self.waiting.iter().map(|waiting| &waiting.flush);
+            flushes.map(|flush| flush.waiting_bytes()).sum::<usize>()
+        };
         // When all the host's threads wait here, no chunk can come anymore.
         let is_now = !self.suspects.is_empty()
             || self.is_urgent
             || self.open >= self.callers.len()
             || time <= Instant::now()
-            || linger.bytes <= bytes();
+            || enough <= bytes();
         if is_now { Due::Now } else { Due::At(time) }
     }
 }

@@ -395,11 +395,12 @@ async fn meet<const N: usize>(
 ) -> [(Fate, Duration); N] {
     let config = config(options);
     let group = group(Arc::clone(script), &config);
-    // The threads are known from before.
+    // The threads are known from before, and have had time.
     for caller in 0..N {
         let flush = flush("", &config, &Lines::default());
         group.deliver(&flush, caller).await;
     }
+    tokio::time::sleep(Duration::from_secs(10)).await;
     let flushes = flushes.map(|(letters, after)| (letters.to_owned(), after));
     let mut ends = Vec::new();
     for (caller, (letters, after)) in flushes.into_iter().enumerate() {
@@ -442,6 +443,27 @@ async fn nobody_waits_for_company_longer_than_the_linger() {
     assert_eq!(second.as_secs(), 3);
 }
 
+/// Chunks that are queued behind one thread would each wait for threads that have nothing to do.
+#[tokio::test(start_paused = true)]
+async fn what_comes_one_after_the_other_hardly_lingers() {
+    let script = Arc::new(Script::new(&[Answer::Accept]));
+    let config = config(&[AGGREGATED]);
+    let group = group(Arc::clone(&script), &config);
+    for caller in 0..2 {
+        let flush = flush("", &config, &Lines::default());
+        group.deliver(&flush, caller).await;
+    }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        let start = Instant::now();
+        let flush = flush("a", &config, &Lines::default());
+        group.deliver(&flush, 0).await;
+        took.push(start.elapsed().as_millis());
+    }
+    assert_eq!(took, [5_000, 100, 100]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_billed_well_does_not_linger() {
     let script = Arc::new(Script::new(&[Answer::Accept]));
@@ -455,12 +477,13 @@ async fn a_host_that_stops_is_not_kept_waiting() {
     let script = Arc::new(Script::new(&[Answer::Accept]));
     let config = config(&[AGGREGATED]);
     let group = group(Arc::clone(&script), &config);
-    let start = Instant::now();
     for caller in 0..2 {
         group
             .deliver(&flush("", &config, &Lines::default()), caller)
             .await;
     }
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let start = Instant::now();
     let flush = flush("a", &config, &Lines::default());
     let stop = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
