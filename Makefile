@@ -108,6 +108,12 @@ $(VENV)/lint.stamp: deploy/requirements.txt fluent-bit/requirements.txt $(VENV)/
 	$(PIP) --requirement deploy/requirements.txt --requirement fluent-bit/requirements.txt
 	@touch $@
 
+.PHONY: watch
+watch: build tools ## Watch the plugin with a Prometheus while its stream throttles: docs/dashboard.svg
+	@prometheus=$$(deploy/prometheus/find.sh prometheus $(PROMETHEUS)) && \
+	$(PYTHON) -B demo/watch.py --plugin dist/firehose.so --fake-firehose target/release/fake-firehose \
+		--prometheus $$prometheus --svg docs/dashboard.svg
+
 # cargo-fuzz wants a nightly compiler; RUSTC_BOOTSTRAP lets a stable one do.
 TARGET ?= chunk
 INPUT ?=
