@@ -82,9 +82,9 @@ const DEFAULT_AGGREGATION_SIZE: usize = 51 * BILLING_UNIT;
 /// takes a second for one.
 const DEFAULT_BATCH_SIZE: usize = 1024 * 1024;
 
-/// Enough to keep a round trip of 50 ms from slowing a stream down: 16 calls of 500 short records
-/// each, and 80 MiB a second of larger ones.
-const DEFAULT_IN_FLIGHT: usize = 16;
+/// Enough to keep a round trip of 50 ms from slowing a stream down: 640 calls of 500 short records
+/// a second, and 80 MiB of larger ones.
+const DEFAULT_IN_FLIGHT: usize = 32;
 const DEFAULT_BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
 
 /// So long small chunks wait for each other, at most a quarter of the flush time-out. A sidecar that

@@ -83,9 +83,14 @@ impl Flush {
         }
     }
 
-    /// Returns when nothing is left of the chunk, or nothing more can be done.
+    /// Whether nothing is left of the chunk, or nothing more can be done.
+    pub fn is_settled(&self) -> bool {
+        self.state().is_settled()
+    }
+
+    /// Returns when it is settled.
     pub async fn settled(&self) {
-        while !self.state().is_settled() {
+        while !self.is_settled() {
             self.settled.notified().await;
         }
     }

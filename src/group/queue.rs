@@ -14,7 +14,7 @@ pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
     suspects: Vec<Suspect>,
     /// Flushes that the host waits for, those included that are all under way.
-    open: usize,
+    open: Vec<Arc<Flush>>,
     /// The host's threads that a flush came from so far, and when the last one of each ended.
     callers: HashMap<usize, Option<Instant>>,
     /// Something was refused, or the host stops: nothing lingers.
@@ -60,7 +60,7 @@ const SOON: Duration = Duration::from_millis(100);
 
 impl Queue {
     pub(super) fn join(&mut self, flush: &Arc<Flush>, caller: usize, linger: Duration) {
-        self.open += 1;
+        self.open.push(Arc::clone(flush));
         let last_end = self.callers.entry(caller).or_default();
         let is_soon = last_end.is_some_and(|end| flush.arrived.duration_since(end) < SOON);
         // The others would have to come now, and one after the other would not add up.
@@ -74,7 +74,7 @@ impl Queue {
     }
 
     pub(super) fn leave(&mut self, flush: &Arc<Flush>, caller: usize) {
-        self.open -= 1;
+        self.open.retain(|other| !Arc::ptr_eq(other, flush));
         self.callers.insert(caller, Some(Instant::now()));
         self.waiting
             .retain(|waiting| !Arc::ptr_eq(&waiting.flush, flush));
@@ -137,10 +137,12 @@ impl Queue {
             let flushes = self.waiting.iter().map(|waiting| &waiting.flush);
             flushes.map(|flush| flush.waiting_bytes()).sum::<usize>()
         };
+        // Whose fate is known is about to leave, and its thread to come again.
+        let open = || self.open.iter().filter(|flush| !flush.is_settled());
         // When all the host's threads wait here, no chunk can come anymore.
         let is_now = !self.suspects.is_empty()
             || self.is_urgent
-            || self.open >= self.callers.len()
+            || open().count() >= self.callers.len()
             || time <= Instant::now()
             || enough <= bytes();
         if is_now { Due::Now } else { Due::At(time) }
