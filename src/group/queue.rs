@@ -127,7 +127,8 @@ impl Queue {
     /// `enough` bytes of chunks wait for no more.
     pub(super) fn due(&self, enough: usize) -> Due {
         let times = self.waiting.iter().map(|waiting| waiting.lingers_until);
-        let Some(time) = times.min() else {
+        let arrivals = self.waiting.iter().map(|waiting| waiting.flush.arrived);
+        let (Some(mut time), Some(first)) = (times.min(), arrivals.min()) else {
             return match self.suspects.is_empty() {
                 true => Due::Never,
                 false => Due::Now,
@@ -138,11 +139,15 @@ impl Queue {
             flushes.map(|flush| flush.waiting_bytes()).sum::<usize>()
         };
         // Whose fate is known is about to leave, and its thread to come again.
-        let open = || self.open.iter().filter(|flush| !flush.is_settled());
-        // When all the host's threads wait here, no chunk can come anymore.
+        let open = self.open.iter().filter(|flush| !flush.is_settled());
+        if open.count() >= self.callers.len() {
+            // Nobody else comes before a call under way has ended.
+            time = time.min(first + SOON);
+        }
         let is_now = !self.suspects.is_empty()
             || self.is_urgent
-            || open().count() >= self.callers.len()
+            // All the host's threads wait here: no chunk can come anymore.
+            || self.waiting.len() >= self.callers.len()
             || time <= Instant::now()
             || enough <= bytes();
         if is_now { Due::Now } else { Due::At(time) }
