@@ -129,7 +129,7 @@ fuzz: ## Look for input that breaks a TARGET (chunk, pack, config, replies) for 
 		fuzz/corpus/$(TARGET) $(FUZZ_SEEDS) -- -max_total_time=$(SECONDS) -max_len=65536 -timeout=90)
 
 # The tests of the C ABI under memcheck, with a plugin that has its symbols. Left out are those
-# that take minutes there.
+# that take minutes there; the others go one by one, as memcheck runs one thread at a time and calls have time-outs.
 MEMCHECK = valgrind --quiet --error-exitcode=9 --fair-sched=yes --num-callers=40 \
 	--leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	--suppressions=$(CURDIR)/tests/valgrind.supp
@@ -141,7 +141,7 @@ sanitize: ## Run the tests of the C ABI under Valgrind
 	@command -v valgrind || { echo "error: valgrind is needed"; exit 1; }
 	$(CARGO) build --locked --lib
 	$(MEMCHECK_TEST) --test plugin_exports --test plugin_1_9
-	$(MEMCHECK_TEST) --test plugin -- configuration:: delivery::plain hostile::a_ hostile::bytes \
+	$(MEMCHECK_TEST) --test plugin -- --test-threads 1 configuration:: delivery::plain hostile::a_ hostile::bytes \
 		hostile::text instances::a_ instances::two
 
 .PHONY: instructions
