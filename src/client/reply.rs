@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::failure::Cause;
 
@@ -21,8 +22,8 @@ struct Reply<'r> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry<'r> {
-    #[serde(borrow)]
-    record_id: Option<Cow<'r, str>>,
+    /// That there is one is all that counts.
+    record_id: Option<IgnoredAny>,
     #[serde(borrow)]
     error_code: Option<Cow<'r, str>>,
 }

@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{BodyExt, Limited};
 use tokio::task_local;
@@ -81,14 +82,23 @@ impl HttpConnector for Bounded {
             let mut reply = reply.map(bounded);
             if is_answer {
                 let body = std::mem::replace(reply.body_mut(), SdkBody::from(NO_RECORDS));
-                let body = body.collect().await;
-                let body = body.map_err(ConnectorError::io)?;
-                let fates = reply::read(&body.to_bytes()).ok();
+                let body = read(body).await.map_err(ConnectorError::io)?;
+                let fates = reply::read(&body).ok();
                 _ = FATES.try_with(|slot| *slot.borrow_mut() = fates);
             }
             Ok(reply)
         })
     }
+}
+
+/// Each frame is let go of at once, so that the connection reads the next one to the same memory.
+async fn read(mut body: SdkBody) -> Result<Vec<u8>, BoxError> {
+    let length = body.content_length().unwrap_or_default();
+    let mut bytes = Vec::with_capacity(length.min(MAX_REPLY as u64) as usize);
+    while let Some(frame) = body.frame().await {
+        bytes.extend_from_slice(&frame?.into_data().unwrap_or_default());
+    }
+    Ok(bytes)
 }
 
 /// What is left for the SDK to read of a reply.
