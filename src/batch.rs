@@ -38,14 +38,15 @@ pub struct Share {
 }
 
 impl Batch {
-    /// Empties it and begins the body anew. `stream` holds no character that JSON escapes: its
-    /// option's check allows none.
-    pub fn begin(&mut self, stream: &str) {
+    /// Empties it and begins the body anew, which is likely to become so long. `stream` holds no
+    /// character that JSON escapes: its option's check allows none.
+    pub fn begin(&mut self, stream: &str, length: usize) {
         self.records.clear();
         self.shares.clear();
         self.flushes.clear();
         self.bytes = 0;
         self.body.clear();
+        self.body.reserve_exact(length);
         self.body.extend_from_slice(b"{\"DeliveryStreamName\":\"");
         self.body.extend_from_slice(stream.as_bytes());
         self.body.extend_from_slice(b"\",\"Records\":[");
@@ -96,7 +97,16 @@ impl Batch {
     /// Ends the body and takes it.
     pub fn finish(&mut self) -> Vec<u8> {
         self.body.extend_from_slice(b"]}");
-        std::mem::take(&mut self.body)
+        let mut body = std::mem::take(&mut self.body);
+        // Others need what it was given for nothing while it is out.
+        if body.len() < body.capacity() / 2 {
+            body.shrink_to_fit();
+        }
+        body
+    }
+
+    pub fn body_length(&self) -> usize {
+        self.body.len()
     }
 
     /// Gives the memory of a body back, to be written to again.
@@ -128,13 +138,13 @@ impl Batch {
         &self.shares
     }
 
-    /// Each record with its shares.
-    pub fn iter(&self) -> impl Iterator<Item = (&Record, &[Share])> {
+    /// The shares of each record.
+    pub fn shares_by_record(&self) -> impl Iterator<Item = &[Share]> {
         let mut start = 0;
         self.records.iter().map(move |record| {
             let shares = &self.shares[start..record.end];
             start = record.end;
-            (record, shares)
+            shares
         })
     }
 }
@@ -195,7 +205,7 @@ mod tests {
         ];
         let mut batch = Batch::default();
         for records in batches {
-            batch.begin("my-stream_1.x");
+            batch.begin("my-stream_1.x", 0);
             for data in records {
                 batch.push(data, [(0, 0..1)].into_iter());
             }
@@ -208,12 +218,12 @@ mod tests {
     #[test]
     fn neighbours_of_one_flush_are_one_share() {
         let mut batch = Batch::default();
-        batch.begin("logs");
+        batch.begin("logs", 0);
         let documents = [(0, 0..3), (0, 3..5), (0, 7..9), (1, 9..10)];
         batch.push(b"0123456", documents.into_iter());
         batch.push(b"0", [(1, 10..11)].into_iter());
         let shares = |at: usize| {
-            let (_, shares) = batch.iter().nth(at).unwrap();
+            let shares = batch.shares_by_record().nth(at).unwrap();
             let share = |share: &Share| (share.flush, share.part.clone(), share.documents);
             shares.iter().map(share).collect::<Vec<_>>()
         };

@@ -98,9 +98,7 @@ impl<'f> Formatter<'f> {
         out: &mut Vec<u8>,
     ) -> Result<Written, Malformed> {
         let start = out.len();
-        let body = *reader;
-        let Token::Map(pairs) = reader.read()? else {
-            *reader = body;
+        let Some(pairs) = reader.read_map()? else {
             reader.skip()?;
             return Ok(Written::NotAMap);
         };

@@ -23,7 +23,7 @@ use crate::log::{Level, Limiter, count};
 use crate::metrics::{self, Metric};
 use crate::pack::{Packer, Piece, Room};
 use crate::service::{CallError, Service};
-use crate::totals::{Answer, Totals};
+use crate::totals::{Accepted, Answer, Totals};
 
 pub use queue::Linger;
 use queue::{Due, Queue, Suspect};
@@ -238,15 +238,16 @@ impl<V: Service> Group<V> {
 
     /// Counts what was accepted and leaves what was refused to be sent again.
     fn settle(&self, batch: &Batch, results: &[Result<(), Cause>], pass: Pass<'_>) {
-        let mut accepted_bytes = 0;
+        let answered = batch.records().iter().zip(results);
+        let accepted = answered.filter(|(_, result)| result.is_ok());
+        let sum: Accepted = accepted.map(|(record, _)| record).collect();
+        self.totals.accepted(&sum);
         let mut accepted: Option<Share> = None;
         let mut refused = Vec::new();
         let mut cause = None;
-        for ((record, shares), result) in batch.iter().zip(results) {
+        for (shares, result) in batch.shares_by_record().zip(results) {
             match *result {
                 Ok(()) => {
-                    accepted_bytes += record.bytes;
-                    self.totals.accepted(record);
                     // Most are neighbours, of which a flush is told at once.
                     for share in shares {
                         if !accepted.as_mut().is_some_and(|before| before.join(share))
@@ -272,7 +273,7 @@ impl<V: Service> Group<V> {
             self.totals.call(Answer::Accepted);
             return pass.accepted();
         };
-        self.totals.call(match accepted_bytes {
+        self.totals.call(match sum.bytes {
             0 => Answer::Failed(cause),
             _ => Answer::Partial,
         });
@@ -289,8 +290,8 @@ impl<V: Service> Group<V> {
                 )
             });
         match cause {
-            Cause::Throttled => pass.throttled(accepted_bytes, (self.random)()),
-            _ if accepted_bytes == 0 => pass.failed(false, (self.random)()),
+            Cause::Throttled => pass.throttled(sum.bytes, (self.random)()),
+            _ if sum.bytes == 0 => pass.failed(false, (self.random)()),
             _ => {}
         }
     }

@@ -57,6 +57,9 @@ pub struct Packer {
     /// So many plain bytes make a record.
     goal: usize,
     compressed: Vec<u8>,
+    /// A little over what the last batches' bodies were long, so that the next one's memory is
+    /// asked for once.
+    usual_body: usize,
 }
 
 /// A document of the record that is being made.
@@ -86,6 +89,7 @@ impl Packer {
             marks: Vec::new(),
             goal: limit.max_bytes,
             compressed: Vec::new(),
+            usual_body: 0,
         }
     }
 
@@ -98,7 +102,7 @@ impl Packer {
         room: Room,
         batch: &mut Batch,
     ) -> Vec<Piece> {
-        batch.begin(&self.stream);
+        batch.begin(&self.stream, self.usual_body);
         let mut run = Run {
             documents: room.documents,
             room: room.bytes,
@@ -117,6 +121,8 @@ impl Packer {
         run.close_all();
         let mut unpacked = run.take_marks();
         unpacked.extend(rest);
+        let length = batch.body_length();
+        self.usual_body = (length + length / 16).max(self.usual_body - self.usual_body / 16);
         unpacked
     }
 
@@ -293,42 +299,45 @@ impl<'p> Walk<'p> {
     fn next(&mut self, formatter: &mut Formatter<'_>, out: &mut Vec<u8>) -> Option<Range<usize>> {
         let length = out.len();
         while !self.reader.is_empty() {
-            let event = self.reader;
+            let event = self.base + self.reader.offset();
             match chunk::write_next(&mut self.reader, formatter, out) {
                 Ok(Outcome::Document { cut_from: None }) => return Some(self.part()),
                 Ok(outcome) => {
-                    let end = self.base + self.reader.offset();
-                    self.piece.flush.count(end, outcome);
+                    self.piece.flush.count(self.end(), outcome);
                     if matches!(outcome, Outcome::Document { .. }) {
                         return Some(self.part());
                     }
                 }
                 Err(cause) => {
                     out.truncate(length);
-                    self.reader = event;
-                    self.pass_over();
+                    self.pass_over(event);
+                    self.read_to = self.piece.part.end;
                     self.piece.flush.corrupt(Corrupt {
-                        offset: self.read_to,
-                        bytes: event.remaining(),
+                        offset: event,
+                        bytes: self.read_to - event,
                         cause,
                     });
-                    self.read_to = self.piece.part.end;
                     return None;
                 }
             }
         }
-        self.pass_over();
+        self.pass_over(self.end());
         None
     }
 
+    /// Where what was read ends.
+    fn end(&self) -> usize {
+        self.base + self.reader.offset()
+    }
+
     fn part(&mut self) -> Range<usize> {
-        let end = self.base + self.reader.offset();
+        let end = self.end();
         std::mem::replace(&mut self.read_to, end)..end
     }
 
-    /// Nothing is to be sent of what was read since the last document.
-    fn pass_over(&mut self) {
-        let part = self.part();
-        self.piece.flush.done(part);
+    /// Nothing is to be sent of what was read since the last document to here.
+    fn pass_over(&mut self, end: usize) {
+        self.piece.flush.done(self.read_to..end);
+        self.read_to = end;
     }
 }

@@ -38,6 +38,28 @@ pub struct Totals {
     pub throttled: Time,
 }
 
+/// The sum of a call's records that were accepted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accepted {
+    pub documents: u64,
+    pub records: usize,
+    pub bytes: usize,
+    pub billed_bytes: usize,
+}
+
+impl<'r> FromIterator<&'r Record> for Accepted {
+    fn from_iter<I: IntoIterator<Item = &'r Record>>(records: I) -> Self {
+        let mut sum = Self::default();
+        for record in records {
+            sum.documents += record.documents;
+            sum.records += 1;
+            sum.bytes += record.bytes;
+            sum.billed_bytes += record.billed_bytes();
+        }
+        sum
+    }
+}
+
 /// What became of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -162,11 +184,11 @@ impl Histogram {
 }
 
 impl Totals {
-    pub fn accepted(&self, record: &Record) {
-        self.documents.add(record.documents);
-        self.records.add(1);
-        self.bytes.add(record.bytes as u64);
-        self.billed_bytes.add(record.billed_bytes() as u64);
+    pub fn accepted(&self, accepted: &Accepted) {
+        self.documents.add(accepted.documents);
+        self.records.add(accepted.records as u64);
+        self.bytes.add(accepted.bytes as u64);
+        self.billed_bytes.add(accepted.billed_bytes as u64);
     }
 
     pub fn tally(&self, tally: &Tally) {

@@ -64,7 +64,7 @@ fn body(criterion: &mut Criterion) {
         let mut batch = Batch::default();
         group.bench_function("firehose", |bencher| {
             bencher.iter(|| {
-                batch.begin("logs");
+                batch.begin("logs", 0);
                 for at in 0..count {
                     batch.push(&record, iter::once((0, at..at + 1)));
                 }

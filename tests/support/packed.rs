@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firehose::batch::Batch;
+use firehose::batch::{self, Batch, Share};
 use firehose::chunk::{Chunk, Tally};
 use firehose::document::Format;
 use firehose::flush::{Fate, Flush};
@@ -119,9 +119,9 @@ fn read_back(batch: &mut Batch) -> Vec<Record> {
         bytes <= MAX_BATCH_BYTES || datas.len() == 1,
         "{bytes} bytes"
     );
-    let records = batch.iter().zip(datas);
-    let record = |((record, shares), data): ((&_, &[firehose::batch::Share]), Vec<u8>)| {
-        let record: &firehose::batch::Record = record;
+    let shares = batch.shares_by_record();
+    let records = batch.records().iter().zip(shares).zip(datas);
+    let record = |((record, shares), data): ((&batch::Record, &[Share]), Vec<u8>)| {
         assert_eq!(record.bytes, data.len());
         Record {
             data,
