@@ -1,8 +1,8 @@
 //! Compresses records, in the formats the core C plugin writes.
 
-use std::io::Write;
+use std::fmt;
 
-use flate2::write::GzEncoder;
+use flate2::{Compress, FlushCompress, Status};
 
 /// The value of `compression`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,32 +13,69 @@ pub enum Compression {
     Snappy,
 }
 
+/// Compresses one record after the other with the same memory, which for gzip and zstd is many
+/// times what a short record is.
+pub enum Compressor {
+    Gzip(Compress),
+    Zstd(zstd::bulk::Compressor<'static>),
+    Snappy(Box<snap::raw::Encoder>),
+}
+
 impl Compression {
     /// The most bytes any of the formats adds to a megabyte that does not compress (zlib's
     /// stored blocks: 5 bytes each 16 KiB, and its header and trailer), rounded up.
     pub const OVERHEAD: usize = 1024;
 
-    pub fn append(self, data: &[u8], out: &mut Vec<u8>) {
+    pub fn compressor(self) -> Compressor {
+        /// The largest, as zlib's own default.
+        const WINDOW_BITS: u8 = 15;
         match self {
             Self::Gzip => {
-                let mut encoder = GzEncoder::new(out, flate2::Compression::default());
-                encoder
-                    .write_all(data)
-                    .and_then(|()| encoder.try_finish())
-                    .expect("a Vec takes every write");
+                let level = flate2::Compression::default();
+                Compressor::Gzip(Compress::new_gzip(level, WINDOW_BITS))
             }
             Self::Zstd => {
-                let frame = zstd::bulk::compress(data, zstd::DEFAULT_COMPRESSION_LEVEL)
-                    .expect("zstd compresses any bytes");
-                out.extend_from_slice(&frame);
+                let compressor = zstd::bulk::Compressor::new(zstd::DEFAULT_COMPRESSION_LEVEL);
+                Compressor::Zstd(compressor.expect("zstd has its default level"))
             }
-            Self::Snappy => {
-                let block = snap::raw::Encoder::new()
-                    .compress_vec(data)
+            Self::Snappy => Compressor::Snappy(Box::new(snap::raw::Encoder::new())),
+        }
+    }
+}
+
+impl Compressor {
+    /// Writes the compressed data in the place of what `out` holds.
+    pub fn compress(&mut self, data: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Gzip(gzip) => {
+                out.clear();
+                out.reserve(data.len() + data.len() / 1024 + Compression::OVERHEAD);
+                gzip.reset();
+                let status = gzip
+                    .compress_vec(data, out, FlushCompress::Finish)
+                    .expect("zlib compresses any bytes");
+                assert_eq!(status, Status::StreamEnd, "there is room for all");
+            }
+            Self::Zstd(zstd) => {
+                out.clear();
+                out.reserve(zstd::zstd_safe::compress_bound(data.len()));
+                zstd.compress_to_buffer(data, out)
+                    .expect("zstd compresses any bytes, and there is room for them");
+            }
+            Self::Snappy(snappy) => {
+                out.resize(snap::raw::max_compress_len(data.len()), 0);
+                let length = snappy
+                    .compress(data, out)
                     .expect("snappy takes up to 4 GiB; a record has a megabyte");
-                out.extend_from_slice(&block);
+                out.truncate(length);
             }
         }
+    }
+}
+
+impl fmt::Debug for Compressor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Compressor")
     }
 }
 
@@ -68,13 +105,13 @@ mod tests {
             .take(1_024_000)
             .collect();
         for compression in [Compression::Gzip, Compression::Zstd, Compression::Snappy] {
-            for data in [&b""[..], b"{\"a\":1}\n", &noise] {
-                let mut out = b"before".to_vec();
-                compression.append(data, &mut out);
-                let frame = out.strip_prefix(b"before").unwrap();
-                assert_eq!(decompress(compression, frame), data, "{compression:?}");
+            let mut compressor = compression.compressor();
+            let mut out = b"before".to_vec();
+            for data in [&b""[..], b"{\"a\":1}\n", &noise, b"after"] {
+                compressor.compress(data, &mut out);
+                assert_eq!(decompress(compression, &out), data, "{compression:?}");
                 assert!(
-                    frame.len() <= data.len() + Compression::OVERHEAD,
+                    out.len() <= data.len() + Compression::OVERHEAD,
                     "{compression:?}"
                 );
             }

@@ -124,6 +124,11 @@ pub fn of(totals: &Totals, gate: Reading, credentials: Option<SystemTime>) -> Ve
             &totals.truncated,
             "Documents cut to the size of the largest record.",
         ),
+        counter(
+            "unconvertible_documents_total",
+            &totals.unconvertible,
+            "Documents delivered with a time that the conversion to Parquet does not read as one: see time_key_format.",
+        ),
         counters(
             "dropped_events_total",
             "reason",

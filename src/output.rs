@@ -37,6 +37,7 @@ pub struct Output<V: Service = Firehose> {
     reports: Reports,
     /// When the last flush must have ended.
     stop: OnceLock<Instant>,
+    has_convertible_times: bool,
 }
 
 impl Output {
@@ -53,11 +54,13 @@ impl<V: Service> Output<V> {
         // All that makes the same chunk other documents, or leads them elsewhere.
         let scope = format!("{stream} {:?}", config.format);
         let gate = Gate::of(&stream, config.gate);
+        let time_key = config.format.time_key.as_ref();
         Self {
             ledger: Ledger::of(&scope, config.resume),
             group: Arc::new(Group::new(service, &config, gate, max_level)),
             reports: Reports::new(),
             stop: OnceLock::new(),
+            has_convertible_times: time_key.is_none_or(|key| key.format.is_convertible()),
             config,
         }
     }
@@ -81,6 +84,9 @@ impl<V: Service> Output<V> {
         let (fate, left) = self.group.deliver(&flush, caller).await;
         self.report(&fate.tally, &flush);
         self.totals().ambiguous.add(fate.ambiguous + fate.under_way);
+        if !self.has_convertible_times {
+            self.totals().unconvertible.add(fate.delivered);
+        }
         let verdict = self.verdict(&fate, &left, &flush);
         self.count(verdict, &flush);
         if verdict == Verdict::Retry {
@@ -179,6 +185,16 @@ impl<V: Service> Output<V> {
         if self.config.packing.aggregation.is_none() && period.is_wasteful() {
             self.write(flush, Level::Warn, "bill", || period.waste());
         }
+        if !self.has_convertible_times {
+            self.write(flush, Level::Warn, "times", || {
+                format!(
+                    "{} delivered so far with a time that Firehose's conversion to Parquet does \
+                     not read as a timestamp: leave time_key_format out, or give that column the \
+                     type string",
+                    count(self.totals().unconvertible.get(), "document")
+                )
+            });
+        }
     }
 
     fn report(&self, tally: &Tally, flush: &Flush) {
@@ -244,7 +260,9 @@ impl<V: Service> Drop for Output<V> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use bytes::Bytes;
 
@@ -268,10 +286,33 @@ mod tests {
         }
     }
 
-    struct Silence;
+    fn takes(most: usize) -> Arc<Takes> {
+        Arc::new(Takes {
+            most,
+            accepted: AtomicUsize::new(0),
+        })
+    }
 
-    impl Sink for Silence {
-        fn line(&self, _: Level, _: String) {}
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    impl Sink for Lines {
+        fn line(&self, _: Level, text: String) {
+            self.0.lock().unwrap().push(text);
+        }
+    }
+
+    fn output(options: &[(&str, &str)], service: &Arc<Takes>) -> Output<Arc<Takes>> {
+        let config = Config::parse(|key| {
+            let found = options.iter().find(|(name, _)| *name == key);
+            found.map(|(_, value)| (*value).to_owned())
+        });
+        Output::with_service(config.unwrap(), Level::Warn, Arc::clone(service))
+    }
+
+    /// 100 events.
+    fn chunk() -> Chunk {
+        Chunk::new([0x92, 0x01, 0x81, 0xa1, b'a', 0x01].repeat(100))
     }
 
     async fn flush(role: &str, service: &Arc<Takes>) -> Verdict {
@@ -281,27 +322,40 @@ mod tests {
             ("flush_timeout", "1s"),
             ("max_requests_per_second", "4"),
         ];
-        let config = Config::parse(|key| {
-            let found = options.iter().find(|(name, _)| *name == key);
-            found.map(|(_, value)| (*value).to_owned())
-        });
-        let output = Output::with_service(config.unwrap(), Level::Error, Arc::clone(service));
-        let chunk = [0x92, 0x01, 0x81, 0xa1, b'a', 0x01].repeat(100);
-        output.flush(Chunk::new(chunk), "tag", 0, Silence).await
+        let output = output(&options, service);
+        output.flush(chunk(), "tag", 0, Lines::default()).await
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_one_account_s_stream_accepted_is_not_held_against_another_s() {
-        let takes = |most| {
-            Arc::new(Takes {
-                most,
-                accepted: AtomicUsize::new(0),
-            })
-        };
         let (slow, quick) = (takes(1), takes(usize::MAX));
         let role = |account| format!("arn:aws:iam::{account:012}:role/logs");
         assert_eq!(flush(&role(1), &slow).await, Verdict::Retry);
         assert_eq!(flush(&role(2), &quick).await, Verdict::Delivered);
         assert_eq!(quick.accepted.load(Ordering::Relaxed), 100);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn times_that_do_not_convert_are_counted_and_warned_of_once_in_a_period() {
+        let told = "300 documents delivered so far with a time that Firehose's conversion";
+        for (format, count, expected) in [("%FT%T", 400, 1), ("%FT%TZ", 0, 0)] {
+            let options = [
+                ("delivery_stream", format),
+                ("time_key", "at"),
+                ("time_key_format", format),
+                // A line a record would be warned of as well.
+                ("simple_aggregation", "true"),
+            ];
+            let output = output(&options, &takes(usize::MAX));
+            let lines = Lines::default();
+            for seconds in [0, 30, 30, 30] {
+                tokio::time::advance(Duration::from_secs(seconds)).await;
+                let verdict = output.flush(chunk(), "tag", 0, lines.clone()).await;
+                assert_eq!(verdict, Verdict::Delivered);
+            }
+            assert_eq!(output.totals().unconvertible.get(), count, "{format}");
+            let lines = lines.0.lock().unwrap();
+            let warnings = lines.iter().filter(|line| line.starts_with(told));
+            assert_eq!(warnings.count(), expected, "{lines:?}");
+        }
     }
 }

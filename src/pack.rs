@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::batch::Batch;
 use crate::chunk::{self, Corrupt, Outcome};
-use crate::compress::Compression;
+use crate::compress::{Compression, Compressor};
 use crate::document::{Format, Formatter};
 use crate::flush::Flush;
 use crate::limits::{MAX_BATCH_RECORDS, MAX_RECORD_BYTES};
@@ -50,7 +50,7 @@ pub struct Room {
 pub struct Packer {
     stream: String,
     limit: Aggregation,
-    compression: Option<Compression>,
+    compressor: Option<Compressor>,
     /// The documents of the record that is being made.
     plain: Vec<u8>,
     marks: Vec<Mark>,
@@ -84,7 +84,7 @@ impl Packer {
         Self {
             stream: stream.to_owned(),
             limit,
-            compression: packing.compression,
+            compressor: packing.compression.map(Compression::compressor),
             plain: Vec::new(),
             marks: Vec::new(),
             goal: limit.max_bytes,
@@ -129,13 +129,12 @@ impl Packer {
     /// How many of the first `count` documents become a record: fewer where they would compress
     /// to too much; none if to less than `at_least`, and then there is a higher goal.
     fn settle(&mut self, mut count: usize, at_least: usize) -> Option<usize> {
-        let Some(compression) = self.compression else {
+        let Some(compressor) = &mut self.compressor else {
             return Some(count);
         };
         loop {
             let plain = &self.plain[..self.marks[count - 1].end];
-            self.compressed.clear();
-            compression.append(plain, &mut self.compressed);
+            compressor.compress(plain, &mut self.compressed);
             let size = self.compressed.len();
             // A sixteenth less than the ratio says, as no two stretches compress alike.
             let goal = (plain.len() * self.limit.max_bytes / size.max(1)) / 16 * 15;
@@ -153,7 +152,7 @@ impl Packer {
 
     /// The data of the record of the documents that were settled on.
     fn data(&self, count: usize) -> &[u8] {
-        match self.compression {
+        match self.compressor {
             Some(_) => &self.compressed,
             None => &self.plain[..self.marks[count - 1].end],
         }

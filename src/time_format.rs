@@ -123,6 +123,8 @@ pub struct TimeWriter {
     second: Option<i64>,
     text: Vec<u8>,
     fractions: Vec<Fraction>,
+    /// A piece of the calendar, before it is escaped.
+    calendar: String,
 }
 
 /// Where in a text the digits of a fraction are, and how many nanoseconds the last one counts.
@@ -139,6 +141,7 @@ impl TimeWriter {
             second: None,
             text: Vec::new(),
             fractions: Vec::new(),
+            calendar: String::new(),
         }
     }
 
@@ -167,7 +170,11 @@ impl TimeWriter {
         for piece in &self.format.pieces {
             match piece {
                 Piece::Calendar(format) => {
-                    json::push_escaped(&mut self.text, &date.format(format).to_string());
+                    self.calendar.clear();
+                    date.format(format)
+                        .write_to(&mut self.calendar)
+                        .expect("a String takes every write, and the format was checked");
+                    json::push_escaped(&mut self.text, &self.calendar);
                 }
                 Piece::Fraction(digits) => {
                     let start = self.text.len();

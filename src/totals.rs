@@ -21,6 +21,8 @@ pub struct Totals {
     /// Documents of calls whose answer is not known; sent again, they may be stored twice.
     pub ambiguous: Counter,
     pub truncated: Counter,
+    /// Documents delivered with a time that the conversion to Parquet does not read as one.
+    pub unconvertible: Counter,
     /// Events that gave no document for want of `log_key`'s key.
     pub without_log_key: Counter,
     /// Values of chunks that are no events.

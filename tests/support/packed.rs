@@ -76,10 +76,7 @@ pub(crate) fn batches(
     left: Option<Left>,
     mut with: impl FnMut(&mut Batch),
 ) -> (Fate, Left) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let chunk = Chunk::new(chunk.to_vec());
-    let flush = Flush::new(chunk, "tag", Box::new(Silence), deadline, left);
-    let flush = Arc::new(flush);
+    let flush = flush(chunk, left);
     let mut packer = Packer::new("logs", packing);
     let mut batch = Batch::default();
     loop {
@@ -103,6 +100,13 @@ pub(crate) fn batches(
         }
         with(&mut batch);
     }
+}
+
+/// The flush of a chunk, or of what is left of it.
+pub(crate) fn flush(chunk: &[u8], left: Option<Left>) -> Arc<Flush> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let chunk = Chunk::new(chunk.to_vec());
+    Arc::new(Flush::new(chunk, "tag", Box::new(Silence), deadline, left))
 }
 
 fn read_back(batch: &mut Batch) -> Vec<Record> {

@@ -28,6 +28,8 @@ pub(crate) struct Price {
     pub(crate) usd_per_gb: f64,
     /// The address of the page.
     pub(crate) source: String,
+    /// By whom, if it was not read on the page.
+    pub(crate) told: Option<String>,
     /// A day or a month.
     pub(crate) date: String,
 }

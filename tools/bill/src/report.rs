@@ -69,9 +69,14 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
         let Price {
             usd_per_gb,
             source,
+            told,
             date,
         } = price;
-        text += &format!("  {what}: {usd_per_gb}, read in {source} ({date})\n");
+        text += &format!("  {what}: {usd_per_gb}, ");
+        text += &match told {
+            None => format!("read in {source} ({date})\n"),
+            Some(whom) => format!("told by {whom} ({date}); compare {source}\n"),
+        };
     }
     text
 }

@@ -31,7 +31,7 @@ fn sample(directory: &TempDir) -> PathBuf {
 
 const PRICES: &str = r#"{"regions": {"<here>": {
     "firehose_ingestion": {"usd_per_gb": 0.02, "source": "https://a", "date": "2026-01"},
-    "firehose_conversion": {"usd_per_gb": 0.01, "source": "https://b", "date": "2026-02-03"},
+    "firehose_conversion": {"usd_per_gb": 0.01, "source": "https://b", "told": "<us>", "date": "2026-02-03"},
     "cloudwatch_ingestion": {"usd_per_gb": 0.5, "source": "https://c", "date": "2026-04"}}}}"#;
 
 #[test]
@@ -74,7 +74,7 @@ The sample has 100 lines. Aggregated records hold 15360 bytes on average.
 Without storage, queries and free tiers. US dollars a GB:
   CloudWatch Logs, ingestion: 0.5, read in https://c (2026-04)
   Firehose, ingestion: 0.02, read in https://a (2026-01)
-  Firehose, conversion: 0.01, read in https://b (2026-02-03)
+  Firehose, conversion: 0.01, told by <us> (2026-02-03); compare https://b
 ";
     assert_eq!(stdout, expected);
     let picture = fs::read_to_string(picture).unwrap();

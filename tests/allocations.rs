@@ -1,0 +1,95 @@
+//! Nothing is allocated for a document or a record: packing few of them takes as many allocations
+//! as packing many.
+
+#[path = "support/body.rs"]
+mod body;
+#[path = "support/packed.rs"]
+#[allow(dead_code, reason = "other tests use the rest of it")]
+mod packed;
+#[path = "../benches/stages/shapes.rs"]
+mod shapes;
+
+use allocation_counter::measure;
+use firehose::batch::Batch;
+use firehose::compress::Compression;
+use firehose::document::{Format, TimeKey};
+use firehose::pack::{Aggregation, Packer, Packing, Piece, Room};
+use firehose::time_format::{self, TimeFormat};
+use packed::PLAIN;
+
+/// Records of about 30 documents.
+const AGGREGATED: Packing = Packing {
+    aggregation: Some(Aggregation {
+        max_bytes: 10_000,
+        max_documents: usize::MAX,
+    }),
+    compression: None,
+};
+
+#[test]
+fn no_document_and_no_record_is_allocated_for() {
+    let compressed = |compression| Packing {
+        compression: Some(compression),
+        ..PLAIN
+    };
+    let packings = [
+        PLAIN,
+        AGGREGATED,
+        compressed(Compression::Gzip),
+        compressed(Compression::Zstd),
+        compressed(Compression::Snappy),
+    ];
+    let format = Format {
+        time_key: Some(TimeKey {
+            key: "timestamp".to_owned(),
+            format: TimeFormat::parse(time_format::DEFAULT).unwrap(),
+        }),
+        replace_dots: Some("_".to_owned()),
+        max_bytes: 1_024_000,
+        ..Format::default()
+    };
+    for shape in shapes::all() {
+        for packing in packings {
+            let [few, many] = allocations(&shape.chunk, &format, packing);
+            assert!(
+                many - few <= GROWTH,
+                "{} {packing:?}: {few} and {many} allocations",
+                shape.name
+            );
+        }
+    }
+}
+
+const FEW: u64 = 20;
+const MANY: u64 = 120;
+/// Two for each second of the events' times, of which these documents have a few, and those for a
+/// longer body.
+const GROWTH: u64 = 15;
+
+/// Of packing few documents and many, once the memory that is kept is there.
+fn allocations(chunk: &[u8], format: &Format, packing: Packing) -> [u64; 2] {
+    let mut packer = Packer::new("logs", packing);
+    let mut batch = Batch::default();
+    let mut pack = |documents| {
+        let flush = packed::flush(chunk, None);
+        let part = 0..chunk.len();
+        let mut piece = Some(Piece { flush, part }).into_iter();
+        let room = Room {
+            bytes: usize::MAX,
+            documents,
+        };
+        let info = measure(|| {
+            let rest = packer.pack(format, &mut piece, room, &mut batch);
+            assert!(
+                !rest.is_empty(),
+                "the chunk has more than {documents} documents"
+            );
+            let body = batch.finish();
+            batch.reuse(body);
+        });
+        assert_eq!(batch.documents(), documents);
+        info.count_total
+    };
+    pack(MANY);
+    [FEW, MANY].map(pack)
+}
