@@ -339,7 +339,7 @@ mod tests {
         let told = "300 documents delivered so far with a time that Firehose's conversion";
         for (format, count, expected) in [("%FT%T", 400, 1), ("%FT%TZ", 0, 0)] {
             let options = [
-                ("delivery_stream", format),
+                ("delivery_stream", "logs"),
                 ("time_key", "at"),
                 ("time_key_format", format),
                 // A line a record would be warned of as well.
