@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::failure::Cause;
 
@@ -22,8 +21,8 @@ struct Reply<'r> {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry<'r> {
-    /// That there is one is all that counts.
-    record_id: Option<IgnoredAny>,
+    #[serde(borrow)]
+    record_id: Option<Cow<'r, str>>,
     #[serde(borrow)]
     error_code: Option<Cow<'r, str>>,
 }
@@ -71,6 +70,11 @@ mod tests {
     #[test]
     fn what_is_no_reply_is_an_error() {
         for body in ["", "{}", "null", "[]", r#"{"RequestResponses":null}"#] {
+            assert!(read(body.as_bytes()).is_err(), "{body}");
+        }
+        // An ID that is no text says nothing of a record.
+        for id in ["1", "true", "{}", r#""\ud83d""#] {
+            let body = format!(r#"{{"RequestResponses":[{{"RecordId":{id}}}]}}"#);
             assert!(read(body.as_bytes()).is_err(), "{body}");
         }
         let cut = r#"{"RequestResponses":[{"RecordId":"a"}"#;
