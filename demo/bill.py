@@ -17,11 +17,12 @@ MONTHLY_GB = 100
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars a GB, where they were read, and when."""
+    """US dollars a GB, where they were read, or by whom they were told, and when."""
 
     usd_per_gb: float
     source: str
     date: str
+    told: str | None = None
 
 
 @dataclass(frozen=True)

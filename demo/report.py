@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from bill import MONTHLY_GB, PRICES_REGION, costs, read_prices
+from bill import MONTHLY_GB, PRICES_REGION, Price, costs, read_prices
 from meter import Traffic
 from queries import Query, Row
 
@@ -55,13 +55,20 @@ def print_bill(lines: int, line_bytes: int, traffic: Traffic) -> None:
             )
         ],
     )
-    read = sorted({(price.source, price.date) for price in vars(prices).values()})
-    sources = " and ".join(f"{source} ({date})" for source, date in read)
+    sources = " and ".join(
+        sorted({_source(price) for price in vars(prices).values()})
+    )
     print(
         f"\n    Ingestion and, for Firehose, conversion to Parquet in {PRICES_REGION};"
         f" no storage, no queries.\n"
-        f"    Prices read in {sources}\n"
+        f"    Prices: {sources}\n"
     )
+
+
+def _source(price: Price) -> str:
+    if price.told:
+        return f"told by {price.told} ({price.date}; compare {price.source})"
+    return f"read in {price.source} ({price.date})"
 
 
 def _print_table(columns: Sequence[str], rows: Sequence[Row]) -> None:
