@@ -55,19 +55,20 @@ def print_bill(lines: int, line_bytes: int, traffic: Traffic) -> None:
             )
         ],
     )
-    sources = " and ".join(
-        sorted({_source(price) for price in vars(prices).values()})
-    )
+    sources = sorted({_source(price) for price in vars(prices).values()})
     print(
         f"\n    Ingestion and, for Firehose, conversion to Parquet in {PRICES_REGION};"
         f" no storage, no queries.\n"
-        f"    Prices: {sources}\n"
+        f"    Prices:\n"
     )
+    for source in sources:
+        print(f"      {source}")
+    print()
 
 
 def _source(price: Price) -> str:
     if price.told:
-        return f"told by {price.told} ({price.date}; compare {price.source})"
+        return f"told by {price.told} ({price.date}); compare {price.source}"
     return f"read in {price.source} ({price.date})"
 
 

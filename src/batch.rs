@@ -38,7 +38,7 @@ pub struct Share {
 }
 
 impl Batch {
-    /// Empties it and begins the body anew, which is likely to become so long. `stream` holds no
+    /// Empties it and begins the body anew, with memory for so many bytes. `stream` holds no
     /// character that JSON escapes: its option's check allows none.
     pub fn begin(&mut self, stream: &str, length: usize) {
         self.records.clear();
@@ -98,7 +98,7 @@ impl Batch {
     pub fn finish(&mut self) -> Vec<u8> {
         self.body.extend_from_slice(b"]}");
         let mut body = std::mem::take(&mut self.body);
-        // Others need what it was given for nothing while it is out.
+        // Memory it has no use for is not to be held as long as its call takes.
         if body.len() < body.capacity() / 2 {
             body.shrink_to_fit();
         }

@@ -49,12 +49,15 @@ impl Compressor {
         match self {
             Self::Gzip(gzip) => {
                 out.clear();
-                out.reserve(data.len() + data.len() / 1024 + Compression::OVERHEAD);
                 gzip.reset();
-                let status = gzip
-                    .compress_vec(data, out, FlushCompress::Finish)
-                    .expect("zlib compresses any bytes");
-                assert_eq!(status, Status::StreamEnd, "there is room for all");
+                let mut status = Status::Ok;
+                while status != Status::StreamEnd {
+                    out.reserve(data.len() / 2 + Compression::OVERHEAD);
+                    let rest = &data[gzip.total_in() as usize..];
+                    status = gzip
+                        .compress_vec(rest, out, FlushCompress::Finish)
+                        .expect("zlib compresses any bytes");
+                }
             }
             Self::Zstd(zstd) => {
                 out.clear();

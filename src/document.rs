@@ -98,7 +98,9 @@ impl<'f> Formatter<'f> {
         out: &mut Vec<u8>,
     ) -> Result<Written, Malformed> {
         let start = out.len();
-        let Some(pairs) = reader.read_map()? else {
+        let body = *reader;
+        let Token::Map(pairs) = reader.read()? else {
+            *reader = body;
             reader.skip()?;
             return Ok(Written::NotAMap);
         };

@@ -41,6 +41,7 @@ const SPARE_BATCHES: usize = 4;
 pub struct Group<V> {
     service: V,
     format: Format,
+    has_convertible_times: bool,
     options: Delivery,
     gate: Arc<Gate>,
     limiter: Limiter,
@@ -67,9 +68,11 @@ struct Load {
 impl<V: Service> Group<V> {
     pub fn new(service: V, config: &Config, gate: Arc<Gate>, max_level: Level) -> Self {
         let packer = Packer::new(&config.delivery_stream, config.packing);
+        let time_key = config.format.time_key.as_ref();
         Self {
             service,
             format: config.format.clone(),
+            has_convertible_times: time_key.is_none_or(|key| key.format.is_convertible()),
             options: config.delivery,
             gate,
             limiter: Limiter::new(max_level),
@@ -242,6 +245,9 @@ impl<V: Service> Group<V> {
         let accepted = answered.filter(|(_, result)| result.is_ok());
         let sum: Accepted = accepted.map(|(record, _)| record).collect();
         self.totals.accepted(&sum);
+        if !self.has_convertible_times {
+            self.totals.unconvertible.add(sum.documents);
+        }
         let mut accepted: Option<Share> = None;
         let mut refused = Vec::new();
         let mut cause = None;

@@ -94,29 +94,6 @@ impl<'a> Reader<'a> {
         Some((text, length))
     }
 
-    /// Reads the head of a map: how many pairs follow. Of whatever else is next, nothing is read.
-    #[inline]
-    pub fn read_map(&mut self) -> Result<Option<u32>, Malformed> {
-        let pairs = match self.bytes.first() {
-            Some(head @ 0x80..=0x8f) => {
-                let pairs = head & 0x0f;
-                self.advance(1)?;
-                pairs.into()
-            }
-            Some(0xde) => {
-                self.advance(1)?;
-                u16::from_be_bytes(self.array()?).into()
-            }
-            Some(0xdf) => {
-                self.advance(1)?;
-                u32::from_be_bytes(self.array()?)
-            }
-            Some(_) => return Ok(None),
-            None => return Err(Malformed::Truncated),
-        };
-        Ok(Some(pairs))
-    }
-
     // Always: where it is inlined, no token is built only to be taken apart again.
     #[inline(always)]
     pub fn read(&mut self) -> Result<Token<'a>, Malformed> {

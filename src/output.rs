@@ -37,7 +37,6 @@ pub struct Output<V: Service = Firehose> {
     reports: Reports,
     /// When the last flush must have ended.
     stop: OnceLock<Instant>,
-    has_convertible_times: bool,
 }
 
 impl Output {
@@ -54,13 +53,11 @@ impl<V: Service> Output<V> {
         // All that makes the same chunk other documents, or leads them elsewhere.
         let scope = format!("{stream} {:?}", config.format);
         let gate = Gate::of(&stream, config.gate);
-        let time_key = config.format.time_key.as_ref();
         Self {
             ledger: Ledger::of(&scope, config.resume),
             group: Arc::new(Group::new(service, &config, gate, max_level)),
             reports: Reports::new(),
             stop: OnceLock::new(),
-            has_convertible_times: time_key.is_none_or(|key| key.format.is_convertible()),
             config,
         }
     }
@@ -84,9 +81,6 @@ impl<V: Service> Output<V> {
         let (fate, left) = self.group.deliver(&flush, caller).await;
         self.report(&fate.tally, &flush);
         self.totals().ambiguous.add(fate.ambiguous + fate.under_way);
-        if !self.has_convertible_times {
-            self.totals().unconvertible.add(fate.delivered);
-        }
         let verdict = self.verdict(&fate, &left, &flush);
         self.count(verdict, &flush);
         if verdict == Verdict::Retry {
@@ -185,13 +179,14 @@ impl<V: Service> Output<V> {
         if self.config.packing.aggregation.is_none() && period.is_wasteful() {
             self.write(flush, Level::Warn, "bill", || period.waste());
         }
-        if !self.has_convertible_times {
+        let unconvertible = self.totals().unconvertible.get();
+        if unconvertible > 0 {
             self.write(flush, Level::Warn, "times", || {
                 format!(
                     "{} delivered so far with a time that Firehose's conversion to Parquet does \
                      not read as a timestamp: leave time_key_format out, or give that column the \
                      type string",
-                    count(self.totals().unconvertible.get(), "document")
+                    count(unconvertible, "document")
                 )
             });
         }
@@ -334,6 +329,7 @@ mod tests {
         assert_eq!(flush(&role(2), &quick).await, Verdict::Delivered);
         assert_eq!(quick.accepted.load(Ordering::Relaxed), 100);
     }
+
     #[tokio::test(start_paused = true)]
     async fn times_that_do_not_convert_are_counted_and_warned_of_once_in_a_period() {
         let told = "300 documents delivered so far with a time that Firehose's conversion";
@@ -342,8 +338,6 @@ mod tests {
                 ("delivery_stream", "logs"),
                 ("time_key", "at"),
                 ("time_key_format", format),
-                // A line a record would be warned of as well.
-                ("simple_aggregation", "true"),
             ];
             let output = output(&options, &takes(usize::MAX));
             let lines = Lines::default();

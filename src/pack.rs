@@ -298,7 +298,7 @@ impl<'p> Walk<'p> {
     fn next(&mut self, formatter: &mut Formatter<'_>, out: &mut Vec<u8>) -> Option<Range<usize>> {
         let length = out.len();
         while !self.reader.is_empty() {
-            let event = self.base + self.reader.offset();
+            let event = self.end();
             match chunk::write_next(&mut self.reader, formatter, out) {
                 Ok(Outcome::Document { cut_from: None }) => return Some(self.part()),
                 Ok(outcome) => {
@@ -310,12 +310,13 @@ impl<'p> Walk<'p> {
                 Err(cause) => {
                     out.truncate(length);
                     self.pass_over(event);
-                    self.read_to = self.piece.part.end;
+                    let end = self.piece.part.end;
                     self.piece.flush.corrupt(Corrupt {
                         offset: event,
-                        bytes: self.read_to - event,
+                        bytes: end - event,
                         cause,
                     });
+                    self.read_to = end;
                     return None;
                 }
             }

@@ -20,8 +20,8 @@ pub(super) struct Pace {
     limit: Option<Limit>,
     /// What a call may carry while there is no limit: twice what was accepted whole.
     opening: usize,
-    /// How much may be under way while there is no limit: as much as was accepted, and more.
-    window: usize,
+    /// The bytes that may be under way while there is no limit: as much as was accepted, and more.
+    under_way: usize,
     /// What was accepted when, lately.
     recent: VecDeque<(Instant, usize)>,
     /// The share of the records that is refused whatever the rate, as far as is known.
@@ -88,7 +88,7 @@ const CALL_SECONDS: f64 = 0.25;
 /// that a stream of that quota takes it: an unknown stream is tried with little. On a fast one both
 /// double within a round trip; until then few connections are opened.
 const OPENING: usize = 256 * 1024;
-const FIRST_WINDOW: usize = 4 * OPENING;
+const FIRST_UNDER_WAY: usize = 4 * OPENING;
 
 /// A fall goes to so much of what got through, so that the stream catches up.
 const BELOW: f64 = 0.95;
@@ -115,7 +115,7 @@ impl Pace {
         Self {
             limit: None,
             opening: OPENING,
-            window: FIRST_WINDOW,
+            under_way: FIRST_UNDER_WAY,
             recent: VecDeque::new(),
             tolerated: 0.0,
             tally: Tally::default(),
@@ -134,7 +134,7 @@ impl Pace {
     pub(super) fn bytes_under_way(&self) -> usize {
         match &self.limit {
             Some(_) => usize::MAX,
-            None => self.window,
+            None => self.under_way,
         }
     }
 
@@ -182,7 +182,7 @@ impl Pace {
         if call.accepted_bytes == call.bytes {
             self.opening = self.opening.max(call.bytes.saturating_mul(2));
         }
-        self.window = self.window.saturating_add(call.accepted_bytes);
+        self.under_way = self.under_way.saturating_add(call.accepted_bytes);
         // Where nothing was accepted, nothing tells of a rate that would do.
         let accepted = self.accepted_lately();
         if accepted == 0.0 {
