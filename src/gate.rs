@@ -214,8 +214,7 @@ impl State {
         } else {
             limits.max_in_flight
         };
-        let most_bytes = limits.max_bytes_in_flight.min(self.pace.bytes_under_way());
-        if self.in_flight >= most || self.bytes_in_flight >= most_bytes {
+        if self.in_flight >= most || self.bytes_in_flight >= limits.max_bytes_in_flight {
             return Admission::AfterACall;
         }
         let waits = self.fixed.iter_mut().map(|(_, bucket)| bucket.wait(now));

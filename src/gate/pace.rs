@@ -20,8 +20,6 @@ pub(super) struct Pace {
     limit: Option<Limit>,
     /// What a call may carry while there is no limit: twice what was accepted whole.
     opening: usize,
-    /// The bytes that may be under way while there is no limit: as much as was accepted, and more.
-    under_way: usize,
     /// What was accepted when, lately.
     recent: VecDeque<(Instant, usize)>,
     /// The share of the records that is refused whatever the rate, as far as is known.
@@ -84,11 +82,8 @@ const FORGOTTEN: Duration = Duration::from_secs(300);
 /// when the stream refuses, large enough to keep calls few.
 const CALL_SECONDS: f64 = 0.25;
 
-/// A quarter of what the smallest default quota takes in a second, and so much of it under way
-/// that a stream of that quota takes it: an unknown stream is tried with little. On a fast one both
-/// double within a round trip; until then few connections are opened.
+/// A quarter of what the smallest default quota takes in a second: several may be under way.
 const OPENING: usize = 256 * 1024;
-const FIRST_UNDER_WAY: usize = 4 * OPENING;
 
 /// A fall goes to so much of what got through, so that the stream catches up.
 const BELOW: f64 = 0.95;
@@ -115,7 +110,6 @@ impl Pace {
         Self {
             limit: None,
             opening: OPENING,
-            under_way: FIRST_UNDER_WAY,
             recent: VecDeque::new(),
             tolerated: 0.0,
             tally: Tally::default(),
@@ -127,14 +121,6 @@ impl Pace {
         match &self.limit {
             Some(limit) => limit.call_bytes(),
             None => self.opening,
-        }
-    }
-
-    /// No call should begin while calls with so many bytes are under way.
-    pub(super) fn bytes_under_way(&self) -> usize {
-        match &self.limit {
-            Some(_) => usize::MAX,
-            None => self.under_way,
         }
     }
 
@@ -182,7 +168,6 @@ impl Pace {
         if call.accepted_bytes == call.bytes {
             self.opening = self.opening.max(call.bytes.saturating_mul(2));
         }
-        self.under_way = self.under_way.saturating_add(call.accepted_bytes);
         // Where nothing was accepted, nothing tells of a rate that would do.
         let accepted = self.accepted_lately();
         if accepted == 0.0 {

@@ -47,25 +47,6 @@ async fn bytes_under_way_are_limited() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_is_begun_with_a_mebibyte_under_way_and_then_with_what_it_accepted_more() {
-    const MIB: usize = 1024 * 1024;
-    let gate = Gate::new(Limits {
-        max_in_flight: usize::MAX,
-        ..OPEN
-    });
-    let first = pass(&gate, MIB - 1).await;
-    assert!(is_open(&gate).await);
-    let second = pass(&gate, 1).await;
-    assert!(!is_open(&gate).await);
-    first.accepted();
-    let third = pass(&gate, 2 * MIB - 3).await;
-    assert!(is_open(&gate).await);
-    let fourth = pass(&gate, 1).await;
-    assert!(!is_open(&gate).await);
-    drop((second, third, fourth));
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_call_that_ends_lets_the_next_one_in_at_once() {
     let gate = Gate::new(Limits {
         max_in_flight: 1,
