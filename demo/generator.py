@@ -10,6 +10,9 @@ Document = dict[str, Any]
 
 SERVICE = "shop-api"
 
+# In UTC. For whom any day will do, as long as the lines are the same each time.
+SOME_DAY = datetime(2026, 1, 15)
+
 USER_AGENTS = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",

@@ -2,15 +2,11 @@
 
 import argparse
 import json
-from datetime import datetime
 
-from generator import documents
-
-# In UTC. Any day will do, as long as the lines are the same each time.
-START = datetime(2026, 1, 15)
+from generator import SOME_DAY, documents
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--lines", type=int, default=4000, help="(default %(default)s)")
 arguments = parser.parse_args()
-for document in documents(arguments.lines, seed=1, start=START):
+for document in documents(arguments.lines, seed=1, start=SOME_DAY):
     print(json.dumps(document, ensure_ascii=False, separators=(",", ":")))

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from generator import documents
+from generator import SOME_DAY, documents
 from panels import Panel, Points, svg
 from processes import Child, child, free_port
 
@@ -166,7 +166,10 @@ def feed(log: Path) -> None:
 
 def log_lines() -> Iterator[str]:
     """The same 2,000 lines over and over: making new ones would take the machine's time."""
-    some = [json.dumps(document) + "\n" for document in documents(2000, seed=1)]
+    some = [
+        json.dumps(document) + "\n"
+        for document in documents(2000, seed=1, start=SOME_DAY)
+    ]
     while True:
         yield from some
 
