@@ -8,6 +8,9 @@ use crate::flush::Flush;
 use crate::json;
 use crate::limits::BILLING_UNIT;
 
+/// At most so many bytes of the body stand around a record's data, the body's end included.
+const AROUND_DATA: usize = 16;
+
 #[derive(Debug, Default)]
 pub struct Batch {
     body: Vec<u8>,
@@ -67,6 +70,7 @@ impl Batch {
         data: &[u8],
         documents: impl ExactSizeIterator<Item = (usize, Range<usize>)>,
     ) {
+        self.make_room(data.len().div_ceil(3) * 4 + AROUND_DATA);
         if !self.records.is_empty() {
             self.body.push(b',');
         }
@@ -92,6 +96,15 @@ impl Batch {
             documents: count,
             end: self.shares.len(),
         });
+    }
+
+    /// By a quarter at least: a body keeps its memory, and doubled it might hold a megabyte that is
+    /// never used.
+    fn make_room(&mut self, length: usize) {
+        let capacity = self.body.capacity();
+        if capacity - self.body.len() < length {
+            self.body.reserve_exact(length.max(capacity / 4));
+        }
     }
 
     /// Ends the body and takes it.
@@ -213,6 +226,19 @@ mod tests {
             let theirs = serialized_by_the_sdk("my-stream_1.x", records).await;
             assert_eq!(ours, theirs, "{} records", records.len());
         }
+    }
+
+    #[test]
+    fn a_body_holds_little_memory_that_it_does_not_use() {
+        let mut batch = Batch::default();
+        batch.begin("logs", 0);
+        for length in [400, 30_000, 261_120, 1].into_iter().cycle().take(40) {
+            batch.push(&vec![7; length], [(0, 0..1)].into_iter());
+            let (used, held) = (batch.body.len(), batch.body.capacity());
+            assert!(held <= used + used / 4 + AROUND_DATA, "{held} for {used}");
+        }
+        let held = batch.body.capacity();
+        assert_eq!(batch.finish().capacity(), held, "the end has its place");
     }
 
     #[test]

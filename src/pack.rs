@@ -122,7 +122,7 @@ impl Packer {
         let mut unpacked = run.take_marks();
         unpacked.extend(rest);
         let length = batch.body_length();
-        self.usual_body = (length + length / 16).max(self.usual_body - self.usual_body / 16);
+        self.usual_body = (length + length / 16).max(self.usual_body - self.usual_body / 128);
         unpacked
     }
 
