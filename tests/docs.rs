@@ -1,9 +1,11 @@
 //! The documentation says what the code does, and its links lead somewhere.
 
 use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use firehose::failure::Cause;
 
@@ -60,8 +62,8 @@ fn links_lead_to_files() {
     }
 }
 
-/// What `make` is told in a page must be there to be made. The pages of `docs/deploy` and
-/// `docs/configuration.md` have tests of their own, which run their commands.
+/// What `make` is told in a page must be there to be made. Commands in blocks are run as well: those
+/// of `docs/deploy`, `docs/configuration.md` and `docs/metrics.md` by tests of their own.
 #[test]
 fn make_knows_every_target_of_the_pages() {
     let mut pages = Vec::new();
@@ -69,25 +71,67 @@ fn make_knows_every_target_of_the_pages() {
     let mut commands = BTreeSet::new();
     for page in pages {
         let text = fs::read_to_string(&page).unwrap();
-        let blocks = text.split("```sh\n").skip(1);
-        let blocks = blocks.filter_map(|block| Some(block.split_once("```")?.0.to_owned()));
-        let lines: Vec<String> = blocks
-            .flat_map(|block| block.lines().map(str::to_owned).collect::<Vec<_>>())
-            .collect();
-        commands.extend(lines.into_iter().filter(|line| line.starts_with("make ")));
+        let lines = blocks(&text).flat_map(str::lines);
+        let inline = text.split('`').skip(1).step_by(2);
+        let is_make = |command: &&str| command.starts_with("make ");
+        commands.extend(lines.chain(inline).filter(is_make).map(str::to_owned));
     }
-    assert!(commands.len() > 3, "{commands:?}");
+    assert!(commands.len() > 15, "{commands:?}");
     for command in commands {
-        let words = command.split_whitespace().skip(1);
-        let output = Command::new("make")
-            .arg("--dry-run")
-            .args(words)
-            .current_dir(root())
-            .output()
-            .expect("make runs");
+        let output = run(&command.replacen("make ", "make --dry-run ", 1));
         let errors = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{command}: {errors}");
     }
+}
+
+/// With the demo's lines for the reader's.
+#[test]
+fn the_commands_on_sample_logs_print_what_their_pages_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = folder.path().join("sample.jsonl");
+    let made = run("python3 -B demo/sample.py");
+    assert!(made.status.success() && !made.stdout.is_empty(), "{made:?}");
+    fs::write(&sample, made.stdout).unwrap();
+    let sample = format!("LOGS={}", sample.display());
+    for (page, printed) in [
+        ("docs/bill.md", ["CloudWatch Logs", "simple_aggregation"]),
+        (
+            "docs/schema.md",
+            ["CREATE EXTERNAL TABLE", "`http` loses nothing"],
+        ),
+    ] {
+        let text = read(page);
+        let commands: Vec<&str> = blocks(&text).flat_map(str::lines).collect();
+        assert_eq!(commands.len(), printed.len(), "{page}: {commands:?}");
+        for (command, printed) in commands.into_iter().zip(printed) {
+            assert!(command.contains("LOGS=sample.jsonl"), "{page}: {command}");
+            let output = run(&command.replace("LOGS=sample.jsonl", &sample));
+            let text = String::from_utf8_lossy(&output.stdout);
+            let is_right = output.status.success() && text.contains(printed);
+            assert!(is_right, "{page}: {command}: {output:?}");
+        }
+    }
+}
+
+/// The blocks of shell commands of a page.
+fn blocks(page: &str) -> impl Iterator<Item = &str> {
+    let blocks = page.split("```sh\n").skip(1);
+    blocks.filter_map(|block| Some(block.split_once("```")?.0))
+}
+
+/// Runs a command in the project's folder, with nothing of what Cargo sets for tests: a build that
+/// sees it begins anew.
+fn run(command: &str) -> Output {
+    let set = |name: &OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO") && name != "CARGO_HOME"
+    };
+    let mut shell = Command::new("/bin/sh");
+    for name in env::vars_os().map(|(name, _)| name).filter(set) {
+        shell.env_remove(name);
+    }
+    let command = shell.args(["-ec", command]).current_dir(root());
+    command.output().expect("the shell runs")
 }
 
 /// The Markdown files at the top, and below `docs`.

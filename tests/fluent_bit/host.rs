@@ -19,20 +19,20 @@ pub(crate) struct Host {
 
 /// One program for each version.
 pub(crate) fn find() -> Vec<Arc<Host>> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
     let mut hosts: Vec<Arc<Host>> = Vec::new();
-    for name in NAMES {
-        let programs = folders.iter().map(|folder| folder.join(name));
-        let Some(program) = programs.into_iter().find(|program| program.is_file()) else {
-            continue;
-        };
+    for program in NAMES.into_iter().filter_map(on_path) {
         let host = Host::ask(program);
         if hosts.iter().all(|known| known.version != host.version) {
             hosts.push(Arc::new(host));
         }
     }
     hosts
+}
+
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut programs = env::split_paths(&path).map(|folder| folder.join(name));
+    programs.find(|program| program.is_file())
 }
 
 impl Host {

@@ -140,6 +140,15 @@ fn configuration_trials(host: &Arc<Host>) -> Vec<Trial> {
     }
     let documented = "the commands of docs/configuration.md";
     add(documented, None, Box::new(forms::documented));
+    let documented = "the command of docs/metrics.md";
+    let no_metrics = (!host.has_metrics()).then(|| "it has no metrics of plugins".to_owned());
+    let no_curl = host::on_path("curl").is_none();
+    let no_curl = no_curl.then(|| "there is no curl on PATH".to_owned());
+    add(
+        documented,
+        no_metrics.or(no_curl),
+        Box::new(metrics::documented),
+    );
     let equal = "both forms give the same properties";
     add(equal, no_yaml, Box::new(forms::equal_forms));
     let firelens = |host: &Host| configurations::delivers(host, &FIRELENS, ".conf");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::time::Duration;
 
 use firehose::metrics::{BOUNDS, Values};
@@ -348,5 +349,29 @@ pub(crate) fn queries(host: &Host, _: &Input) -> Result<(), String> {
             "of {asked:?} there are no {missing:?} in:\n{scrape}"
         )),
         false => Ok(()),
+    }
+}
+
+/// The command of the page on metrics, at the port of this host.
+pub(crate) fn documented(host: &Host) -> Result<(), String> {
+    let page = include_str!("../../docs/metrics.md");
+    let block = page.split("```sh\n").nth(1);
+    let command = block.and_then(|block| block.split("```").next());
+    let command = command.ok_or("the page has no command any more")?;
+    let service = Service::tls();
+    let (sidecar, endpoint) = running(&service, &http_logs(0..10));
+    let mut process = sidecar.start(host);
+    let scrape = until(&mut process, &endpoint, "documents_total", 10.0)?;
+    let command = command.replace("127.0.0.1:2020", &endpoint.0.to_string());
+    let output = Command::new("/bin/sh").args(["-euc", &command]).output();
+    let output = output.map_err(|error| format!("{command}: {error}"))?;
+    process.signal(Signal::TERM);
+    ended_well(&mut process)?;
+    let printed = String::from_utf8_lossy(&output.stdout);
+    match series(&printed).keys().eq(series(&scrape).keys()) {
+        true => Ok(()),
+        false => Err(format!(
+            "{command}: {output:?}\nnot the series of:\n{scrape}"
+        )),
     }
 }
