@@ -1,7 +1,8 @@
 //! The CPU seconds over null as a bar chart.
 
+use figures::svg;
+
 use crate::summary::{Row, Spread};
-use crate::svg;
 
 /// Where the bars begin, and the longest of them ends.
 const BARS_LEFT: f64 = 290.0;
@@ -57,8 +58,8 @@ mod tests {
     use fluent_bit_run::Output;
 
     use super::*;
+    use crate::read_picture as read;
     use crate::summary;
-    use crate::svg::read;
 
     fn row(output: Output, cpu: Option<(f64, f64, f64)>, cpu_of_peer: Option<f64>) -> Row {
         let spread = |(min, median, max)| Spread { min, median, max };

@@ -18,10 +18,11 @@ mod idle;
 mod init;
 mod lines;
 mod parts;
+#[cfg(test)]
+mod read_picture;
 mod setup;
 mod sidecar;
 mod summary;
-mod svg;
 mod table;
 mod tags;
 mod target_chart;

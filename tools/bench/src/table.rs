@@ -1,6 +1,6 @@
 //! The outputs' figures and the targets as tables.
 
-use fluent_bit_run::markdown;
+use figures::markdown;
 
 use crate::summary::{Row, Spread};
 use crate::targets::{Limit, Target};

@@ -1,6 +1,7 @@
 //! The targets as a bar chart: each figure as a part of what is allowed.
 
-use crate::svg;
+use figures::svg;
+
 use crate::table;
 use crate::targets::Target;
 
@@ -52,7 +53,7 @@ fn bar(target: &Target, of_limit: f64, middle: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::svg::read;
+    use crate::read_picture as read;
     use crate::targets::{Limit, Unit};
 
     fn target(what: &str, own: Option<f64>, of_core: Option<f64>, limit: Limit) -> Target {

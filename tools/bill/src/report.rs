@@ -1,6 +1,6 @@
 //! The bill in words.
 
-use fluent_bit_run::markdown;
+use figures::markdown;
 
 use crate::args::Args;
 use crate::bill::{Bill, Row, Sidecars};

@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod fluent_bit;
-pub mod markdown;
 mod output;
 mod process;
 mod program;

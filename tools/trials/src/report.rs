@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use fluent_bit_run::{Output, markdown};
+use figures::markdown;
+use fluent_bit_run::Output;
 
 use crate::trial::{STREAM, Trial};
 

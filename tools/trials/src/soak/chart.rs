@@ -1,34 +1,32 @@
-//! A soak as a picture, readable on light and on dark pages: a panel for each figure, over time.
+//! A soak as a picture: a panel for each figure, over time.
 
 use std::time::Duration;
 
+use figures::svg;
+
 use super::{Event, History, Moment};
 
-const WIDTH: f64 = 760.0;
 const LEFT: f64 = 60.0;
-const RIGHT: f64 = 744.0;
-const TOP: f64 = 56.0;
+const RIGHT: f64 = svg::WIDTH - 16.0;
 const PANEL_HEIGHT: f64 = 90.0;
 /// Above each panel, for its title.
 const GAP: f64 = 30.0;
 
-const STYLE: &str = "\
-text { font: 12px system-ui, sans-serif; fill: #1f2328 }
-.title { font-weight: 600; font-size: 15px }
-.caption { font-size: 11px; fill: #59636e }
+/// Beside what all pictures have.
+const STYLE: &str = "<style>
 .figure { fill: none; stroke: #1a7f37; stroke-width: 1.5 }
 .axis { stroke: #8c959f }
 .kill { stroke: #cf222e }
 .reload { stroke: #0969da; stroke-dasharray: 4 3 }
 .outage { stroke: #9a6700; stroke-dasharray: 1 3 }
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 }
-.caption { fill: #9198a1 }
 .figure { stroke: #3fb950 }
 .kill { stroke: #ff7b72 }
 .reload { stroke: #58a6ff }
 .outage { stroke: #d29922 }
-}";
+}
+</style>
+";
 
 type Figure = fn(&Moment) -> f64;
 
@@ -42,20 +40,18 @@ const PANELS: [(&str, Figure); 5] = [
 
 pub(super) fn svg(history: &History, seed: u64) -> String {
     let length = history.moments.last().map_or(0.0, |last| seconds(last.at));
-    let height = TOP + (PANEL_HEIGHT + GAP) * PANELS.len() as f64 + 12.0;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\">\n\
-         <style>\n{STYLE}\n</style>\n\
-         <text class=\"title\" x=\"16\" y=\"28\">A soak of {length:.0} s, seed {seed}</text>\n\
-         <text class=\"caption\" x=\"16\" y=\"46\">Lines across: kill -9 (solid), reload (dashed), \
-         endpoint down (dotted)</text>\n"
-    );
     let x = |at: Duration| LEFT + part(seconds(at), length) * (RIGHT - LEFT);
+    let mut panels = STYLE.to_owned();
     for (number, (title, figure)) in PANELS.into_iter().enumerate() {
-        let top = TOP + GAP + (PANEL_HEIGHT + GAP) * number as f64;
-        svg += &panel(history, title, figure, top, x);
+        let top = svg::TOP + GAP + (PANEL_HEIGHT + GAP) * number as f64;
+        panels += &panel(history, title, figure, top, x);
     }
-    svg + "</svg>\n"
+    svg::picture(
+        &format!("A soak of {length:.0} s, seed {seed}"),
+        &panels,
+        (PANEL_HEIGHT + GAP) * PANELS.len() as f64,
+        "Lines across: kill -9 (solid), reload (dashed), endpoint down (dotted)",
+    )
 }
 
 fn panel(
@@ -137,9 +133,9 @@ mod tests {
         };
         let svg = svg(&history, 3);
         assert!(svg.contains("A soak of 10 s, seed 3"));
-        // The first panel reaches from 86 to 176.
+        // The first panel reaches from 78 to 168.
         assert!(
-            svg.contains("points=\"60.0,176.0 402.0,86.0 744.0,131.0\""),
+            svg.contains("points=\"60.0,168.0 402.0,78.0 744.0,123.0\""),
             "{svg}"
         );
         let kills = svg.matches("class=\"kill\" x1=\"402.0\"").count();
