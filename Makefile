@@ -63,10 +63,14 @@ demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs,
 .PHONY: test
 test: build tools test-alerts test-demo test-rust ## Check formatting and lints, run all tests
 
+# The fuzzer's programs are a workspace of their own. What is only checked is not linked: libFuzzer, which wants a C++
+# compiler, is named but not built.
 .PHONY: test-rust
 test-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
+	CUSTOM_LIBFUZZER_PATH=$(CURDIR)/target/libfuzzer.a \
+		$(CARGO) check --locked --manifest-path fuzz/Cargo.toml --target-dir target
 	$(CARGO) test --locked --workspace --no-fail-fast
 
 PROMETHEUS := target/prometheus
