@@ -59,7 +59,7 @@ def print_bill(lines: int, line_bytes: int, traffic: Traffic) -> None:
     print(
         f"\n    Ingestion and, for Firehose, conversion to Parquet in {PRICES_REGION};"
         f" no storage, no queries.\n"
-        f"    Prices:\n"
+        "    Prices:"
     )
     for source in sources:
         print(f"      {source}")
