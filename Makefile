@@ -6,12 +6,10 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check
 MAX_PLUGIN_BYTES := 8000000
-DEMO := $(VENV)/bin/python -B demo/demo.py --plugin dist/firehose.so \
-	--host-bin target/release/firehose-host
 
 .PHONY: help
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Without naming the one crate type, Cargo would leave out link-time optimisation, as the tests' rlib can't have it.
 .PHONY: build
@@ -56,9 +54,11 @@ image: ## Build the container image; BASE=aws-for-fluent-bit puts it on AWS's
 	@docker buildx version > /dev/null 2>&1 || { echo "error: docker with its plugin buildx is needed"; exit 1; }
 	docker buildx build --file fluent-bit/Dockerfile --build-arg BASE=$(BASE) --tag $(IMAGE) $(IMAGE_FLAGS) .
 
+DEMO_FLAGS ?=
+
 .PHONY: demo
 demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs, Firehose, Parquet, Athena, bill
-	$(DEMO)
+	$(VENV)/bin/python -B demo/demo.py --plugin dist/firehose.so --host-bin target/release/firehose-host $(DEMO_FLAGS)
 
 .PHONY: test
 test: build tools test-alerts test-demo test-rust ## Check formatting and lints, run all tests
@@ -73,6 +73,11 @@ test-rust:
 		$(CARGO) check --locked --manifest-path fuzz/Cargo.toml --target-dir target
 	$(CARGO) test --locked --workspace --no-fail-fast
 
+# `make test` runs the commands of the pages too, but for those that build everything anew or take minutes.
+.PHONY: test-commands
+test-commands: build ## Run every command of the pages, also those that take minutes
+	$(CARGO) test --locked --test commands -- --include-ignored
+
 PROMETHEUS := target/prometheus
 
 # The alert rules, and when each fires.
@@ -84,7 +89,7 @@ test-alerts:
 	$$promtool check rules deploy/prometheus/alerts.yml && \
 	$$promtool test rules deploy/prometheus/alerts_test.yml
 
-# What deploys the system, its pages, the demo's arithmetic, what is packed, and the plugin against the AWS emulator.
+# What deploys the system, its pages, the demo's arithmetic, and what is packed.
 .PHONY: test-demo
 test-demo: $(VENV)/lint.stamp
 	$(VENV)/bin/hadolint fluent-bit/Dockerfile
@@ -93,7 +98,6 @@ test-demo: $(VENV)/lint.stamp
 	PYTHONPATH=demo $(VENV)/bin/python -B -m unittest discover deploy/tests
 	$(VENV)/bin/python -B -m unittest discover demo
 	$(VENV)/bin/python -B -m unittest discover package
-	$(DEMO) --lines 2000
 
 $(VENV)/venv.stamp:
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or later is needed" if sys.version_info < (3, 10) else 0)'
@@ -112,11 +116,13 @@ $(VENV)/lint.stamp: deploy/requirements.txt fluent-bit/requirements.txt $(VENV)/
 	$(PIP) --requirement deploy/requirements.txt --requirement fluent-bit/requirements.txt
 	@touch $@
 
+WATCH_FLAGS ?=
+
 .PHONY: watch
 watch: build tools ## Watch the plugin with a Prometheus while its stream throttles: docs/dashboard.svg
 	@prometheus=$$(deploy/prometheus/find.sh prometheus $(PROMETHEUS)) && \
 	$(PYTHON) -B demo/watch.py --plugin dist/firehose.so --fake-firehose target/release/fake-firehose \
-		--prometheus $$prometheus --svg docs/dashboard.svg
+		--prometheus $$prometheus --svg docs/dashboard.svg $(WATCH_FLAGS)
 
 # cargo-fuzz wants a nightly compiler; RUSTC_BOOTSTRAP lets a stable one do.
 TARGET ?= chunk
@@ -124,12 +130,16 @@ INPUT ?=
 FUZZ_SEEDS = $(wildcard fuzz/seeds/$(TARGET)) \
 	$(if $(filter chunk pack,$(TARGET)),fuzz/seeds/chunk $(dir $(wildcard tests/chunks/*/tail-json.msgpack)))
 
+CARGO_FUZZ := target/cargo-fuzz
+
+$(CARGO_FUZZ)/bin/cargo-fuzz:
+	$(CARGO) install --locked --version 0.13.2 --root $(CARGO_FUZZ) cargo-fuzz
+
 .PHONY: fuzz
 fuzz: SECONDS ?= 60
-fuzz: ## Look for input that breaks a TARGET (chunk, pack, config, replies) for SECONDS
-	@$(CARGO) fuzz --version || { echo "error: cargo-fuzz is missing: cargo install cargo-fuzz"; exit 1; }
+fuzz: $(CARGO_FUZZ)/bin/cargo-fuzz ## Look for input that breaks a TARGET (chunk, pack, config, replies) for SECONDS
 	@mkdir -p fuzz/corpus/$(TARGET)
-	RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run $(TARGET) $(if $(INPUT),$(INPUT),\
+	RUSTC_BOOTSTRAP=1 $< run $(TARGET) $(if $(INPUT),$(INPUT),\
 		fuzz/corpus/$(TARGET) $(FUZZ_SEEDS) -- -max_total_time=$(SECONDS) -max_len=65536 -timeout=90)
 
 # The tests of the C ABI under memcheck, with a plugin that has its symbols. Left out are those

@@ -31,9 +31,8 @@ CREDENTIALS = {
 READY_SECONDS = 60
 
 QUOTA = "[quota]\nbytes_per_second = 700_000\n"
-# Seconds, and bytes of logs in each.
-PHASES = ((40, 150_000), (40, 1_200_000), (45, 150_000))
-SECONDS = sum(seconds for seconds, _ in PHASES)
+# Shares of the time, and bytes of logs in each second of them.
+PHASES = ((0.32, 150_000), (0.32, 1_200_000), (0.36, 150_000))
 # What Grafana would choose for its $__rate_interval.
 RATE_INTERVAL = "10s"
 STEP_SECONDS = 2
@@ -86,6 +85,7 @@ def main() -> int:
     parser.add_argument("--fake-firehose", type=Path, required=True)
     parser.add_argument("--prometheus", type=Path, required=True)
     parser.add_argument("--svg", type=Path, required=True, help="the picture to write")
+    parser.add_argument("--seconds", type=int, default=125, help="how long (default 125)")
     arguments = parser.parse_args()
     fluent_bit = shutil.which("fluent-bit")
     if fluent_bit is None:
@@ -93,7 +93,7 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         panels = watch(arguments, fluent_bit, Path(folder), stack)
-    arguments.svg.write_text(svg(panels, SECONDS))
+    arguments.svg.write_text(svg(panels, arguments.seconds))
     print(f"{arguments.svg}: {len(panels)} panels")
     return 0
 
@@ -141,19 +141,21 @@ def watch(
 
     prometheus.wait_until(is_scraped, READY_SECONDS, "a scrape of both outputs")
     began = time.time()
-    feed(log)
+    feed(log, arguments.seconds)
+    span = (began, began + arguments.seconds)
     return [
-        Panel(panel["title"], panel["fieldConfig"]["defaults"]["unit"], answers(api, panel, began))
+        Panel(panel["title"], panel["fieldConfig"]["defaults"]["unit"], answers(api, panel, span))
         for panel in json.loads(DASHBOARD.read_text())["panels"]
     ]
 
 
-def feed(log: Path) -> None:
+def feed(log: Path, total_seconds: int) -> None:
     """Appends logs to the file, ten times a second, as fast as the phases say."""
     lines = log_lines()
     with log.open("a") as file:
-        for seconds, bytes_per_second in PHASES:
-            print(f"{bytes_per_second:,} bytes of logs a second for {seconds} s", flush=True)
+        for share, bytes_per_second in PHASES:
+            seconds = share * total_seconds
+            print(f"{bytes_per_second:,} bytes of logs a second for {seconds:.0f} s", flush=True)
             began = time.monotonic()
             owed = written = 0.0
             while (passed := time.monotonic() - began) < seconds:
@@ -174,9 +176,10 @@ def log_lines() -> Iterator[str]:
         yield from some
 
 
-def answers(api: str, panel: dict[str, Any], began: float) -> dict[str, Points]:
+def answers(api: str, panel: dict[str, Any], span: tuple[float, float]) -> dict[str, Points]:
     """What the panel's queries give, by their legends."""
     series: dict[str, Points] = {}
+    began, ended = span
     for target in panel["targets"]:
         query = target["expr"].replace("$__rate_interval", RATE_INTERVAL)
         query = query.replace("$name", ".*").replace("$stream", ".*")
@@ -184,7 +187,7 @@ def answers(api: str, panel: dict[str, Any], began: float) -> dict[str, Points]:
             f"{api}/query_range",
             query=query,
             start=str(began),
-            end=str(began + SECONDS),
+            end=str(ended),
             step=str(STEP_SECONDS),
         )
         for one in found or []:

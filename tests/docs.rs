@@ -1,20 +1,16 @@
 //! The documentation says what the code does, and its links lead somewhere.
 
 use std::collections::BTreeSet;
-use std::env;
-use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use firehose::failure::Cause;
 
+use crate::pages::root;
+
 #[path = "fuzz/targets/options.rs"]
 mod options;
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+#[path = "support/pages.rs"]
+mod pages;
 
 fn read(name: &str) -> String {
     let path = root().join(name);
@@ -44,10 +40,7 @@ fn every_cause_of_a_failed_call_is_explained() {
 
 #[test]
 fn links_lead_to_files() {
-    let mut pages = Vec::new();
-    collect(root(), &mut pages);
-    assert!(pages.len() > 5, "{pages:?}");
-    for page in pages {
+    for page in pages::pages() {
         let text = fs::read_to_string(&page).unwrap();
         let links = text.split("](").skip(1);
         let targets = links.filter_map(|link| Some(link.split_once(')')?.0));
@@ -58,90 +51,6 @@ fn links_lead_to_files() {
             }
             let path = page.parent().unwrap().join(file);
             assert!(path.exists(), "{}: {target}", page.display());
-        }
-    }
-}
-
-/// What `make` is told in a page must be there to be made. Commands in blocks are run as well: those
-/// of `docs/deploy`, `docs/configuration.md` and `docs/metrics.md` by tests of their own.
-#[test]
-fn make_knows_every_target_of_the_pages() {
-    let mut pages = Vec::new();
-    collect(root(), &mut pages);
-    let mut commands = BTreeSet::new();
-    for page in pages {
-        let text = fs::read_to_string(&page).unwrap();
-        let lines = blocks(&text).flat_map(str::lines);
-        let inline = text.split('`').skip(1).step_by(2);
-        let is_make = |command: &&str| command.starts_with("make ");
-        commands.extend(lines.chain(inline).filter(is_make).map(str::to_owned));
-    }
-    assert!(commands.len() > 15, "{commands:?}");
-    for command in commands {
-        let output = run(&command.replacen("make ", "make --dry-run ", 1));
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{command}: {errors}");
-    }
-}
-
-/// With the demo's lines for the reader's.
-#[test]
-fn the_commands_on_sample_logs_print_what_their_pages_say() {
-    let folder = tempfile::tempdir().unwrap();
-    let sample = folder.path().join("sample.jsonl");
-    let made = run("python3 -B demo/sample.py");
-    assert!(made.status.success() && !made.stdout.is_empty(), "{made:?}");
-    fs::write(&sample, made.stdout).unwrap();
-    let sample = format!("LOGS={}", sample.display());
-    for (page, printed) in [
-        ("docs/bill.md", ["CloudWatch Logs", "simple_aggregation"]),
-        (
-            "docs/schema.md",
-            ["CREATE EXTERNAL TABLE", "`http` loses nothing"],
-        ),
-    ] {
-        let text = read(page);
-        let commands: Vec<&str> = blocks(&text).flat_map(str::lines).collect();
-        assert_eq!(commands.len(), printed.len(), "{page}: {commands:?}");
-        for (command, printed) in commands.into_iter().zip(printed) {
-            assert!(command.contains("LOGS=sample.jsonl"), "{page}: {command}");
-            let output = run(&command.replace("LOGS=sample.jsonl", &sample));
-            let text = String::from_utf8_lossy(&output.stdout);
-            let is_right = output.status.success() && text.contains(printed);
-            assert!(is_right, "{page}: {command}: {output:?}");
-        }
-    }
-}
-
-/// The blocks of shell commands of a page.
-fn blocks(page: &str) -> impl Iterator<Item = &str> {
-    let blocks = page.split("```sh\n").skip(1);
-    blocks.filter_map(|block| Some(block.split_once("```")?.0))
-}
-
-/// Runs a command in the project's folder, with nothing of what Cargo sets for tests: a build that
-/// sees it begins anew.
-fn run(command: &str) -> Output {
-    let set = |name: &OsString| {
-        let name = name.to_string_lossy();
-        name.starts_with("CARGO") && name != "CARGO_HOME"
-    };
-    let mut shell = Command::new("/bin/sh");
-    for name in env::vars_os().map(|(name, _)| name).filter(set) {
-        shell.env_remove(name);
-    }
-    let command = shell.args(["-ec", command]).current_dir(root());
-    command.output().expect("the shell runs")
-}
-
-/// The Markdown files at the top, and below `docs`.
-fn collect(directory: &Path, pages: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|end| end == "md") {
-            pages.push(path);
-        } else if path.is_dir() && path.starts_with(root().join("docs")) {
-            collect(&path, pages);
         }
     }
 }

@@ -7,6 +7,7 @@ be there, or the command fails. What one command makes, a later one may use.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,7 +62,7 @@ class State:
         # The templates of the stacks, the image, and what kubectl applied.
         self.stacks: dict[str, str] = stored["stacks"]
         self.image: str | None = stored["image"]
-        self.applied: list[str] = stored["applied"]
+        self.applied: list[dict[str, Any]] = stored["applied"]
 
     def save(self) -> None:
         """Keeps what changed; the other commands of a pipe change nothing, and read at the same time."""
@@ -252,6 +253,8 @@ def docker(state: State, arguments: list[str]) -> None:
         check(sys.stdin.read(), "there is no password")
     elif arguments[0] == "push":
         check(arguments[1] == state.image, f"{arguments[1]} was not built")
+    elif arguments[0] == "buildx":
+        _buildx(state, *arguments[1:])
     else:
         check(arguments[0] == "compose", f"docker {arguments[0]} is not known here")
         services = yaml.safe_load(Path("docker-compose.yml").read_text())["services"]
@@ -262,6 +265,27 @@ def docker(state: State, arguments: list[str]) -> None:
             check(arguments[2] in services, f"{arguments[2]} is no service")
 
 
+def _buildx(state: State, command: str, *arguments: str) -> None:
+    if command == "version":
+        return
+    check(command == "build", f"docker buildx {command} is not known here")
+    *rest, folder = arguments
+    check(Path(folder).is_dir(), f"{folder} is no folder")
+    options = _options(rest)
+    check(
+        set(options)
+        <= {"--file", "--build-arg", "--tag", "--platform", "--load", "--push"},
+        f"not known: {options}",
+    )
+    (path,) = options["--file"]
+    for argument in options["--build-arg"]:
+        name, value = argument.split("=", 1)
+        check(name == "BASE", f"{path} has no argument {name}")
+        stages = re.findall(r"^FROM .* AS (\S+)$", Path(path).read_text(), re.MULTILINE)
+        check(value in stages, f"{path} has no stage {value}")
+    (state.image,) = options["--tag"]
+
+
 def kubectl(state: State, arguments: list[str]) -> None:
     if arguments[:2] in (["apply", "-k"], ["delete", "-k"]):
         directory = Path(arguments[2])
@@ -269,31 +293,53 @@ def kubectl(state: State, arguments: list[str]) -> None:
         if KUBECTL:
             command = [KUBECTL, "kustomize", str(directory)]
             built = subprocess.run(command, check=True, capture_output=True, timeout=60)
-            state.applied += [
-                f"{manifest['kind'].lower()}/{manifest['metadata']['name']}"
-                f" in {manifest['metadata'].get('namespace')}"
-                for manifest in yaml.safe_load_all(built.stdout)
-            ]
+            state.applied += map(_resource, yaml.safe_load_all(built.stdout))
     elif arguments[:2] == ["rollout", "status"]:
-        _, _, resource, _, namespace = arguments
-        if KUBECTL:
-            check(
-                f"{resource} in {namespace}" in state.applied, f"not in {state.applied}"
-            )
+        _check_applied(state, *arguments[2:])
+    elif arguments[0] == "logs":
+        _check_applied(state, *arguments[1:])
     else:
         raise ValueError("not known here")
 
 
-def make(state: State, arguments: list[str]) -> None:
-    # Says what it would do, and fails where there is no such target.
-    command = ["/usr/bin/env", "make", "-n", *arguments]
-    path = os.environ["PATH"].partition(":")[2]
-    subprocess.run(
-        command, check=True, stdout=subprocess.DEVNULL, timeout=60, env={"PATH": path}
-    )
-    target, variable = arguments
-    if target == "image":
-        state.image = variable.removeprefix("IMAGE=")
+def _resource(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What commands can name of a manifest."""
+    metadata = manifest["metadata"]
+    pod = manifest.get("spec", {}).get("template", {}).get("spec", {})
+    return {
+        "name": f"{manifest['kind'].lower()}/{metadata['name']}",
+        "namespace": metadata.get("namespace"),
+        "containers": [
+            container["name"]
+            for kind in ("initContainers", "containers")
+            for container in pod.get(kind, [])
+        ],
+    }
+
+
+def _check_applied(state: State, resource: str, *arguments: str) -> None:
+    options = _options(list(arguments))
+    check(set(options) <= {"--namespace", "--container"}, f"not known: {options}")
+    if not KUBECTL:
+        return
+    (namespace,) = options["--namespace"]
+    found = [
+        manifest
+        for manifest in state.applied
+        if manifest["name"] == resource and manifest["namespace"] == namespace
+    ]
+    check(found, f"{resource} in {namespace} is not in {state.applied}")
+    for container in options.get("--container", []):
+        check(container in found[0]["containers"], f"no {container} in {found[0]}")
+
+
+def make(_: State, arguments: list[str]) -> None:
+    # An image is built by the docker of this file; of other targets make says what it would do, and fails where there
+    # is none.
+    real = shutil.which("make", path=os.environ["PATH"].partition(":")[2])
+    dry_run = [] if arguments[0] == "image" else ["--dry-run"]
+    command = [str(real), *dry_run, *arguments]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
 
 
 def zip_(state: State, arguments: list[str]) -> None:

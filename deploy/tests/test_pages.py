@@ -107,6 +107,9 @@ class Pages(unittest.TestCase):
             ("docker push none", "was not built"),
             ("kubectl apply -k deploy/kubernetes/none", "no deploy/kubernetes/none"),
             ("make none A=b", "No rule to make target"),
+            ("make image BASE=none", "no stage none"),
+            ("make image IMAGE_FLAGS=--none", "not known"),
+            ("kubectl logs daemonset/fluent-bit --none 1", "not known"),
             ("cd deploy/compose; docker compose logs none", "no service"),
             ("zip -qr a.zip none", "is not there"),
             ("none", "command not found"),
@@ -115,6 +118,11 @@ class Pages(unittest.TestCase):
                 done = self.run_script(wrong)
                 self.assertNotEqual(done.returncode, 0)
                 self.assertRegex(done.stderr, reason)
+
+    def test_the_table_that_make_schema_reads_can_be_asked_for(self) -> None:
+        _, table = commands(ROOT / "docs" / "schema.md")
+        done = self.run_script(table)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_every_page_on_aws_makes_the_stack_and_asks_it_alike(self) -> None:
         on_aws = [commands(page) for page in PAGES if page.name != "laptop.md"]
