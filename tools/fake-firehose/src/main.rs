@@ -153,7 +153,7 @@ Prints {{\"url\": ..., \"ca_file\": ...}} when it listens; SIGTERM and SIGINT en
   --access-key KEY      default {EXAMPLE_ACCESS_KEY}
   --secret-key KEY      default {EXAMPLE_SECRET_KEY}
   --session-token TEXT  demand this session token; default: demand that there is none
-  --latency-ms N        wait this long before every answer; default 0
+  --latency-ms N        answer no sooner than so long after a request is there; default 0
   --clock-offset-s N    be ahead of the machine's clock by so many seconds; may be negative
   --until-stdin-closes  end when standard input does, too
 

@@ -39,7 +39,7 @@ pub struct Settings {
     pub region: Option<String>,
     pub keep: Keep,
     pub scenario: Scenario,
-    /// Passes before every answer, once the call is stored.
+    /// Passes between the end of a request and its answer; the call is stored at its beginning.
     pub latency: Duration,
     /// Seconds by which the service's clock is ahead of the machine's (behind, if negative).
     pub clock_offset_seconds: i32,

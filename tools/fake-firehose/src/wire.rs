@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::sleep;
+use tokio::time::sleep_until;
 use tokio_rustls::server::TlsStream;
 
 use crate::body::{ReadBody, ReplyBody, Unread};
@@ -142,7 +142,10 @@ impl Connection {
         }
 
         let (head, body) = request.into_parts();
-        let decision = match ReadBody::read(body).await {
+        let body = ReadBody::read(body).await;
+        // What judging takes here is no part of a distance.
+        let asked = tokio::time::Instant::now();
+        let decision = match body {
             Err(Unread::Disconnected) => {
                 log.outcome = Outcome::Disconnected;
                 service.log(log, None);
@@ -161,7 +164,7 @@ impl Connection {
             Delivery::Answer(answer) => {
                 let wait = service.latency + answer.delay;
                 if !wait.is_zero() {
-                    sleep(wait).await;
+                    sleep_until(asked + wait).await;
                 }
                 Ok(self.response(under_way.number, answer))
             }
