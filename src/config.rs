@@ -83,9 +83,10 @@ const DEFAULT_AGGREGATION_SIZE: usize = 51 * BILLING_UNIT;
 const DEFAULT_BATCH_SIZE: usize = 1024 * 1024;
 
 /// Enough to keep a round trip of 50 ms from slowing a stream down: 640 calls of 500 short records
-/// a second, and 80 MiB of larger ones.
+/// a second, and 90 MiB of larger ones.
 const DEFAULT_IN_FLIGHT: usize = 32;
-const DEFAULT_BYTES_IN_FLIGHT: usize = 4 * 1024 * 1024;
+/// Two of Fluent Bit's largest chunks as JSON lines: what two workers have to send at a time.
+const DEFAULT_BYTES_IN_FLIGHT: usize = 4_608 * 1024;
 
 /// So long small chunks wait for each other, at most a quarter of the flush time-out. A sidecar that
 /// writes 2 KB a second gathers two billing units meanwhile.

@@ -36,13 +36,13 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         written: &["BASE=aws-for-fluent-bit"],
-        run: "make image BASE=aws-for-fluent-bit",
+        run: "make .venv/demo.stamp && make image BASE=aws-for-fluent-bit",
         prints: "--build-arg BASE=aws-for-fluent-bit ",
         needs: &[],
     },
     Row {
         written: &[r#"IMAGE_FLAGS="--platform linux/amd64 --load""#],
-        run: r#"make image IMAGE_FLAGS="--platform linux/amd64 --load""#,
+        run: r#"make .venv/demo.stamp && make image IMAGE_FLAGS="--platform linux/amd64 --load""#,
         prints: "--platform linux/amd64 --load .",
         needs: &[],
     },
