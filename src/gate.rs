@@ -6,6 +6,7 @@
 
 mod bucket;
 mod pace;
+mod window;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use bucket::Bucket;
 use pace::{Call, Pace};
+use window::Window;
 
 /// What one stream may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub struct Gate {
 struct State {
     in_flight: usize,
     bytes_in_flight: usize,
+    window: Window,
     pace: Pace,
     fixed: Vec<(Unit, Bucket)>,
     /// Nothing passes before this.
@@ -114,6 +117,7 @@ impl Gate {
             state: Mutex::new(State {
                 in_flight: 0,
                 bytes_in_flight: 0,
+                window: Window::new(limits.max_bytes_in_flight, now),
                 pace: Pace::new(),
                 fixed: fixed.into_iter().filter_map(bucket).collect(),
                 closed_until: now,
@@ -214,7 +218,7 @@ impl State {
         } else {
             limits.max_in_flight
         };
-        if self.in_flight >= most || self.bytes_in_flight >= limits.max_bytes_in_flight {
+        if self.in_flight >= most || self.bytes_in_flight >= self.window.bytes() {
             return Admission::AfterACall;
         }
         let waits = self.fixed.iter_mut().map(|(_, bucket)| bucket.wait(now));
@@ -259,8 +263,11 @@ impl State {
 impl Pass<'_> {
     /// The stream accepted the call as a whole.
     pub fn accepted(self) {
+        let (now, call) = (Instant::now(), self.call(self.bytes));
         let mut state = self.gate.state();
-        state.pace.answered(Instant::now(), self.call(self.bytes));
+        let under_way = state.bytes_in_flight;
+        state.window.answered(now, call, under_way);
+        state.pace.answered(now, call);
         state.recover();
     }
 
