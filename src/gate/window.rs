@@ -52,8 +52,13 @@ impl Window {
 
     /// A call was accepted, while so many bytes were under way, its own among them.
     pub(super) fn answered(&mut self, now: Instant, call: Call, under_way: usize) {
-        if now.duration_since(self.periods[0].began) > PERIOD {
-            self.periods = [Period::new(now), self.periods[0]];
+        let age = now.duration_since(self.periods[0].began);
+        if age > PERIOD {
+            let before = match age > 2 * PERIOD {
+                true => Period::new(now),
+                false => self.periods[0],
+            };
+            self.periods = [Period::new(now), before];
         }
         let took = now.duration_since(call.began);
         self.periods[0].note(call.bytes, took);
@@ -66,7 +71,7 @@ impl Window {
             true => this.quickest.min(before.quickest),
             false => this.quickest,
         };
-        if took > quickest.mul_f64(CROWDED) {
+        if took.as_secs_f64() > CROWDED * quickest.as_secs_f64() {
             let fewer = self.bytes.saturating_sub(call.bytes);
             self.bytes = fewer.max(self.most.min(LEAST));
         } else if under_way >= self.bytes / 2 {
@@ -178,6 +183,15 @@ mod tests {
         assert_eq!(model.0.bytes(), LEAST);
         let rounds = 2 * PERIOD.as_millis() / 100;
         model.rounds(rounds as usize + 10, |_| 100);
+        assert_eq!(model.0.bytes(), MOST);
+    }
+
+    #[test]
+    fn what_was_before_a_pause_is_no_measure() {
+        let mut model = Model::new();
+        model.rounds(10, |_| 20);
+        model.1 += 10 * PERIOD;
+        model.rounds(1, |_| 100);
         assert_eq!(model.0.bytes(), MOST);
     }
 

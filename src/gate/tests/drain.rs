@@ -97,7 +97,7 @@ const STORIES: &[Story] = &[
     story(MIDDLE, 0.3, 1.5, 1.4).of(MIB),
     story(MIDDLE, 0.6, 1.75, 1.75).of(MIB),
     // Few records tell little: more time or more bytes are needed.
-    story(LARGE, 0.05, 1.25, 1.4).of(MIB),
+    story(LARGE, 0.05, 1.25, 1.55).of(MIB),
     story(LARGE, 0.3, 2.0, 2.0).of(MIB),
     story(LARGE, 0.3, 2.25, 1.5).of(5.0 * MIB),
     story(LARGE, 0.6, 2.25, 2.5).of(MIB),
