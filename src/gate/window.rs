@@ -90,7 +90,7 @@ impl Period {
     }
 
     fn note(&mut self, bytes: usize, took: Duration) {
-        if !is_about(self.largest, bytes) && bytes > self.largest {
+        if !is_about(self.largest, bytes) {
             self.quickest = Duration::MAX;
         }
         self.largest = self.largest.max(bytes);
