@@ -4,42 +4,71 @@
 //! each record that was accepted.
 
 use std::borrow::Cow;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 
 use crate::failure::Cause;
 
 pub(super) type Fates = Vec<Result<(), Cause>>;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Reply<'r> {
-    #[serde(borrow)]
-    request_responses: Vec<Entry<'r>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Entry<'r> {
-    #[serde(borrow)]
-    record_id: Option<Cow<'r, str>>,
-    #[serde(borrow)]
-    error_code: Option<Cow<'r, str>>,
-}
-
 /// Reads a reply's body.
 pub(super) fn read(body: &[u8]) -> Result<Fates, serde_json::Error> {
-    let reply: Reply<'_> = serde_json::from_slice(body)?;
-    Ok(reply.request_responses.iter().map(Entry::fate).collect())
+    let reply: Reply = serde_json::from_slice(body)?;
+    // Collected in place: this allocates nothing.
+    Ok(reply
+        .request_responses
+        .into_iter()
+        .map(|fate| fate.0)
+        .collect())
 }
 
-impl Entry<'_> {
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Reply {
+    request_responses: Vec<Fate>,
+}
+
+struct Fate(Result<(), Cause>);
+
+impl<'r> Deserialize<'r> for Fate {
     /// Only an entry that names the record's new ID says that it was accepted.
-    fn fate(&self) -> Result<(), Cause> {
-        match (&self.error_code, &self.record_id) {
-            (None, Some(_)) => Ok(()),
-            (code, _) => Err(Cause::classify(code.as_deref(), 500)),
+    fn deserialize<D: Deserializer<'r>>(reply: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Entry<'r> {
+            record_id: Option<Text>,
+            #[serde(borrow)]
+            error_code: Option<Cow<'r, str>>,
         }
+        let entry = Entry::deserialize(reply)?;
+        Ok(Self(match (entry.error_code, entry.record_id) {
+            (None, Some(Text)) => Ok(()),
+            (code, _) => Err(Cause::classify(code.as_deref(), 500)),
+        }))
+    }
+}
+
+/// That there is a text, which nobody reads.
+struct Text;
+
+impl<'r> Deserialize<'r> for Text {
+    fn deserialize<D: Deserializer<'r>>(reply: D) -> Result<Self, D::Error> {
+        // As bytes, since serde_json would check by itself that it is UTF-8, and slowly.
+        reply.deserialize_bytes(Text)
+    }
+}
+
+impl Visitor<'_> for Text {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Self, E> {
+        simdutf8::basic::from_utf8(bytes).map_err(E::custom)?;
+        Ok(self)
     }
 }
 
@@ -73,10 +102,12 @@ mod tests {
             assert!(read(body.as_bytes()).is_err(), "{body}");
         }
         // An ID that is no text says nothing of a record.
-        for id in ["1", "true", "{}", r#""\ud83d""#] {
+        for id in ["1", "true", "{}", "[]", "[97]", r#""\ud83d""#] {
             let body = format!(r#"{{"RequestResponses":[{{"RecordId":{id}}}]}}"#);
             assert!(read(body.as_bytes()).is_err(), "{body}");
         }
+        let torn = b"{\"RequestResponses\":[{\"RecordId\":\"a\xffb\"}]}";
+        assert!(read(torn).is_err());
         let cut = r#"{"RequestResponses":[{"RecordId":"a"}"#;
         assert!(read(cut.as_bytes()).is_err());
     }

@@ -33,7 +33,7 @@ use super::reply::{self, Fates};
 const POOL_IDLE: Duration = Duration::from_secs(30);
 
 /// The most bytes of a reply that are read: several times what the service writes of 500 records.
-/// A reply is in memory as a whole, and up to 40 times as much of what is found in it.
+/// A reply is in memory as a whole, and a byte for each of its entries.
 const MAX_REPLY: usize = 500 * 1024;
 
 /// One connector, and so one pool, for each set of time-outs: Firehose's, and those with which
