@@ -151,6 +151,15 @@ impl Batch {
         &self.shares
     }
 
+    /// Each flush, once for each run of its shares, and how many documents those are.
+    pub fn documents_by_flush(&self) -> impl Iterator<Item = (&Arc<Flush>, u64)> {
+        let runs = self.shares.chunk_by(|one, next| one.flush == next.flush);
+        runs.map(|run| {
+            let documents = run.iter().map(|share| share.documents).sum();
+            (self.flush_of(&run[0]), documents)
+        })
+    }
+
     /// The shares of each record.
     pub fn shares_by_record(&self) -> impl Iterator<Item = &[Share]> {
         let mut start = 0;

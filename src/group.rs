@@ -201,8 +201,8 @@ impl<V: Service> Group<V> {
     async fn send(&self, mut load: Load, pass: Pass<'_>) {
         let batch = &mut load.batch;
         let body = Bytes::from(batch.finish());
-        for share in batch.shares() {
-            batch.flush_of(share).begin(share.documents);
+        for (flush, documents) in batch.documents_by_flush() {
+            flush.begin(documents);
         }
         // Beyond all its flushes' ends nobody waits for the answer.
         let deadlines = batch.flushes().iter().map(|flush| flush.deadline);
