@@ -12,7 +12,7 @@ firehose-bench [OPTION...]
 
   --part NAME          only this part, repeatable (default: all); the parts are below
   --lines N            JSON log lines of throughput and drain, about 400 bytes each (default 500000)
-  --rounds N           how often each output runs in throughput, in turn (default 5)
+  --rounds N           how often each output runs in throughput, in turn (default 9)
   --workers N          worker threads of each output in throughput and drain (default 2)
   --seconds N          how long the sidecars are fed, the 100 tags half as long, and the idle plugin
                        is watched a sixth as long (default 60)
@@ -67,7 +67,7 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::
     let mut args = Args {
         parts: Vec::new(),
         lines: 500_000,
-        rounds: 5,
+        rounds: 9,
         workers: 2,
         seconds: Duration::from_secs(60),
         plugin: PathBuf::from("dist/firehose.so"),
