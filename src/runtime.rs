@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
 
-/// Enough to format, sign and encrypt far more than a delivery stream takes, and few enough to
-/// stay out of the application's way.
-const THREADS: usize = 2;
+/// One formats, signs and encrypts hundreds of megabytes a second, far more than a delivery stream
+/// takes. With a second one calls wander between CPU caches, and the application has less.
+const THREADS: usize = 1;
 
 /// How long the last Exit waits for a DNS look-up that hangs.
 const SHUTDOWN: Duration = Duration::from_secs(2);
