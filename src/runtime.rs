@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::{self, Handle};
 
 /// One formats, signs and encrypts hundreds of megabytes a second, far more than a delivery stream
-/// takes. With a second one calls wander between CPU caches, and the application has less.
+/// takes. A second one cost more CPU and drained no faster (docs/performance.md).
 const THREADS: usize = 1;
 
 /// How long the last Exit waits for a DNS look-up that hangs.
