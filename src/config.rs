@@ -44,6 +44,8 @@ pub struct Delivery {
     pub request_timeout: Duration,
     /// One flush, all its calls and waits included.
     pub flush_timeout: Duration,
+    /// All flushes together, once the host was told to stop.
+    pub stop_timeout: Duration,
     /// Send again without a wait, once, after a network error.
     pub auto_retry_requests: bool,
     /// How long small chunks wait for each other.
@@ -87,6 +89,9 @@ const DEFAULT_BATCH_SIZE: usize = 1024 * 1024;
 const DEFAULT_IN_FLIGHT: usize = 32;
 /// Two of Fluent Bit's largest chunks as JSON lines: what two workers have to send at a time.
 const DEFAULT_BYTES_IN_FLIGHT: usize = 4_608 * 1024;
+
+/// Fluent Bit's own default of `grace`.
+const DEFAULT_STOP: Duration = Duration::from_secs(5);
 
 /// So long small chunks wait for each other, at most a quarter of the flush time-out. A sidecar that
 /// writes 2 KB a second gathers two billing units meanwhile.
@@ -262,6 +267,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
 
     fn delivery(&self, packing: &Packing) -> Result<Delivery, Error> {
         let longest = Duration::from_secs(600);
+        let hour = Duration::from_secs(3600);
         let seconds = Duration::from_secs;
         let flush_timeout = self.duration("flush_timeout", seconds(30), seconds(1)..=longest)?;
         Ok(Delivery {
@@ -278,6 +284,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
                 Duration::from_millis(100)..=flush_timeout,
             )?,
             flush_timeout,
+            stop_timeout: self.duration("stop_timeout", DEFAULT_STOP, Duration::ZERO..=hour)?,
             auto_retry_requests: self.boolean("auto_retry_requests", true)?,
             linger: self.linger(packing, flush_timeout)?,
         })

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::batch::Share;
 use crate::chunk::{Chunk, Corrupt, Outcome, Tally};
@@ -20,12 +20,13 @@ pub struct Flush {
     /// Takes the lines that are written of this chunk.
     pub sink: Box<dyn Sink + Send + Sync>,
     pub arrived: Instant,
-    pub deadline: Instant,
     state: Mutex<State>,
-    settled: Notify,
+    /// It may be settled, or its deadline may have moved.
+    changed: Notify,
 }
 
 struct State {
+    deadline: Instant,
     /// What is neither accepted nor dropped.
     left: Parts,
     /// What of it is to be packed.
@@ -71,15 +72,15 @@ impl Flush {
             tag: tag.to_owned(),
             sink,
             arrived: Instant::now(),
-            deadline,
             state: Mutex::new(State {
+                deadline,
                 waiting: left.parts.clone(),
                 left: left.parts,
                 is_closed: false,
                 counted: left.counted,
                 fate: Fate::default(),
             }),
-            settled: Notify::new(),
+            changed: Notify::new(),
         }
     }
 
@@ -88,18 +89,29 @@ impl Flush {
         self.state().is_settled()
     }
 
-    /// Returns when it is settled.
-    pub async fn settled(&self) {
-        while !self.is_settled() {
-            self.settled.notified().await;
+    /// Returns when it is settled, or its deadline has passed.
+    pub async fn ended(&self) {
+        while !self.is_settled() && Instant::now() < self.deadline() {
+            _ = timeout_at(self.deadline(), self.changed.notified()).await;
         }
+    }
+
+    /// When it has to have ended.
+    pub fn deadline(&self) -> Instant {
+        self.state().deadline
+    }
+
+    pub fn set_deadline(&self, deadline: Instant) {
+        self.state().deadline = deadline;
+        self.changed.notify_one();
     }
 
     /// Whether a call may begin for it. One that is cut off may have been stored all the same, and
     /// the chunk's next flush would store it twice: so not with too little time.
     pub fn has_time(&self, shortest_call: Duration) -> bool {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        left >= shortest_call && !self.state().is_closed
+        let state = self.state();
+        let left = state.deadline.saturating_duration_since(Instant::now());
+        left >= shortest_call && !state.is_closed
     }
 
     pub fn waiting_bytes(&self) -> usize {
@@ -176,13 +188,13 @@ impl Flush {
         let mut state = self.state();
         state.fate.under_way -= share.documents;
         state.fate.has_failed = true;
-        self.settled.notify_one();
+        self.changed.notify_one();
     }
 
     fn done_in(&self, state: &mut State, part: Range<usize>) {
         state.left.remove(part);
         if state.is_settled() {
-            self.settled.notify_one();
+            self.changed.notify_one();
         }
     }
 

@@ -105,18 +105,16 @@ impl<V: Service> Group<V> {
         let visit = Visit::begin(self, flush, caller);
         self.staff();
         self.changed.notify_waiters();
-        _ = timeout_at(flush.deadline, flush.settled()).await;
+        flush.ended().await;
         let end = flush.close();
         drop(visit);
         end
     }
 
-    /// Has everything sent that waits for company, now and from now on.
-    pub fn hurry(&self) {
-        let mut queue = self.queue();
-        queue.is_stopping = true;
-        queue.hurry();
-        drop(queue);
+    /// The host stops: nothing waits for company anymore, and all flushes end until then, those
+    /// that are still to come included.
+    pub fn stop(&self, deadline: Instant) {
+        self.queue().stop(deadline);
         self.changed.notify_waiters();
     }
 
@@ -205,7 +203,7 @@ impl<V: Service> Group<V> {
             flush.begin(documents);
         }
         // Beyond all its flushes' ends nobody waits for the answer.
-        let deadlines = batch.flushes().iter().map(|flush| flush.deadline);
+        let deadlines = batch.flushes().iter().map(|flush| flush.deadline());
         let deadline = deadlines.max().expect("a batch holds documents of a flush");
         let left = deadline.saturating_duration_since(Instant::now());
         let limit = self.options.request_timeout.min(left);

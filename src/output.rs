@@ -35,7 +35,7 @@ pub struct Output<V: Service = Firehose> {
     group: Arc<Group<V>>,
     ledger: Arc<Ledger>,
     reports: Reports,
-    /// When the last flush must have ended.
+    /// The host stops: all flushes end until then.
     stop: OnceLock<Instant>,
 }
 
@@ -70,8 +70,7 @@ impl<V: Service> Output<V> {
         caller: usize,
         sink: impl Sink + Send + Sync + 'static,
     ) -> Verdict {
-        let latest = Instant::now() + self.config.delivery.flush_timeout;
-        let deadline = self.stop.get().map_or(latest, |stop| latest.min(*stop));
+        let deadline = Instant::now() + self.config.delivery.flush_timeout;
         let left = self.take_left(tag, &chunk);
         if left.is_some() {
             self.totals().resumed_chunks.add(1);
@@ -90,12 +89,12 @@ impl<V: Service> Output<V> {
         verdict
     }
 
-    /// The host stops: no flush from now on lasts longer than one that begins now, and none waits
-    /// for others.
+    /// The host stops: from now on `stop_timeout` bounds all flushes together, and none waits for
+    /// others.
     pub fn stop(&self) {
-        let latest = Instant::now() + self.config.delivery.flush_timeout;
-        if self.stop.set(latest).is_ok() {
-            self.group.hurry();
+        let deadline = Instant::now() + self.config.delivery.stop_timeout;
+        if self.stop.set(deadline).is_ok() {
+            self.group.stop(deadline);
         }
     }
 
@@ -147,12 +146,16 @@ impl<V: Service> Output<V> {
             return Verdict::Delivered;
         }
         self.write(flush, Level::Warn, "flush timeout", || {
+            let delivery = &self.config.delivery;
+            let (option, time) = match self.stop.get() {
+                Some(_) => ("stop_timeout", delivery.stop_timeout),
+                None => ("flush_timeout", delivery.flush_timeout),
+            };
             format!(
-                "{} of a chunk of tag {} not accepted within flush_timeout ({:?}), {} accepted: \
+                "{} of a chunk of tag {} not accepted within {option} ({time:?}), {} accepted: \
                  Fluent Bit is asked to hand the chunk over again",
                 count(left.parts.bytes(), "byte"),
                 flush.tag,
-                self.config.delivery.flush_timeout,
                 count(fate.delivered, "document"),
             )
         });
@@ -328,6 +331,35 @@ mod tests {
         assert_eq!(flush(&role(1), &slow).await, Verdict::Retry);
         assert_eq!(flush(&role(2), &quick).await, Verdict::Delivered);
         assert_eq!(quick.accepted.load(Ordering::Relaxed), 100);
+    }
+
+    /// How long flushes last of which nothing is accepted: one that is under way when the host
+    /// stops, and one that comes a second later.
+    async fn stopped_flushes(options: &[(&str, &str)]) -> [f32; 2] {
+        let options = [&[("delivery_stream", "stopped")], options].concat();
+        let output = output(&options, &takes(0));
+        let flush = async |after: u64| {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            let start = Instant::now();
+            let verdict = output.flush(chunk(), "tag", 0, Lines::default()).await;
+            assert_eq!(verdict, Verdict::Retry);
+            start.elapsed().as_secs_f32().round()
+        };
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(10)).await;
+            output.stop();
+        };
+        let (first, second, ()) = tokio::join!(flush(0), flush(11), stop);
+        [first, second]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn once_the_host_stops_stop_timeout_bounds_all_flushes() {
+        assert_eq!(stopped_flushes(&[]).await, [15.0, 4.0]);
+        let soon = [("stop_timeout", "0")];
+        assert_eq!(stopped_flushes(&soon).await, [10.0, 0.0]);
+        let patient = [("stop_timeout", "300")];
+        assert_eq!(stopped_flushes(&patient).await, [30.0, 299.0]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,8 +10,8 @@ use tokio::runtime::{self, Handle};
 /// takes. A second one cost more CPU and drained no faster (docs/performance.md).
 const THREADS: usize = 1;
 
-/// How long the last Exit waits for a DNS look-up that hangs.
-const SHUTDOWN: Duration = Duration::from_secs(2);
+/// How long the last Exit waits for a DNS look-up that hangs. It comes after `stop_timeout`.
+const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// A share of the runtime. Dropping the last one joins its threads, so it must be dropped on a
 /// thread of the host.

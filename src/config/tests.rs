@@ -25,6 +25,7 @@ fn defaults_need_no_more_than_a_stream() {
     );
     assert_eq!(config.delivery.batch_size, 1_048_576);
     assert_eq!(config.delivery.flush_timeout, Duration::from_secs(30));
+    assert_eq!(config.delivery.stop_timeout, Duration::from_secs(5));
     assert_eq!(config.delivery.request_timeout, Duration::from_secs(10));
     assert!(config.delivery.auto_retry_requests);
     assert_eq!(config.access, Access::default());
@@ -97,6 +98,7 @@ fn a_wrong_value_is_named_with_its_key_and_what_is_allowed() {
         ),
         ("max_in_flight", "65", "a number from 1 to 64"),
         ("flush_timeout", "0", "1s to 600s"),
+        ("stop_timeout", "2h", "0s to 3600s"),
         ("flush_timeout", "30x", "1s to 600s"),
         ("request_timeout", "31s", "100ms to 30s"),
         ("linger", "7501ms", "0s to 7.5s"),

@@ -19,7 +19,8 @@ pub(super) struct Queue {
     callers: HashMap<usize, Option<Instant>>,
     /// Something was refused, or the host stops: nothing lingers.
     is_urgent: bool,
-    pub(super) is_stopping: bool,
+    /// The host stops: all flushes end until then.
+    stop: Option<Instant>,
     pub(super) lanes: usize,
 }
 
@@ -61,6 +62,9 @@ const SOON: Duration = Duration::from_millis(100);
 impl Queue {
     pub(super) fn join(&mut self, flush: &Arc<Flush>, caller: usize, linger: Duration) {
         self.open.push(Arc::clone(flush));
+        if let Some(deadline) = self.stop {
+            flush.set_deadline(deadline);
+        }
         let last_end = self.callers.entry(caller).or_default();
         let is_soon = last_end.is_some_and(|end| flush.arrived.duration_since(end) < SOON);
         // The others would have to come now, and one after the other would not add up.
@@ -97,6 +101,14 @@ impl Queue {
         self.is_urgent = true;
     }
 
+    pub(super) fn stop(&mut self, deadline: Instant) {
+        self.stop = Some(deadline);
+        self.hurry();
+        for flush in &self.open {
+            flush.set_deadline(deadline.min(flush.deadline()));
+        }
+    }
+
     pub(super) fn suspect(&mut self, suspect: Suspect) {
         self.suspects.push(suspect);
     }
@@ -116,7 +128,7 @@ impl Queue {
             }
             self.waiting.pop_front();
         }
-        self.is_urgent = self.is_stopping;
+        self.is_urgent = self.stop.is_some();
         None
     }
 

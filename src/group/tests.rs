@@ -487,7 +487,7 @@ async fn a_host_that_stops_is_not_kept_waiting() {
     let flush = flush("a", &config, &Lines::default());
     let stop = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        group.hurry();
+        group.stop(Instant::now() + Duration::from_secs(5));
     };
     tokio::join!(group.deliver(&flush, 0), stop);
     assert_eq!(start.elapsed().as_secs(), 1);

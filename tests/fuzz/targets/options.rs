@@ -18,6 +18,7 @@ pub(crate) const ALL: [&str; 30] = [
     "max_bytes_in_flight",
     "request_timeout",
     "flush_timeout",
+    "stop_timeout",
     "auto_retry_requests",
     "linger",
     "max_bytes_per_second",
