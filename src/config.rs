@@ -1,5 +1,6 @@
 //! The options of an output, checked before anything starts.
 
+pub mod names;
 mod value;
 
 use std::fmt;

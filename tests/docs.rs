@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use firehose::config::names;
 use firehose::failure::Cause;
 
 use crate::pages::root;
 
-#[path = "fuzz/targets/options.rs"]
-mod options;
 #[path = "support/pages.rs"]
 mod pages;
 
@@ -25,7 +24,7 @@ fn rows(page: &str) -> BTreeSet<String> {
 
 #[test]
 fn every_option_is_documented_and_no_other() {
-    let known: BTreeSet<String> = options::ALL.iter().map(ToString::to_string).collect();
+    let known: BTreeSet<String> = names::ALL.iter().map(|it| it.name.to_owned()).collect();
     assert_eq!(rows(&read("docs/options.md")), known);
 }
 

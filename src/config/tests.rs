@@ -1,3 +1,6 @@
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::*;
 
 fn parse(options: &[(&str, &str)]) -> Result<Config, Error> {
@@ -9,6 +12,18 @@ fn parse(options: &[(&str, &str)]) -> Result<Config, Error> {
 
 fn with(options: &[(&str, &str)]) -> Result<Config, Error> {
     parse(&[&[("delivery_stream", "logs")], options].concat())
+}
+
+#[test]
+fn every_option_of_the_table_is_read_and_no_other() {
+    let read = RefCell::new(BTreeSet::new());
+    let config = Config::parse(|key| {
+        read.borrow_mut().insert(key.to_owned());
+        (key == "delivery_stream").then(|| "logs".to_owned())
+    });
+    config.unwrap();
+    let table: BTreeSet<String> = names::ALL.iter().map(|it| it.name.to_owned()).collect();
+    assert_eq!(read.into_inner(), table);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use firehose::config::Config;
+use firehose::config::{Config, names};
 
-use super::{options, packed};
+use super::packed;
 
 /// An event of a host, and one with the first time there is.
 const CHUNK: &[u8] = b"\x92\xd7\x00\x65\x53\xf1\x00\x07\x5b\xcd\x15\x81\xa3a.b\xa1x\
@@ -23,7 +23,9 @@ pub(crate) fn run(data: &[u8]) {
         Err(error) => {
             let sentence = error.to_string();
             assert!(
-                options::ALL.iter().any(|key| sentence.starts_with(key)),
+                names::ALL
+                    .iter()
+                    .any(|known| sentence.starts_with(known.name)),
                 "{sentence:?} names no option"
             );
         }

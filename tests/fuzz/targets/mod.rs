@@ -11,7 +11,6 @@
 pub(crate) mod body;
 pub(crate) mod chunk;
 pub(crate) mod config;
-pub(crate) mod options;
 pub(crate) mod pack;
 #[path = "../../support/packed.rs"]
 pub(crate) mod packed;

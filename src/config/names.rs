@@ -1,0 +1,234 @@
+//! The names of the options: one table, and what is said of a name that is not in it.
+
+/// An option that an `[OUTPUT]` section may set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    pub name: &'static str,
+    /// Whether its value stays out of every log line.
+    pub is_secret: bool,
+}
+
+const fn shown(name: &'static str) -> Known {
+    Known {
+        name,
+        is_secret: false,
+    }
+}
+
+const fn secret(name: &'static str) -> Known {
+    Known {
+        name,
+        is_secret: true,
+    }
+}
+
+/// Every option, in the order of the page on options.
+pub const ALL: &[Known] = &[
+    shown("delivery_stream"),
+    shown("region"),
+    shown("endpoint"),
+    shown("ca_file"),
+    shown("profile"),
+    shown("role_arn"),
+    // AWS calls it no secret, but it guards the role.
+    secret("external_id"),
+    shown("sts_endpoint"),
+    shown("data_keys"),
+    shown("time_key"),
+    shown("time_key_format"),
+    shown("replace_dots"),
+    shown("log_key"),
+    shown("simple_aggregation"),
+    shown("aggregation_size"),
+    shown("aggregation_max_documents"),
+    shown("compression"),
+    shown("batch_size"),
+    shown("max_in_flight"),
+    shown("max_bytes_in_flight"),
+    shown("linger"),
+    shown("quota"),
+    shown("max_bytes_per_second"),
+    shown("max_records_per_second"),
+    shown("max_requests_per_second"),
+    shown("request_timeout"),
+    shown("flush_timeout"),
+    shown("stop_timeout"),
+    shown("auto_retry_requests"),
+    shown("resume_max_chunks"),
+    shown("resume_max_bytes"),
+];
+
+/// What Fluent Bit takes for itself, though a version may still list it with a plugin's own: it
+/// is new, its value is empty, or that version was built without it.
+const OF_THE_HOST: [&str; 12] = [
+    "name",
+    "match",
+    "match_regex",
+    "alias",
+    "log_level",
+    "log_suppress_interval",
+    "host",
+    "port",
+    "ipv6",
+    "retry_limit",
+    "workers",
+    "tls",
+];
+const OF_THE_HOST_BEGIN: [&str; 5] = ["_debug.", "net.", "oauth2", "storage.", "tls."];
+
+/// The sentence about a name that is no option; none about an option's name, or Fluent Bit's own.
+pub fn unknown(name: &str) -> Option<String> {
+    let lower = name.to_ascii_lowercase();
+    let is_option = ALL.iter().any(|known| known.name == lower);
+    let is_of_the_host = OF_THE_HOST.contains(&lower.as_str())
+        || OF_THE_HOST_BEGIN
+            .iter()
+            .any(|start| lower.starts_with(start));
+    if is_option || is_of_the_host {
+        return None;
+    }
+    let advice = match nearest(&lower) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "take it out, or see docs/options.md for the names that are".to_owned(),
+    };
+    Some(format!(
+        "`{name}` is not an option of this plugin: {advice}"
+    ))
+}
+
+/// The option that was probably meant: at most a third of the letters differ.
+fn nearest(name: &str) -> Option<&'static str> {
+    let distances = ALL.iter().map(|known| (distance(name, known.name), known));
+    let (distance, known) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= name.chars().count() / 3).then_some(known.name)
+}
+
+/// How many letters must be put in, taken out or changed to make one of the other (Levenshtein).
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for letter in from.chars() {
+        let mut diagonal = row[0];
+        row[0] += 1;
+        for (at, other) in to.iter().enumerate() {
+            let changed = diagonal + usize::from(letter != *other);
+            diagonal = row[at + 1];
+            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+/// The options that are set, as `key value; key value`, for a line that says what an output was
+/// started with. Only of options that were checked: a wrong value may hold a password.
+pub fn in_force(property: impl Fn(&str) -> Option<String>) -> String {
+    let set = ALL.iter().filter_map(|known| {
+        let value = property(known.name)?;
+        let shown = match known.is_secret {
+            true => "(not shown)",
+            false => value.trim(),
+        };
+        (!value.trim().is_empty()).then(|| format!("{} {shown}", known.name))
+    });
+    set.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_nearly_an_option_is_told_with_the_option() {
+        for (name, meant) in [
+            ("simple_agregation", "simple_aggregation"),
+            ("dleivery_stream", "delivery_stream"),
+            ("delivery_stream_name", "delivery_stream"),
+            ("Delivery-Stream", "delivery_stream"),
+            ("log_keys", "log_key"),
+            ("data_key", "data_keys"),
+            ("regoin", "region"),
+            ("aggregationsize", "aggregation_size"),
+            ("role_arm", "role_arn"),
+        ] {
+            let sentence = unknown(name).unwrap();
+            let expected =
+                format!("`{name}` is not an option of this plugin: did you mean `{meant}`?");
+            assert_eq!(sentence, expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_near_to_no_option_is_told_without_a_guess() {
+        for name in ["buffer_type", "x", "", "gz", "한국어", "kinesis"] {
+            let sentence = unknown(name).unwrap();
+            assert!(sentence.starts_with(&format!("`{name}` is not an option")));
+            assert!(sentence.contains("docs/options.md"), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn options_in_any_case_and_fluent_bit_s_own_names_are_known() {
+        for known in ALL {
+            assert_eq!(unknown(known.name), None);
+            assert_eq!(unknown(&known.name.to_uppercase()), None);
+        }
+        for name in [
+            "Match",
+            "alias",
+            "Retry_Limit",
+            "workers",
+            "net.keepalive",
+            "tls",
+            "tls.verify",
+            "storage.total_limit_size",
+            "oauth2.enable",
+            "_debug.http.request_headers",
+        ] {
+            assert_eq!(unknown(name), None);
+        }
+    }
+
+    #[test]
+    fn no_option_stands_in_the_table_twice() {
+        for (at, known) in ALL.iter().enumerate() {
+            let others = ALL[at + 1..].iter().map(|other| other.name);
+            assert!(!others.clone().any(|other| other == known.name));
+        }
+    }
+
+    #[test]
+    fn distances_are_those_of_levenshtein() {
+        for (from, to, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+            ("régon", "region", 2),
+        ] {
+            assert_eq!(distance(from, to), expected, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn options_in_force_are_those_that_are_set_in_the_table_s_order() {
+        let set = [
+            ("time_key", " at "),
+            ("external_id", "tenant-7"),
+            ("region", "eu-west-1"),
+            ("profile", "  "),
+            ("data_keys", "a, b"),
+            ("delivery_stream", "logs"),
+        ];
+        let property = |key: &str| {
+            let found = set.iter().find(|(name, _)| *name == key);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        assert_eq!(
+            in_force(property),
+            "delivery_stream logs; region eu-west-1; external_id (not shown); data_keys a, b; \
+             time_key at"
+        );
+        assert_eq!(in_force(|_| None), "");
+    }
+}
