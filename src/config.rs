@@ -1,14 +1,14 @@
 //! The options of an output, checked before anything starts.
 
+mod access;
 pub mod names;
+mod options;
 mod value;
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ca;
 use crate::compress::Compression;
 use crate::document::{Format, TimeKey};
 use crate::gate::Limits;
@@ -17,6 +17,8 @@ use crate::ledger::Bounds;
 use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_STREAM_NAME, Quota};
 use crate::pack::{Aggregation, Packing};
 use crate::time_format::{self, TimeFormat};
+
+use self::options::Options;
 
 /// What one `[OUTPUT]` section asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,78 +137,7 @@ impl Config {
     }
 }
 
-/// Reads and checks single options.
-struct Options<P> {
-    property: P,
-}
-
 impl<P: Fn(&str) -> Option<String>> Options<P> {
-    /// An option without its surrounding blanks; an empty one counts as not set.
-    fn text(&self, key: &str) -> Option<String> {
-        let value = (self.property)(key)?;
-        let value = value.trim();
-        (!value.is_empty()).then(|| value.to_owned())
-    }
-
-    fn list(&self, key: &str) -> Vec<String> {
-        let text = self.text(key).unwrap_or_default();
-        let items = text.split(',').map(str::trim);
-        items
-            .filter(|item| !item.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn parsed<T>(
-        &self,
-        key: &str,
-        allowed: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, Error> {
-        let Some(text) = self.text(key) else {
-            return Ok(None);
-        };
-        let value = parse(&text)
-            .ok_or_else(|| Error(format!("{key} `{text}` is not allowed: it takes {allowed}")))?;
-        Ok(Some(value))
-    }
-
-    fn boolean(&self, key: &str, default: bool) -> Result<bool, Error> {
-        let value = self.parsed(key, "true or false (on, off, yes, no)", value::boolean)?;
-        Ok(value.unwrap_or(default))
-    }
-
-    fn size(&self, key: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
-        let allowed = format!(
-            "{} to {} bytes, such as 500K or 1M",
-            range.start(),
-            range.end()
-        );
-        let parse = |text: &str| value::size(text).filter(|size| range.contains(size));
-        self.parsed(key, &allowed, parse)
-    }
-
-    fn count(&self, key: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
-        let allowed = format!("a number from {} to {}", range.start(), range.end());
-        let parse = |text: &str| text.parse().ok().filter(|count| range.contains(count));
-        self.parsed(key, &allowed, parse)
-    }
-
-    fn duration(
-        &self,
-        key: &str,
-        default: Duration,
-        range: RangeInclusive<Duration>,
-    ) -> Result<Duration, Error> {
-        let least = match range.start().is_zero() {
-            true => "0s".to_owned(),
-            false => format!("{:?}", range.start()),
-        };
-        let allowed = format!("{least} to {:?}, such as 500ms, 30s or 2m", range.end());
-        let parse = |text: &str| value::duration(text).filter(|time| range.contains(time));
-        Ok(self.parsed(key, &allowed, parse)?.unwrap_or(default))
-    }
-
     fn delivery_stream(&self) -> Result<String, Error> {
         let allowed = format!("1 to {MAX_STREAM_NAME} of the characters a-z A-Z 0-9 _ . -");
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
@@ -344,48 +275,6 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
                 .size("resume_max_bytes", 1_000..=1_000_000_000)?
                 .unwrap_or(1_000_000),
         })
-    }
-
-    fn access(&self) -> Result<Access, Error> {
-        let arn = |text: &str| text.starts_with("arn:").then(|| text.to_owned());
-        Ok(Access {
-            region: self.text("region"),
-            endpoint: self.endpoint("endpoint")?,
-            sts_endpoint: self.endpoint("sts_endpoint")?,
-            ca_file: self.ca_file()?,
-            profile: self.text("profile"),
-            role_arn: self.parsed(
-                "role_arn",
-                "a role's ARN, such as arn:aws:iam::000000000000:role/logs",
-                arn,
-            )?,
-            external_id: self.text("external_id"),
-        })
-    }
-
-    fn endpoint(&self, key: &str) -> Result<Option<String>, Error> {
-        let allowed =
-            "a URL or host such as https://firehose.eu-west-1.amazonaws.com, with http or https";
-        if self.text(key).is_some_and(|text| text.contains('@')) {
-            // Not shown: what stands before the @ may be a password.
-            return Err(Error(format!(
-                "{key} has a user name in it: it takes {allowed}"
-            )));
-        }
-        self.parsed(key, allowed, value::endpoint)
-    }
-
-    fn ca_file(&self) -> Result<Option<PathBuf>, Error> {
-        let Some(text) = self.text("ca_file") else {
-            return Ok(None);
-        };
-        let path = PathBuf::from(text);
-        match ca::read(&path) {
-            Ok(_) => Ok(Some(path)),
-            Err(sentence) => Err(Error(format!(
-                "ca_file {sentence}: it takes a file of PEM certificates"
-            ))),
-        }
     }
 
     fn warnings(&self, access: &Access, time_key: Option<&TimeKey>) -> Vec<String> {
