@@ -102,6 +102,7 @@ impl Config {
     /// `property` looks an option up in the output's section.
     pub fn parse(property: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let options = Options { property };
+        options.check_characters()?;
         let log_key = options.text("log_key");
         let time_key = options.time_key()?;
         if let (Some(log_key), Some(time_key)) = (&log_key, &time_key) {
@@ -113,7 +114,7 @@ impl Config {
         let packing = options.packing()?;
         let delivery = options.delivery(&packing)?;
         let access = options.access()?;
-        let warnings = options.warnings(&access, time_key.as_ref());
+        let warnings = options.warnings(&access, &packing, time_key.as_ref());
         let max_bytes = match packing.compression {
             None => MAX_RECORD_BYTES,
             Some(_) => MAX_RECORD_BYTES - Compression::OVERHEAD,
@@ -139,7 +140,9 @@ impl Config {
 
 impl<P: Fn(&str) -> Option<String>> Options<P> {
     fn delivery_stream(&self) -> Result<String, Error> {
-        let allowed = format!("1 to {MAX_STREAM_NAME} of the characters a-z A-Z 0-9 _ . -");
+        let allowed = format!(
+            "1 to {MAX_STREAM_NAME} of the characters a-z A-Z 0-9 _ . -, such as `app-logs`"
+        );
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         let parse = |name: &str| {
             (name.len() <= MAX_STREAM_NAME && name.chars().all(is_allowed)).then(|| name.to_owned())
@@ -147,7 +150,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         self.parsed("delivery_stream", &allowed, parse)?
             .ok_or_else(|| {
                 Error(format!(
-                    "delivery_stream is missing: set the stream's name, {allowed}"
+                    "delivery_stream is missing: it takes the stream's name, {allowed}"
                 ))
             })
     }
@@ -155,27 +158,23 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     fn time_key(&self) -> Result<Option<TimeKey>, Error> {
         let text = self.text("time_key_format");
         let pattern = text.as_deref().unwrap_or(time_format::DEFAULT);
-        let format = TimeFormat::parse(pattern).map_err(|allowed| {
-            Error(format!(
-                "time_key_format `{pattern}` is not allowed: {allowed}"
-            ))
-        })?;
+        let format = TimeFormat::parse(pattern)
+            .map_err(|why| Error(format!("time_key_format `{pattern}` is not allowed: {why}")))?;
         Ok(self.text("time_key").map(|key| TimeKey { key, format }))
     }
 
     fn packing(&self) -> Result<Packing, Error> {
-        let compression =
-            self.parsed(
-                "compression",
-                "none, gzip, zstd or snappy",
-                |text| match text.to_ascii_lowercase().as_str() {
-                    "none" => Some(None),
-                    "gzip" => Some(Some(Compression::Gzip)),
-                    "zstd" => Some(Some(Compression::Zstd)),
-                    "snappy" => Some(Some(Compression::Snappy)),
-                    _ => None,
-                },
-            )?;
+        let compression = self.parsed(
+            "compression",
+            "`none`, `gzip`, `zstd` or `snappy`",
+            |text| match text.to_ascii_lowercase().as_str() {
+                "none" => Some(None),
+                "gzip" => Some(Some(Compression::Gzip)),
+                "zstd" => Some(Some(Compression::Zstd)),
+                "snappy" => Some(Some(Compression::Snappy)),
+                _ => None,
+            },
+        )?;
         let aggregation = Aggregation {
             max_bytes: self
                 .size("aggregation_size", BILLING_UNIT..=MAX_RECORD_BYTES)?
@@ -195,7 +194,8 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     fn delivery(&self, packing: &Packing) -> Result<Delivery, Error> {
         let longest = Duration::from_secs(600);
         let seconds = Duration::from_secs;
-        let flush_timeout = self.duration("flush_timeout", seconds(30), seconds(1)..=longest)?;
+        let flush_timeout =
+            self.duration("flush_timeout", seconds(30), seconds(1)..=longest, "")?;
         Ok(Delivery {
             // A batch must be able to carry the largest record.
             batch_size: self
@@ -208,6 +208,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
                 "request_timeout",
                 seconds(10).min(flush_timeout),
                 Duration::from_millis(100)..=flush_timeout,
+                ", which is flush_timeout",
             )?,
             flush_timeout,
             auto_retry_requests: self.boolean("auto_retry_requests", true)?,
@@ -224,7 +225,12 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             None => Duration::ZERO,
         };
         Ok(Linger {
-            time: self.duration("linger", default, Duration::ZERO..=longest)?,
+            time: self.duration(
+                "linger",
+                default,
+                Duration::ZERO..=longest,
+                ", a quarter of flush_timeout",
+            )?,
             bytes: LINGER_BYTES,
         })
     }
@@ -253,7 +259,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             _ => None,
         };
         if !self
-            .parsed("quota", "none or regional", parse)?
+            .parsed("quota", "`none` or `regional`", parse)?
             .unwrap_or(false)
         {
             return Ok(None);
@@ -277,16 +283,33 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
-    fn warnings(&self, access: &Access, time_key: Option<&TimeKey>) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let needs = [
-            ("time_key_format", "time_key"),
-            ("aggregation_size", "simple_aggregation"),
-            ("aggregation_max_documents", "simple_aggregation"),
-            ("external_id", "role_arn"),
+    fn warnings(
+        &self,
+        access: &Access,
+        packing: &Packing,
+        time_key: Option<&TimeKey>,
+    ) -> Vec<String> {
+        let free = [
+            "data_keys",
+            "time_key",
+            "time_key_format",
+            "replace_dots",
+            "log_key",
         ];
-        for (key, needed) in needs {
-            if self.text(key).is_some() && self.text(needed).is_none() {
+        let mut warnings: Vec<String> = free.iter().filter_map(|key| self.comment(key)).collect();
+        let aggregates = packing.aggregation.is_some();
+        let needs = [
+            ("time_key_format", "time_key", time_key.is_some()),
+            ("aggregation_size", "simple_aggregation", aggregates),
+            (
+                "aggregation_max_documents",
+                "simple_aggregation",
+                aggregates,
+            ),
+            ("external_id", "role_arn", access.role_arn.is_some()),
+        ];
+        for (key, needed, is_there) in needs {
+            if self.text(key).is_some() && !is_there {
                 warnings.push(format!("{key} does nothing without {needed}"));
             }
         }

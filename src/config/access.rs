@@ -2,37 +2,42 @@
 
 use std::path::PathBuf;
 
-use super::options::Options;
+use super::options::{Options, refused};
 use super::{Access, Error, value};
 use crate::ca;
 
 impl<P: Fn(&str) -> Option<String>> Options<P> {
     pub(super) fn access(&self) -> Result<Access, Error> {
-        let arn = |text: &str| text.starts_with("arn:").then(|| text.to_owned());
         Ok(Access {
-            region: self.text("region"),
+            region: self.parsed(
+                "region",
+                "a region's name, such as `eu-west-1`",
+                value::region,
+            )?,
             endpoint: self.endpoint("endpoint")?,
             sts_endpoint: self.endpoint("sts_endpoint")?,
             ca_file: self.ca_file()?,
-            profile: self.text("profile"),
+            profile: self.parsed(
+                "profile",
+                "a profile's name of the characters a-z A-Z 0-9 _ . / % @ : + -, such as `default`",
+                value::profile,
+            )?,
             role_arn: self.parsed(
                 "role_arn",
-                "a role's ARN, such as arn:aws:iam::000000000000:role/logs",
-                arn,
+                "a role's whole ARN, such as `arn:aws:iam::000000000000:role/logs`",
+                value::role_arn,
             )?,
-            external_id: self.text("external_id"),
+            external_id: self.parsed(
+                "external_id",
+                "2 to 1224 of the characters a-z A-Z 0-9 _ + = , . @ : / -",
+                value::external_id,
+            )?,
         })
     }
 
     fn endpoint(&self, key: &str) -> Result<Option<String>, Error> {
-        let allowed =
-            "a URL or host such as https://firehose.eu-west-1.amazonaws.com, with http or https";
-        if self.text(key).is_some_and(|text| text.contains('@')) {
-            // Not shown: what stands before the @ may be a password.
-            return Err(Error(format!(
-                "{key} has a user name in it: it takes {allowed}"
-            )));
-        }
+        let allowed = "an http or https URL, or a host alone, such as \
+                       `https://firehose.eu-west-1.amazonaws.com`, without a user name";
         self.parsed(key, allowed, value::endpoint)
     }
 
@@ -40,12 +45,13 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         let Some(text) = self.text("ca_file") else {
             return Ok(None);
         };
-        let path = PathBuf::from(text);
+        let path = PathBuf::from(&text);
         match ca::read(&path) {
             Ok(_) => Ok(Some(path)),
-            Err(sentence) => Err(Error(format!(
-                "ca_file {sentence}: it takes a file of PEM certificates"
-            ))),
+            Err(sentence) => Err(refused(
+                &text,
+                format!("ca_file {sentence}: it takes a file of PEM certificates"),
+            )),
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::{Error, value};
+use super::{Error, names, value};
 
-/// Reads and checks single options.
+/// What most who write `region eu-west-1 # prod` do not know.
+const NO_COMMENTS: &str = "Fluent Bit knows no comments behind a value";
+
 pub(super) struct Options<P> {
     pub(super) property: P,
 }
@@ -18,6 +20,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         (!value.is_empty()).then(|| value.to_owned())
     }
 
+    /// An option that takes several values, with commas between them.
     pub(super) fn list(&self, key: &str) -> Vec<String> {
         let text = self.text(key).unwrap_or_default();
         let items = text.split(',').map(str::trim);
@@ -25,6 +28,28 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             .filter(|item| !item.is_empty())
             .map(str::to_owned)
             .collect()
+    }
+
+    /// No value means to have a control character: it came with a variable, or a file's newline.
+    pub(super) fn check_characters(&self) -> Result<(), Error> {
+        for known in names::ALL {
+            let text = self.text(known.name).unwrap_or_default();
+            if let Some(found) = text.chars().find(|c| c.is_control()) {
+                let named = named(known.name, &text).replace(char::is_control, "?");
+                let code = u32::from(found);
+                return Err(Error(format!(
+                    "{named} is not allowed: it has the control character U+{code:04X} in it"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Of a value that may be any text, whether a part of it was meant as a comment.
+    pub(super) fn comment(&self, key: &str) -> Option<String> {
+        let text = self.text(key)?;
+        let named = named(key, &text);
+        has_comment(&text).then(|| format!("{named} is taken with its `#`: {NO_COMMENTS}"))
     }
 
     pub(super) fn parsed<T>(
@@ -36,13 +61,16 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         let Some(text) = self.text(key) else {
             return Ok(None);
         };
-        let value = parse(&text)
-            .ok_or_else(|| Error(format!("{key} `{text}` is not allowed: it takes {allowed}")))?;
+        let value = parse(&text).ok_or_else(|| {
+            let named = named(key, &text);
+            refused(&text, format!("{named} is not allowed: it takes {allowed}"))
+        })?;
         Ok(Some(value))
     }
 
     pub(super) fn boolean(&self, key: &str, default: bool) -> Result<bool, Error> {
-        let value = self.parsed(key, "true or false (on, off, yes, no)", value::boolean)?;
+        let allowed = "`true` or `false` (or `on`, `off`, `yes`, `no`)";
+        let value = self.parsed(key, allowed, value::boolean)?;
         Ok(value.unwrap_or(default))
     }
 
@@ -51,10 +79,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         key: &str,
         range: RangeInclusive<usize>,
     ) -> Result<Option<usize>, Error> {
+        let (least, most) = (*range.start(), *range.end());
         let allowed = format!(
-            "{} to {} bytes, such as 500K or 1M",
-            range.start(),
-            range.end()
+            "`{least}` to `{most}` bytes, such as `{}` or `{}`",
+            value::round_size(least, usize::div_ceil),
+            value::round_size(most, |size, unit| size / unit),
         );
         let parse = |text: &str| value::size(text).filter(|size| range.contains(size));
         self.parsed(key, &allowed, parse)
@@ -65,23 +94,53 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         key: &str,
         range: RangeInclusive<usize>,
     ) -> Result<Option<usize>, Error> {
-        let allowed = format!("a number from {} to {}", range.start(), range.end());
+        let allowed = format!("a number from `{}` to `{}`", range.start(), range.end());
         let parse = |text: &str| text.parse().ok().filter(|count| range.contains(count));
         self.parsed(key, &allowed, parse)
     }
 
+    /// `most` says where the range's end comes from, if that is no number of its own.
     pub(super) fn duration(
         &self,
         key: &str,
         default: Duration,
         range: RangeInclusive<Duration>,
+        most: &str,
     ) -> Result<Duration, Error> {
-        let least = match range.start().is_zero() {
-            true => "0s".to_owned(),
-            false => format!("{:?}", range.start()),
-        };
-        let allowed = format!("{least} to {:?}, such as 500ms, 30s or 2m", range.end());
+        let allowed = format!(
+            "a whole number of ms, s, m or h, from `{}` to `{}`{most}",
+            value::duration_text(*range.start()),
+            value::duration_text(*range.end()),
+        );
         let parse = |text: &str| value::duration(text).filter(|time| range.contains(time));
         Ok(self.parsed(key, &allowed, parse)?.unwrap_or(default))
     }
+}
+
+/// The error about a value, with the advice that it may need.
+pub(super) fn refused(text: &str, sentence: String) -> Error {
+    match has_comment(text) {
+        true => Error(format!("{sentence}; {NO_COMMENTS}")),
+        false => Error(sentence),
+    }
+}
+
+/// The option with its value, unless that may hold a secret.
+fn named(key: &str, text: &str) -> String {
+    let is_secret = |known: &names::Known| known.name == key && known.is_secret;
+    // What stands before the @ may be a password.
+    let is_url_with_user = key.ends_with("endpoint") && text.contains('@');
+    if names::ALL.iter().any(is_secret) || is_url_with_user {
+        return format!("{key} (its value is not shown)");
+    }
+    format!("{key} `{text}`")
+}
+
+fn has_comment(text: &str) -> bool {
+    let mut before = ' ';
+    text.chars().any(|c| {
+        let begins = c == '#' && before.is_whitespace();
+        before = c;
+        begins
+    })
 }
