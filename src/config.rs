@@ -1,6 +1,7 @@
 //! The options of an output, checked before anything starts.
 
 mod access;
+mod destination;
 pub mod names;
 mod options;
 mod value;
@@ -18,6 +19,7 @@ use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_STREAM_
 use crate::pack::{Aggregation, Packing};
 use crate::time_format::{self, TimeFormat};
 
+use self::destination::Destination;
 use self::options::Options;
 
 /// What one `[OUTPUT]` section asks for.
@@ -32,6 +34,9 @@ pub struct Config {
     /// How much may be remembered of chunks that were handed back for a retry.
     pub resume: Bounds,
     pub access: Access,
+    /// Whether the stream may be one that converts to Parquet: then times that do not convert are
+    /// warned of.
+    pub may_convert: bool,
     /// Sentences about options that are allowed but do nothing, or not what one may expect.
     pub warnings: Vec<String>,
 }
@@ -111,27 +116,32 @@ impl Config {
                 time_key.key
             )));
         }
-        let packing = options.packing()?;
+        let destinations = options.destinations()?;
+        let packing = options.packing(&destinations)?;
         let delivery = options.delivery(&packing)?;
         let access = options.access()?;
-        let warnings = options.warnings(&access, &packing, time_key.as_ref());
+        let may_convert = destinations.is_empty() || destinations.contains(&Destination::Parquet);
+        let warnings = options.warnings(&access, &packing, time_key.as_ref(), may_convert);
         let max_bytes = match packing.compression {
             None => MAX_RECORD_BYTES,
             Some(_) => MAX_RECORD_BYTES - Compression::OVERHEAD,
         };
+        let format = Format {
+            data_keys: options.list("data_keys"),
+            log_key,
+            time_key,
+            replace_dots: options.text("replace_dots"),
+            max_bytes,
+        };
+        options.check_destinations(&destinations, &format, &packing)?;
         Ok(Self {
             delivery_stream: options.delivery_stream()?,
-            format: Format {
-                data_keys: options.list("data_keys"),
-                log_key,
-                time_key,
-                replace_dots: options.text("replace_dots"),
-                max_bytes,
-            },
+            format,
             packing,
             gate: options.gate(delivery.max_in_flight, &access)?,
             delivery,
             resume: options.resume()?,
+            may_convert,
             warnings,
             access,
         })
@@ -163,7 +173,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         Ok(self.text("time_key").map(|key| TimeKey { key, format }))
     }
 
-    fn packing(&self) -> Result<Packing, Error> {
+    fn packing(&self, destinations: &[Destination]) -> Result<Packing, Error> {
         let compression = self.parsed(
             "compression",
             "`none`, `gzip`, `zstd` or `snappy`",
@@ -179,9 +189,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             max_bytes: self
                 .size("aggregation_size", BILLING_UNIT..=MAX_RECORD_BYTES)?
                 .unwrap_or(DEFAULT_AGGREGATION_SIZE),
-            max_documents: self
-                .count("aggregation_max_documents", 1..=1_000_000)?
-                .unwrap_or(usize::MAX),
+            max_documents: self.max_documents(destinations)?,
         };
         Ok(Packing {
             aggregation: self
@@ -202,7 +210,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
                 .size("batch_size", MAX_RECORD_BYTES..=MAX_BATCH_BYTES)?
                 .unwrap_or(DEFAULT_BATCH_SIZE),
             max_in_flight: self
-                .count("max_in_flight", 1..=64)?
+                .count("max_in_flight", 1..=64, "")?
                 .unwrap_or(DEFAULT_IN_FLIGHT),
             request_timeout: self.duration(
                 "request_timeout",
@@ -238,8 +246,8 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     fn gate(&self, max_in_flight: usize, access: &Access) -> Result<Limits, Error> {
         let quota = self.quota(access)?;
         let bytes = self.size("max_bytes_per_second", 1_000..=1_000_000_000)?;
-        let records = self.count("max_records_per_second", 1..=1_000_000_000)?;
-        let requests = self.count("max_requests_per_second", 1..=1_000_000)?;
+        let records = self.count("max_records_per_second", 1..=1_000_000_000, "")?;
+        let requests = self.count("max_requests_per_second", 1..=1_000_000, "")?;
         Ok(Limits {
             max_in_flight,
             max_bytes_in_flight: self
@@ -275,7 +283,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     fn resume(&self) -> Result<Bounds, Error> {
         Ok(Bounds {
             max_chunks: self
-                .count("resume_max_chunks", 1..=1_000_000)?
+                .count("resume_max_chunks", 1..=1_000_000, "")?
                 .unwrap_or(1_000),
             max_bytes: self
                 .size("resume_max_bytes", 1_000..=1_000_000_000)?
@@ -288,6 +296,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         access: &Access,
         packing: &Packing,
         time_key: Option<&TimeKey>,
+        may_convert: bool,
     ) -> Vec<String> {
         let free = [
             "data_keys",
@@ -314,6 +323,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             }
         }
         if let (Some(time_key), Some(text)) = (time_key, self.text("time_key_format"))
+            && may_convert
             && !time_key.format.is_convertible()
         {
             warnings.push(format!(

@@ -89,17 +89,20 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         self.parsed(key, &allowed, parse)
     }
 
+    /// `most` says where the range's end comes from, if that is another option.
     pub(super) fn count(
         &self,
         key: &str,
         range: RangeInclusive<usize>,
+        most: &str,
     ) -> Result<Option<usize>, Error> {
-        let allowed = format!("a number from `{}` to `{}`", range.start(), range.end());
+        let (first, last) = (range.start(), range.end());
+        let allowed = format!("a number from `{first}` to `{last}`{most}");
         let parse = |text: &str| text.parse().ok().filter(|count| range.contains(count));
         self.parsed(key, &allowed, parse)
     }
 
-    /// `most` says where the range's end comes from, if that is no number of its own.
+    /// `most` says where the range's end comes from, if that is another option.
     pub(super) fn duration(
         &self,
         key: &str,

@@ -12,7 +12,7 @@ type Wrong = (
     &'static [&'static str],
 );
 
-const WRONG: [Wrong; 19] = [
+const WRONG: [Wrong; 20] = [
     (
         &[("compression", "brotli")],
         &["compression", "brotli", "gzip"],
@@ -64,6 +64,10 @@ const WRONG: [Wrong; 19] = [
         &["profile", "two words", "default"],
     ),
     (&[("log_key", "a\nb")], &["log_key", "U+000A"]),
+    (
+        &[("destination", "parquet"), ("compression", "gzip")],
+        &["destination", "parquet", "compression", "gzip"],
+    ),
     (&[("batch_size", "1M")], &["batch_size", "1M", "2M", "4M"]),
     (
         &[("role_arn", "logs-role")],
