@@ -1,14 +1,15 @@
 //! The options of an output, checked before anything starts.
 
+mod access;
+mod destination;
 pub mod names;
+mod options;
 mod value;
 
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ca;
 use crate::compress::Compression;
 use crate::document::{Format, TimeKey};
 use crate::gate::Limits;
@@ -17,6 +18,9 @@ use crate::ledger::Bounds;
 use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_STREAM_NAME, Quota};
 use crate::pack::{Aggregation, Packing};
 use crate::time_format::{self, TimeFormat};
+
+use self::destination::Destination;
+use self::options::Options;
 
 /// What one `[OUTPUT]` section asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,9 @@ pub struct Config {
     /// How much may be remembered of chunks that were handed back for a retry.
     pub resume: Bounds,
     pub access: Access,
+    /// Whether the stream may be one that converts to Parquet: then times that do not convert are
+    /// warned of.
+    pub may_convert: bool,
     /// Sentences about options that are allowed but do nothing, or not what one may expect.
     pub warnings: Vec<String>,
 }
@@ -105,6 +112,7 @@ impl Config {
     /// `property` looks an option up in the output's section.
     pub fn parse(property: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let options = Options { property };
+        options.check_characters()?;
         let log_key = options.text("log_key");
         let time_key = options.time_key()?;
         if let (Some(log_key), Some(time_key)) = (&log_key, &time_key) {
@@ -113,107 +121,43 @@ impl Config {
                 time_key.key
             )));
         }
-        let packing = options.packing()?;
+        let destinations = options.destinations()?;
+        let packing = options.packing(&destinations)?;
         let delivery = options.delivery(&packing)?;
         let access = options.access()?;
-        let warnings = options.warnings(&access, time_key.as_ref());
+        let may_convert = destinations.is_empty() || destinations.contains(&Destination::Parquet);
+        let warnings = options.warnings(&access, &packing, time_key.as_ref(), may_convert);
         let max_bytes = match packing.compression {
             None => MAX_RECORD_BYTES,
             Some(_) => MAX_RECORD_BYTES - Compression::OVERHEAD,
         };
+        let format = Format {
+            data_keys: options.list("data_keys"),
+            log_key,
+            time_key,
+            replace_dots: options.text("replace_dots"),
+            max_bytes,
+        };
+        options.check_destinations(&destinations, &format, &packing)?;
         Ok(Self {
             delivery_stream: options.delivery_stream()?,
-            format: Format {
-                data_keys: options.list("data_keys"),
-                log_key,
-                time_key,
-                replace_dots: options.text("replace_dots"),
-                max_bytes,
-            },
+            format,
             packing,
             gate: options.gate(delivery.max_in_flight, &access)?,
             delivery,
             resume: options.resume()?,
+            may_convert,
             warnings,
             access,
         })
     }
 }
 
-/// Reads and checks single options.
-struct Options<P> {
-    property: P,
-}
-
 impl<P: Fn(&str) -> Option<String>> Options<P> {
-    /// An option without its surrounding blanks; an empty one counts as not set.
-    fn text(&self, key: &str) -> Option<String> {
-        let value = (self.property)(key)?;
-        let value = value.trim();
-        (!value.is_empty()).then(|| value.to_owned())
-    }
-
-    fn list(&self, key: &str) -> Vec<String> {
-        let text = self.text(key).unwrap_or_default();
-        let items = text.split(',').map(str::trim);
-        items
-            .filter(|item| !item.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
-
-    fn parsed<T>(
-        &self,
-        key: &str,
-        allowed: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Result<Option<T>, Error> {
-        let Some(text) = self.text(key) else {
-            return Ok(None);
-        };
-        let value = parse(&text)
-            .ok_or_else(|| Error(format!("{key} `{text}` is not allowed: it takes {allowed}")))?;
-        Ok(Some(value))
-    }
-
-    fn boolean(&self, key: &str, default: bool) -> Result<bool, Error> {
-        let value = self.parsed(key, "true or false (on, off, yes, no)", value::boolean)?;
-        Ok(value.unwrap_or(default))
-    }
-
-    fn size(&self, key: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
-        let allowed = format!(
-            "{} to {} bytes, such as 500K or 1M",
-            range.start(),
-            range.end()
-        );
-        let parse = |text: &str| value::size(text).filter(|size| range.contains(size));
-        self.parsed(key, &allowed, parse)
-    }
-
-    fn count(&self, key: &str, range: RangeInclusive<usize>) -> Result<Option<usize>, Error> {
-        let allowed = format!("a number from {} to {}", range.start(), range.end());
-        let parse = |text: &str| text.parse().ok().filter(|count| range.contains(count));
-        self.parsed(key, &allowed, parse)
-    }
-
-    fn duration(
-        &self,
-        key: &str,
-        default: Duration,
-        range: RangeInclusive<Duration>,
-    ) -> Result<Duration, Error> {
-        let least = match range.start().is_zero() {
-            true => "0s".to_owned(),
-            false => format!("{:?}", range.start()),
-        };
-        let allowed = format!("{least} to {:?}, such as 500ms, 30s or 2m", range.end());
-        let parse = |text: &str| value::duration(text).filter(|time| range.contains(time));
-        Ok(self.parsed(key, &allowed, parse)?.unwrap_or(default))
-    }
-
     fn delivery_stream(&self) -> Result<String, Error> {
-        let allowed = format!("1 to {MAX_STREAM_NAME} of the characters a-z A-Z 0-9 _ . -");
+        let allowed = format!(
+            "1 to {MAX_STREAM_NAME} of the characters a-z A-Z 0-9 _ . -, such as `app-logs`"
+        );
         let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
         let parse = |name: &str| {
             (name.len() <= MAX_STREAM_NAME && name.chars().all(is_allowed)).then(|| name.to_owned())
@@ -221,7 +165,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         self.parsed("delivery_stream", &allowed, parse)?
             .ok_or_else(|| {
                 Error(format!(
-                    "delivery_stream is missing: set the stream's name, {allowed}"
+                    "delivery_stream is missing: it takes the stream's name, {allowed}"
                 ))
             })
     }
@@ -229,34 +173,28 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     fn time_key(&self) -> Result<Option<TimeKey>, Error> {
         let text = self.text("time_key_format");
         let pattern = text.as_deref().unwrap_or(time_format::DEFAULT);
-        let format = TimeFormat::parse(pattern).map_err(|allowed| {
-            Error(format!(
-                "time_key_format `{pattern}` is not allowed: {allowed}"
-            ))
-        })?;
+        let format = TimeFormat::parse(pattern)
+            .map_err(|why| Error(format!("time_key_format `{pattern}` is not allowed: {why}")))?;
         Ok(self.text("time_key").map(|key| TimeKey { key, format }))
     }
 
-    fn packing(&self) -> Result<Packing, Error> {
-        let compression =
-            self.parsed(
-                "compression",
-                "none, gzip, zstd or snappy",
-                |text| match text.to_ascii_lowercase().as_str() {
-                    "none" => Some(None),
-                    "gzip" => Some(Some(Compression::Gzip)),
-                    "zstd" => Some(Some(Compression::Zstd)),
-                    "snappy" => Some(Some(Compression::Snappy)),
-                    _ => None,
-                },
-            )?;
+    fn packing(&self, destinations: &[Destination]) -> Result<Packing, Error> {
+        let compression = self.parsed(
+            "compression",
+            "`none`, `gzip`, `zstd` or `snappy`",
+            |text| match text.to_ascii_lowercase().as_str() {
+                "none" => Some(None),
+                "gzip" => Some(Some(Compression::Gzip)),
+                "zstd" => Some(Some(Compression::Zstd)),
+                "snappy" => Some(Some(Compression::Snappy)),
+                _ => None,
+            },
+        )?;
         let aggregation = Aggregation {
             max_bytes: self
                 .size("aggregation_size", BILLING_UNIT..=MAX_RECORD_BYTES)?
                 .unwrap_or(DEFAULT_AGGREGATION_SIZE),
-            max_documents: self
-                .count("aggregation_max_documents", 1..=1_000_000)?
-                .unwrap_or(usize::MAX),
+            max_documents: self.max_documents(destinations)?,
         };
         Ok(Packing {
             aggregation: self
@@ -270,22 +208,29 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         let longest = Duration::from_secs(600);
         let hour = Duration::from_secs(3600);
         let seconds = Duration::from_secs;
-        let flush_timeout = self.duration("flush_timeout", seconds(30), seconds(1)..=longest)?;
+        let flush_timeout =
+            self.duration("flush_timeout", seconds(30), seconds(1)..=longest, "")?;
         Ok(Delivery {
             // A batch must be able to carry the largest record.
             batch_size: self
                 .size("batch_size", MAX_RECORD_BYTES..=MAX_BATCH_BYTES)?
                 .unwrap_or(DEFAULT_BATCH_SIZE),
             max_in_flight: self
-                .count("max_in_flight", 1..=64)?
+                .count("max_in_flight", 1..=64, "")?
                 .unwrap_or(DEFAULT_IN_FLIGHT),
             request_timeout: self.duration(
                 "request_timeout",
                 seconds(10).min(flush_timeout),
                 Duration::from_millis(100)..=flush_timeout,
+                ", which is flush_timeout",
             )?,
             flush_timeout,
-            stop_timeout: self.duration("stop_timeout", DEFAULT_STOP, Duration::ZERO..=hour)?,
+            stop_timeout: self.duration(
+                "stop_timeout",
+                DEFAULT_STOP,
+                Duration::ZERO..=hour,
+                "",
+            )?,
             auto_retry_requests: self.boolean("auto_retry_requests", true)?,
             linger: self.linger(packing, flush_timeout)?,
         })
@@ -300,7 +245,12 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             None => Duration::ZERO,
         };
         Ok(Linger {
-            time: self.duration("linger", default, Duration::ZERO..=longest)?,
+            time: self.duration(
+                "linger",
+                default,
+                Duration::ZERO..=longest,
+                ", a quarter of flush_timeout",
+            )?,
             bytes: LINGER_BYTES,
         })
     }
@@ -308,8 +258,8 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     fn gate(&self, max_in_flight: usize, access: &Access) -> Result<Limits, Error> {
         let quota = self.quota(access)?;
         let bytes = self.size("max_bytes_per_second", 1_000..=1_000_000_000)?;
-        let records = self.count("max_records_per_second", 1..=1_000_000_000)?;
-        let requests = self.count("max_requests_per_second", 1..=1_000_000)?;
+        let records = self.count("max_records_per_second", 1..=1_000_000_000, "")?;
+        let requests = self.count("max_requests_per_second", 1..=1_000_000, "")?;
         Ok(Limits {
             max_in_flight,
             max_bytes_in_flight: self
@@ -329,7 +279,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             _ => None,
         };
         if !self
-            .parsed("quota", "none or regional", parse)?
+            .parsed("quota", "`none` or `regional`", parse)?
             .unwrap_or(false)
         {
             return Ok(None);
@@ -345,7 +295,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     fn resume(&self) -> Result<Bounds, Error> {
         Ok(Bounds {
             max_chunks: self
-                .count("resume_max_chunks", 1..=1_000_000)?
+                .count("resume_max_chunks", 1..=1_000_000, "")?
                 .unwrap_or(1_000),
             max_bytes: self
                 .size("resume_max_bytes", 1_000..=1_000_000_000)?
@@ -353,62 +303,39 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
-    fn access(&self) -> Result<Access, Error> {
-        let arn = |text: &str| text.starts_with("arn:").then(|| text.to_owned());
-        Ok(Access {
-            region: self.text("region"),
-            endpoint: self.endpoint("endpoint")?,
-            sts_endpoint: self.endpoint("sts_endpoint")?,
-            ca_file: self.ca_file()?,
-            profile: self.text("profile"),
-            role_arn: self.parsed(
-                "role_arn",
-                "a role's ARN, such as arn:aws:iam::000000000000:role/logs",
-                arn,
-            )?,
-            external_id: self.text("external_id"),
-        })
-    }
-
-    fn endpoint(&self, key: &str) -> Result<Option<String>, Error> {
-        let allowed =
-            "a URL or host such as https://firehose.eu-west-1.amazonaws.com, with http or https";
-        if self.text(key).is_some_and(|text| text.contains('@')) {
-            // Not shown: what stands before the @ may be a password.
-            return Err(Error(format!(
-                "{key} has a user name in it: it takes {allowed}"
-            )));
-        }
-        self.parsed(key, allowed, value::endpoint)
-    }
-
-    fn ca_file(&self) -> Result<Option<PathBuf>, Error> {
-        let Some(text) = self.text("ca_file") else {
-            return Ok(None);
-        };
-        let path = PathBuf::from(text);
-        match ca::read(&path) {
-            Ok(_) => Ok(Some(path)),
-            Err(sentence) => Err(Error(format!(
-                "ca_file {sentence}: it takes a file of PEM certificates"
-            ))),
-        }
-    }
-
-    fn warnings(&self, access: &Access, time_key: Option<&TimeKey>) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let needs = [
-            ("time_key_format", "time_key"),
-            ("aggregation_size", "simple_aggregation"),
-            ("aggregation_max_documents", "simple_aggregation"),
-            ("external_id", "role_arn"),
+    fn warnings(
+        &self,
+        access: &Access,
+        packing: &Packing,
+        time_key: Option<&TimeKey>,
+        may_convert: bool,
+    ) -> Vec<String> {
+        let free = [
+            "data_keys",
+            "time_key",
+            "time_key_format",
+            "replace_dots",
+            "log_key",
         ];
-        for (key, needed) in needs {
-            if self.text(key).is_some() && self.text(needed).is_none() {
+        let mut warnings: Vec<String> = free.iter().filter_map(|key| self.comment(key)).collect();
+        let aggregates = packing.aggregation.is_some();
+        let needs = [
+            ("time_key_format", "time_key", time_key.is_some()),
+            ("aggregation_size", "simple_aggregation", aggregates),
+            (
+                "aggregation_max_documents",
+                "simple_aggregation",
+                aggregates,
+            ),
+            ("external_id", "role_arn", access.role_arn.is_some()),
+        ];
+        for (key, needed, is_there) in needs {
+            if self.text(key).is_some() && !is_there {
                 warnings.push(format!("{key} does nothing without {needed}"));
             }
         }
         if let (Some(time_key), Some(text)) = (time_key, self.text("time_key_format"))
+            && may_convert
             && !time_key.format.is_convertible()
         {
             warnings.push(format!(

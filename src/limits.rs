@@ -12,6 +12,12 @@ pub const MAX_BATCH_RECORDS: usize = 500;
 /// Data in one PutRecordBatch call, before base64: 4 MiB.
 pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
 
+/// Documents of one record that a stream takes apart, for dynamic partitioning or for a Lambda
+/// function. It refuses none with more, but leaves them together.
+/// Source: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecord.html> and
+/// <https://docs.aws.amazon.com/firehose/latest/dev/dynamic-partitioning-multirecord-deaggergation.html>.
+pub const MAX_DEAGGREGATED_DOCUMENTS: usize = 500;
+
 /// Letters in a delivery stream's name.
 pub const MAX_STREAM_NAME: usize = 64;
 

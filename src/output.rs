@@ -183,7 +183,7 @@ impl<V: Service> Output<V> {
             self.write(flush, Level::Warn, "bill", || period.waste());
         }
         let unconvertible = self.totals().unconvertible.get();
-        if unconvertible > 0 {
+        if unconvertible > 0 && self.config.may_convert {
             self.write(flush, Level::Warn, "times", || {
                 format!(
                     "{} delivered so far with a time that Firehose's conversion to Parquet does \
@@ -365,8 +365,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn times_that_do_not_convert_are_counted_and_warned_of_once_in_a_period() {
         let told = "300 documents delivered so far with a time that Firehose's conversion";
-        for (format, count, expected) in [("%FT%T", 400, 1), ("%FT%TZ", 0, 0)] {
+        for (destination, format, count, expected) in [
+            ("", "%FT%T", 400, 1),
+            ("", "%FT%TZ", 0, 0),
+            ("plain", "%FT%T", 400, 0),
+        ] {
             let options = [
+                ("destination", destination),
                 ("delivery_stream", "logs"),
                 ("time_key", "at"),
                 ("time_key_format", format),

@@ -40,8 +40,9 @@ impl TimeFormat {
                 .ok_or_else(|| {
                     let shown: String = conversion.chars().take(3).collect();
                     format!(
-                        "strftime conversions (%{CONVERSIONS}) and the fractions %3N or %L (ms), \
-                         %6N or %f (us), %9N (ns) are allowed, not `{shown}`"
+                        "`{shown}` is no conversion; it takes those of strftime (%{CONVERSIONS}) \
+                         and the fractions %3N or %L (ms), %6N or %f (us), %9N (ns), such as \
+                         `{DEFAULT}`"
                     )
                 })?;
             match digits {
@@ -60,7 +61,7 @@ impl TimeFormat {
             pieces.push(Piece::Calendar(calendar));
         }
         if pieces.is_empty() {
-            return Err("a strftime format is needed, such as ".to_owned() + DEFAULT);
+            return Err(format!("it takes a strftime format, such as `{DEFAULT}`"));
         }
         Ok(Self { pieces })
     }

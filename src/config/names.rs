@@ -33,6 +33,7 @@ pub const ALL: &[Known] = &[
     // AWS calls it no secret, but it guards the role.
     secret("external_id"),
     shown("sts_endpoint"),
+    shown("destination"),
     shown("data_keys"),
     shown("time_key"),
     shown("time_key_format"),

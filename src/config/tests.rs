@@ -95,32 +95,44 @@ fn a_wrong_value_is_named_with_its_key_and_what_is_allowed() {
     let cases: &[(&str, &str, &str)] = &[
         ("delivery_stream", "my stream", "1 to 64 of the characters"),
         ("delivery_stream", &long_name, "1 to 64 of the characters"),
-        ("compression", "brotli", "none, gzip, zstd or snappy"),
-        ("simple_aggregation", "maybe", "true or false"),
-        ("aggregation_size", "2M", "5120 to 1024000 bytes"),
-        ("aggregation_size", "1K", "5120 to 1024000 bytes"),
-        ("aggregation_size", "1.5M", "5120 to 1024000 bytes"),
+        (
+            "compression",
+            "brotli",
+            "`none`, `gzip`, `zstd` or `snappy`",
+        ),
+        ("simple_aggregation", "maybe", "`true` or `false`"),
+        ("aggregation_size", "2M", "`5120` to `1024000` bytes"),
+        ("aggregation_size", "1K", "`5120` to `1024000` bytes"),
+        ("aggregation_size", "1.5M", "`5120` to `1024000` bytes"),
         (
             "aggregation_max_documents",
             "0",
-            "a number from 1 to 1000000",
+            "a number from `1` to `1000000`",
         ),
-        ("batch_size", "4194305", "1024000 to 4194304 bytes"),
+        ("batch_size", "4194305", "`1024000` to `4194304` bytes"),
         (
             "batch_size",
             "99999999999999999999",
-            "1024000 to 4194304 bytes",
+            "`1024000` to `4194304` bytes",
         ),
-        ("max_in_flight", "65", "a number from 1 to 64"),
-        ("flush_timeout", "0", "1s to 600s"),
-        ("stop_timeout", "2h", "0s to 3600s"),
-        ("flush_timeout", "30x", "1s to 600s"),
-        ("request_timeout", "31s", "100ms to 30s"),
-        ("linger", "7501ms", "0s to 7.5s"),
+        ("max_in_flight", "65", "a number from `1` to `64`"),
+        ("flush_timeout", "0", "`1s` to `10m`"),
+        ("flush_timeout", "30x", "`1s` to `10m`"),
+        (
+            "request_timeout",
+            "31s",
+            "`100ms` to `30s`, which is flush_timeout",
+        ),
+        (
+            "linger",
+            "7501ms",
+            "`0s` to `7500ms`, a quarter of flush_timeout",
+        ),
+        ("stop_timeout", "2h", "`0s` to `1h`"),
         ("time_key_format", "%Q", "strftime"),
-        ("endpoint", "ftp://host", "http or https"),
-        ("endpoint", "https://", "http or https"),
-        ("role_arn", "logs", "a role's ARN"),
+        ("endpoint", "ftp://host", "an http or https URL"),
+        ("endpoint", "https://", "an http or https URL"),
+        ("role_arn", "logs", "a role's whole ARN"),
         ("ca_file", "/no/such/file", "PEM certificates"),
     ];
     for (key, value, allowed) in cases {
@@ -142,8 +154,305 @@ fn a_wrong_value_is_named_with_its_key_and_what_is_allowed() {
     assert!(both.to_string().contains("can not be used together"));
 }
 
+/// Values of which each is wrong for most options.
+const WRONG: [&str; 9] = [
+    "!",
+    "0",
+    "0.5",
+    "1M",
+    "5K",
+    "10s",
+    "99999999999999999999",
+    "eu-west-1 # prod",
+    "%Q",
+];
+
+/// What a sentence gives as examples: all in backquotes behind what it takes.
+fn examples(sentence: &str) -> Vec<&str> {
+    let (_, allowed) = sentence.split_once("it takes ").unwrap_or_default();
+    allowed.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_example_of_a_sentence_is_taken() {
+    let mut with_examples = BTreeSet::new();
+    for flush_timeout in ["1s", "1001ms", "8s", "30s", "10m"] {
+        let taken = |key: &str, value: &str| {
+            let around = [
+                ("delivery_stream", "logs"),
+                ("region", "eu-west-1"),
+                ("flush_timeout", flush_timeout),
+            ];
+            parse(&[&[(key, value)], around.as_slice()].concat())
+        };
+        for known in names::ALL {
+            for value in WRONG {
+                let Err(error) = taken(known.name, value) else {
+                    continue;
+                };
+                let sentence = error.to_string();
+                assert!(sentence.starts_with(known.name), "{sentence}");
+                for example in examples(&sentence) {
+                    with_examples.insert(known.name);
+                    let result = taken(known.name, example);
+                    assert!(result.is_ok(), "{sentence}: {example} is not: {result:?}");
+                }
+            }
+        }
+    }
+    // Any text is right for a key, and for these two there is no example.
+    let without = [
+        "data_keys",
+        "time_key",
+        "replace_dots",
+        "log_key",
+        "ca_file",
+        "external_id",
+    ];
+    let mut expected: BTreeSet<&str> = names::ALL.iter().map(|known| known.name).collect();
+    expected.retain(|name| !without.contains(name));
+    assert_eq!(with_examples, expected);
+    let missing = parse(&[]).unwrap_err().to_string();
+    let [example] = examples(&missing)[..] else {
+        panic!("{missing}");
+    };
+    assert!(parse(&[("delivery_stream", example)]).is_ok());
+}
+
+#[test]
+fn a_value_has_its_form() {
+    let longest = "x".repeat(1224);
+    let too_long = "x".repeat(1225);
+    let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
+    let (long_role, longer_role) = (role(&"x".repeat(64)), role(&"x".repeat(65)));
+    let cases: &[(&str, &[&str], &[&str])] = &[
+        (
+            "region",
+            &[
+                "eu-west-1",
+                "ap-southeast-12",
+                "us-gov-west-1",
+                "us-isob-east-1",
+                "eusc-de-east-1",
+                "cn-northwest-1",
+            ],
+            &[
+                "us-east-1 # prod",
+                "us_east_1",
+                "us-east",
+                "us-1",
+                "US-EAST-1",
+                "us-east-1a",
+                "us--east-1",
+                "eu-west-1.amazonaws.com",
+                "\"eu-west-1\"",
+                "서울-1",
+            ],
+        ),
+        (
+            "profile",
+            &["default", "team/logs@prod", "a.b_c:d+e%f"],
+            &["logs # prod", "two words", "\"logs\"", "서울", "[logs]"],
+        ),
+        (
+            "role_arn",
+            &[
+                "arn:aws:iam::123456789012:role/logs",
+                "arn:aws-us-gov:iam::123456789012:role/path/of/logs+=,.@-_",
+                "arn:aws-iso-b:iam::123456789012:role/aws-reserved/~/logs",
+                &long_role,
+            ],
+            &[
+                "logs",
+                "arn:aws:iam::123456789012:role/",
+                "arn:aws:iam::123456789012:role/logs/",
+                "arn:aws:iam::123456789012:user/logs",
+                "arn:aws:iam::12345678901:role/logs",
+                "arn:aws:iam::123456789012:role/logs # prod",
+                "arn:aws:iam:eu-west-1:123456789012:role/logs",
+                "arn:aws:sts::123456789012:assumed-role/logs/session",
+                "arn::iam::123456789012:role/logs",
+                "arn:aws:iam::123456789012:role:logs",
+                &longer_role,
+            ],
+        ),
+        (
+            "external_id",
+            &["id", "tenant:1/logs", "a_b+c=d,e.f@g-h", &longest],
+            &["Q", "tenant # prod", "two words", "서울", &too_long],
+        ),
+        (
+            "sts_endpoint",
+            &[
+                "sts.eu-west-1.amazonaws.com",
+                "http://[::1]:8080/path",
+                "https://a_b.internal:443",
+            ],
+            &[
+                "https://host # prod",
+                "https://host#prod",
+                "https://host/?a=b",
+                "https://host:0",
+                "https://host:65536",
+                "https://host:port",
+                "https://host:",
+                "https:/host",
+                "https://[host]",
+                "https://user@host",
+                "two words",
+            ],
+        ),
+    ];
+    for (key, right, wrong) in cases {
+        for value in *right {
+            let result = with(&[(key, value)]);
+            assert!(result.is_ok(), "{key} {value}: {result:?}");
+        }
+        for value in *wrong {
+            let sentence = with(&[(key, value)]).unwrap_err().to_string();
+            assert!(sentence.starts_with(key), "{sentence}");
+            assert!(sentence.contains("is not allowed: it takes"), "{sentence}");
+            let is_shown = *key != "external_id" && !value.contains('@');
+            assert_eq!(sentence.contains(value), is_shown, "{sentence}");
+            let is_comment = value.contains(" #");
+            assert_eq!(sentence.contains("no comments"), is_comment, "{sentence}");
+        }
+    }
+}
+
+#[test]
+fn a_comment_behind_any_value_is_told() {
+    for known in names::ALL {
+        let config = with(&[(known.name, "x # note")]);
+        let config = match known.name {
+            // The stream's own value comes first.
+            "delivery_stream" => parse(&[(known.name, "x # note")]),
+            _ => config,
+        };
+        let told = match config {
+            Err(error) => error.to_string(),
+            Ok(config) => config.warnings.join("; "),
+        };
+        assert!(told.starts_with(known.name), "{}: {told}", known.name);
+        assert!(told.contains("Fluent Bit knows no comments"), "{told}");
+    }
+    for key in ["data_keys", "log_key"] {
+        for value in ["a#b", "a#", "##", "C#, F#"] {
+            let warnings = with(&[(key, value)]).unwrap().warnings;
+            let is_at_start = value.starts_with('#');
+            assert_eq!(warnings.len(), usize::from(is_at_start), "{warnings:?}");
+        }
+    }
+}
+
+#[test]
+fn a_control_character_in_any_value_is_refused_by_name() {
+    for known in names::ALL {
+        for (value, code) in [
+            ("a\nb", "U+000A"),
+            ("a\u{7f}", "U+007F"),
+            ("a\u{0}b", "U+0000"),
+        ] {
+            let sentence = parse(&[(known.name, value), ("delivery_stream", "logs")]);
+            let sentence = sentence.unwrap_err().to_string();
+            assert!(sentence.starts_with(known.name), "{sentence}");
+            assert!(sentence.contains(code), "{sentence}");
+            assert!(!sentence.contains(char::is_control), "{sentence:?}");
+        }
+    }
+    // Such as a file's last newline.
+    assert!(with(&[("log_key", " log\r\n")]).is_ok());
+}
+
+#[test]
+fn a_destination_caps_the_documents_of_a_record() {
+    let aggregated = ("simple_aggregation", "true");
+    let most = |options: &[(&str, &str)]| {
+        let config = with(&[&[aggregated], options].concat()).unwrap();
+        config.packing.aggregation.unwrap().max_documents
+    };
+    for destination in ["", "parquet", "plain"] {
+        assert_eq!(most(&[("destination", destination)]), usize::MAX);
+    }
+    for destination in [
+        "lambda",
+        "dynamic_partitioning",
+        "Lambda",
+        "parquet, dynamic_partitioning",
+        "dynamic_partitioning,lambda",
+    ] {
+        let set = ("destination", destination);
+        assert_eq!(most(&[set]), 500);
+        assert_eq!(most(&[set, ("aggregation_max_documents", "100")]), 100);
+        let over = with(&[set, ("aggregation_max_documents", "501")]);
+        let sentence = over.unwrap_err().to_string();
+        assert!(
+            sentence.starts_with(
+                "aggregation_max_documents `501` is not allowed: it takes a number from `1` to \
+                 `500`, the most that destination `"
+            ),
+            "{sentence}"
+        );
+    }
+}
+
+#[test]
+fn a_destination_refuses_what_it_can_not_read() {
+    let compression = ("compression", "gzip");
+    let log_key = ("log_key", "log");
+    let time_key = ("time_key", "at");
+    let time_format = ("time_key_format", "%FT%T");
+    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        ("parquet", &[compression], "compression `gzip`"),
+        ("parquet", &[log_key], "log_key `log`"),
+        (
+            "parquet",
+            &[time_key, time_format],
+            "time_key_format `%FT%T`",
+        ),
+        ("dynamic_partitioning", &[compression], "compression `gzip`"),
+        ("dynamic_partitioning", &[log_key], "log_key `log`"),
+        ("lambda, parquet", &[compression], "compression `gzip`"),
+    ];
+    for (destination, options, named) in cases {
+        let sentence = with(&[&[("destination", *destination)], *options].concat());
+        let sentence = sentence.unwrap_err().to_string();
+        assert!(sentence.starts_with("destination `"), "{sentence}");
+        let together = format!("and {named} can not be used together: ");
+        assert!(sentence.contains(&together), "{sentence}");
+    }
+    let fine: &[(&str, &[(&str, &str)])] = &[
+        ("parquet", &[("compression", "none")]),
+        ("parquet", &[time_key]),
+        ("parquet", &[time_key, ("time_key_format", "%s")]),
+        ("dynamic_partitioning", &[time_key, time_format]),
+        ("lambda", &[compression, time_key, time_format]),
+        ("lambda", &[compression, log_key]),
+        ("plain", &[compression, time_key, time_format]),
+        ("plain", &[compression, log_key]),
+    ];
+    for (destination, options) in fine {
+        let config = with(&[&[("destination", *destination)], *options].concat()).unwrap();
+        assert_eq!(
+            config.warnings,
+            Vec::<String>::new(),
+            "{destination} {options:?}"
+        );
+    }
+    for wrong in ["orc", "plain, parquet", "parquet lambda", ","] {
+        let sentence = with(&[("destination", wrong)]).unwrap_err().to_string();
+        let start = format!("destination `{wrong}` is not allowed: it takes `plain`");
+        assert!(sentence.starts_with(&start), "{sentence}");
+    }
+}
+
 #[test]
 fn what_does_nothing_is_warned_of() {
+    let off = [("simple_aggregation", "false"), ("aggregation_size", "1M")];
+    assert_eq!(
+        with(&off).unwrap().warnings,
+        ["aggregation_size does nothing without simple_aggregation"]
+    );
     let config = with(&[("time_key_format", "%s"), ("external_id", "id")]).unwrap();
     assert_eq!(config.warnings.len(), 2);
     let time = [("time_key", "at"), ("time_key_format", "%FT%T")];

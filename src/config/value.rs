@@ -1,6 +1,6 @@
 //! The forms that options' values take, as Fluent Bit reads them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use http::Uri;
@@ -43,17 +43,107 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-/// A URL; a host alone means https.
+/// As `duration` reads it, in the largest unit that takes it whole; milliseconds at the finest.
+pub(super) fn duration_text(time: Duration) -> String {
+    let time = time.as_millis();
+    let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+    let whole = units
+        .iter()
+        .find(|(unit, _)| time >= *unit && time % unit == 0);
+    let (unit, name) = whole.unwrap_or(&(1000, "s"));
+    format!("{}{name}", time / unit)
+}
+
+/// As `size` reads it, rounded to the largest unit that is not larger.
+pub(super) fn round_size(size: usize, divide: impl Fn(usize, usize) -> usize) -> String {
+    let units = [
+        (1_000_000_000, "G"),
+        (1_000_000, "M"),
+        (1_000, "K"),
+        (1, ""),
+    ];
+    let unit = units.into_iter().find(|(unit, _)| *unit <= size);
+    let (unit, letter) = unit.unwrap_or((1, ""));
+    format!("{}{letter}", divide(size, unit))
+}
+
+/// Words, the last of them a number: `eu-west-1`, `us-gov-east-1`, `us-isob-east-1`.
+pub(super) fn region(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split('-').collect();
+    let [area, between @ .., number] = words.as_slice() else {
+        return None;
+    };
+    let is_word =
+        |word: &str, is_allowed: fn(char) -> bool| !word.is_empty() && word.chars().all(is_allowed);
+    let is_region = area.len() > 1
+        && is_word(area, |c| c.is_ascii_lowercase())
+        && !between.is_empty()
+        && between
+            .iter()
+            .all(|word| is_word(word, |c| c.is_ascii_lowercase() || c.is_ascii_digit()))
+        && is_word(number, |c| c.is_ascii_digit());
+    is_region.then(|| text.to_owned())
+}
+
+/// The SDK ignores profiles of other names.
+/// Source: `validate_identifier` of <https://docs.rs/crate/aws-runtime/latest/source/src/env_config/normalize.rs>.
+pub(super) fn profile(text: &str) -> Option<String> {
+    has_only(text, "_-/.%@:+").then(|| text.to_owned())
+}
+
+/// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>.
+pub(super) fn role_arn(text: &str) -> Option<String> {
+    let [arn, partition, service, region, account, resource] =
+        text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;
+    let (kind, path) = resource.split_once('/')?;
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_role = arn == "arn"
+        && !partition.is_empty()
+        && has_only(partition, "-")
+        && service == "iam"
+        && region.is_empty()
+        && account.len() == 12
+        && account.chars().all(|c| c.is_ascii_digit())
+        && kind == "role"
+        && folders.chars().all(|c| c.is_ascii_graphic())
+        && (1..=64).contains(&name.len())
+        && has_only(name, "_+=,.@-");
+    is_role.then(|| text.to_owned())
+}
+
+/// Source: <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
+pub(super) fn external_id(text: &str) -> Option<String> {
+    ((2..=1224).contains(&text.len()) && has_only(text, "_+=,.@:/-")).then(|| text.to_owned())
+}
+
+/// Whether all is letters and digits of ASCII, or one of these.
+fn has_only(text: &str, others: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+    text.chars().all(is_allowed)
+}
+
+/// A URL; a host alone means https. The part behind a `#` would be ignored, as a port would that
+/// is none.
 pub(super) fn endpoint(text: &str) -> Option<String> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
     let url = format!("{}://{rest}", scheme.to_ascii_lowercase());
     let parsed: Uri = url.parse().ok()?;
     let is_http = matches!(parsed.scheme_str(), Some("http" | "https"));
-    let has_host = parsed.host().is_some_and(|host| !host.is_empty());
-    let has_user = parsed
-        .authority()
-        .is_some_and(|authority| authority.as_str().contains('@'));
-    (is_http && has_host && !has_user && parsed.query().is_none()).then_some(url)
+    let authority = parsed.authority()?;
+    let host = authority.host();
+    let is_host = !host.is_empty() && (has_only(host, "-_.") || is_ipv6(host));
+    // None, or one that is a number.
+    let port = authority.as_str().strip_prefix(host)?;
+    let has_port = port.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
+    let has_more = text.contains(['@', '#']) || parsed.query().is_some();
+    (is_http && is_host && has_port && !has_more).then_some(url)
+}
+
+fn is_ipv6(host: &str) -> bool {
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
 pub(super) fn is_loopback(url: &str) -> bool {

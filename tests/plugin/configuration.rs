@@ -12,7 +12,7 @@ type Wrong = (
     &'static [&'static str],
 );
 
-const WRONG: [Wrong; 15] = [
+const WRONG: [Wrong; 20] = [
     (
         &[("compression", "brotli")],
         &["compression", "brotli", "gzip"],
@@ -56,6 +56,20 @@ const WRONG: [Wrong; 15] = [
     ),
     (&[("endpoint", "ftp://host")], &["endpoint", "ftp://host"]),
     (
+        &[("region", "us-east-1 # prod")],
+        &["region", "us-east-1 # prod", "eu-west-1", "no comments"],
+    ),
+    (
+        &[("profile", "two words")],
+        &["profile", "two words", "default"],
+    ),
+    (&[("log_key", "a\nb")], &["log_key", "U+000A"]),
+    (
+        &[("destination", "parquet"), ("compression", "gzip")],
+        &["destination", "parquet", "compression", "gzip"],
+    ),
+    (&[("batch_size", "1M")], &["batch_size", "1M", "2M", "4M"]),
+    (
         &[("role_arn", "logs-role")],
         &["role_arn", "logs-role", "arn:"],
     ),
@@ -91,6 +105,17 @@ fn init_names_what_is_wrong_and_leaves_a_good_instance_working() {
 fn init_fails_without_a_stream_and_without_any_option() {
     let host = Host::start(HostVersion::V3_2);
     refused(&host, "bare", &[], &["delivery_stream"]);
+}
+
+#[test]
+fn an_external_id_is_not_shown() {
+    let host = Host::start(HostVersion::V5_1);
+    let options = [
+        ("delivery_stream", "logs".to_owned()),
+        ("external_id", "tenant 4711".to_owned()),
+    ];
+    let line = refused(&host, "external", &options, &["external_id", "2 to 1224"]);
+    assert!(!line.contains("4711"), "{line}");
 }
 
 #[test]

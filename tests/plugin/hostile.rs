@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use firehose_host::{DEFAULT_STACK_SIZE, FLB_OK, HostVersion, take_logs};
+use firehose_host::{DEFAULT_STACK_SIZE, FLB_OK, HostVersion, LogLevel, take_logs};
 
 use crate::host::{Host, chunk, flush, with};
 use crate::support::logs::{assert_exactly_once, http_logs};
@@ -118,28 +118,58 @@ fn a_tag_makes_no_line_of_its_own() {
     }
 }
 
-/// These options go into host names, headers and files of others.
+/// These options go into host names, headers and files of others. What is refused at start is
+/// refused with a line; what is taken ends no flush by a panic.
 #[test]
-fn values_that_are_no_names_end_no_flush_by_a_panic() {
-    const VALUES: [&str; 6] = ["a b", "a\nb", "서울", "a/../b", "a@b:1#", "\u{7f}"];
+fn values_that_are_no_names_end_nothing_by_a_panic() {
+    const VALUES: [&str; 7] = [
+        "a b",
+        "a\nb",
+        "서울",
+        "a/../b",
+        "a@b:1#",
+        "\u{7f}",
+        "a/..%/@b:1+",
+    ];
     let service = Service::plain();
     let host = Host::start(HostVersion::V5_1);
     let keys = ["region", "profile", "role_arn", "external_id"];
-    // Side by side, as most of them try again until their flush is out of time.
-    thread::scope(|scope| {
+    // Side by side, as those that are taken try again until their flush is out of time.
+    let taken: Vec<(&str, &str)> = thread::scope(|scope| {
+        let mut threads = Vec::new();
         for (number, value) in VALUES.into_iter().enumerate() {
             for key in keys {
                 let (host, service) = (&host, &service);
-                scope.spawn(move || flush_with(host, service, number, key, value));
+                threads.push(scope.spawn(move || {
+                    flush_with(host, service, number, key, value).then_some((key, value))
+                }));
             }
         }
+        let results = threads.into_iter().map(|thread| thread.join());
+        results
+            .filter_map(|result| result.expect("the flush's thread ends well"))
+            .collect()
     });
+    let expected = [
+        ("profile", "a/../b"),
+        ("role_arn", "a/../b"),
+        ("external_id", "a/../b"),
+        ("profile", "a/..%/@b:1+"),
+    ];
+    assert_eq!(taken, expected);
 }
 
-fn flush_with(host: &Host, service: &Service, number: usize, key: &'static str, value: &str) {
+/// Whether the value was taken.
+fn flush_with(
+    host: &Host,
+    service: &Service,
+    number: usize,
+    key: &'static str,
+    value: &str,
+) -> bool {
     let name = format!("odd-{key}-{number}");
     let role = match key {
-        "role_arn" => format!("arn:{value}"),
+        "role_arn" => format!("arn:aws:iam::000000000000:role/{value}"),
         _ => "arn:aws:iam::000000000000:role/logs".to_owned(),
     };
     let url = service.fake.url();
@@ -149,14 +179,22 @@ fn flush_with(host: &Host, service: &Service, number: usize, key: &'static str, 
         "external_id" => extra.extend([(key, value), ("role_arn", &role)]),
         _ => extra.push((key, value)),
     }
-    let instance = host.init(&name, &with(&extra, service.options("logs")));
-    flush(&instance, &chunk(&http_logs(0..1)));
-    instance.exit();
-    for line in take_logs(&format!("[output:firehose:{name}] ")) {
+    let options = with(&extra, service.options("logs"));
+    let instance = host.try_init(&name, &options, LogLevel::Info);
+    let is_taken = instance.is_ok();
+    if let Ok(instance) = instance {
+        flush(&instance, &chunk(&http_logs(0..1)));
+        instance.exit();
+    }
+    let lines = take_logs(&format!("[output:firehose:{name}] "));
+    let refused = format!("{key} ");
+    for line in lines {
+        let text = &line.text;
+        assert!(!text.contains("panic"), "{key} {value:?}: {text}");
         assert!(
-            !line.text.contains("panic"),
-            "{key} {value:?}: {}",
-            line.text
+            is_taken || text.contains(&refused),
+            "{key} {value:?}: {text}"
         );
     }
+    is_taken
 }
