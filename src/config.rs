@@ -4,6 +4,7 @@ mod access;
 mod destination;
 pub mod names;
 mod options;
+pub mod section;
 mod value;
 
 use std::fmt;
@@ -225,12 +226,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
                 ", which is flush_timeout",
             )?,
             flush_timeout,
-            stop_timeout: self.duration(
-                "stop_timeout",
-                DEFAULT_STOP,
-                Duration::ZERO..=hour,
-                "",
-            )?,
+            stop_timeout: self.duration("stop_timeout", DEFAULT_STOP, Duration::ZERO..=hour, "")?,
             auto_retry_requests: self.boolean("auto_retry_requests", true)?,
             linger: self.linger(packing, flush_timeout)?,
         })

@@ -9,7 +9,10 @@ mod abi;
 mod flush;
 mod host;
 mod loan;
+mod memory;
 mod metrics;
+mod properties;
+mod settings;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -49,6 +49,9 @@ fn a_1_9_host_is_served() {
         let instance = plugin
             .init(&options, named(name))
             .expect("an instance starts");
+        let settings = instance.settings();
+        assert_eq!((settings.workers, settings.pools), (4, 1));
+        assert_eq!(settings.retry_limit, -1, "no limit");
         for lines in lines.chunks(300) {
             let chunk = chunk(lines);
             let answer = instance.flush_on_coroutine(&chunk, "app.log", DEFAULT_STACK_SIZE);

@@ -6,19 +6,29 @@ pub struct Known {
     pub name: &'static str,
     /// Whether its value stays out of every log line.
     pub is_secret: bool,
+    /// Whether it may stand several times, as the items of a list in YAML do.
+    pub is_list: bool,
 }
 
 const fn shown(name: &'static str) -> Known {
     Known {
         name,
         is_secret: false,
+        is_list: false,
+    }
+}
+
+const fn list(name: &'static str) -> Known {
+    Known {
+        is_list: true,
+        ..shown(name)
     }
 }
 
 const fn secret(name: &'static str) -> Known {
     Known {
-        name,
         is_secret: true,
+        ..shown(name)
     }
 }
 
@@ -33,8 +43,8 @@ pub const ALL: &[Known] = &[
     // AWS calls it no secret, but it guards the role.
     secret("external_id"),
     shown("sts_endpoint"),
-    shown("destination"),
-    shown("data_keys"),
+    list("destination"),
+    list("data_keys"),
     shown("time_key"),
     shown("time_key_format"),
     shown("replace_dots"),

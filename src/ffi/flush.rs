@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,11 +15,15 @@ use super::abi::{FLB_ERROR, FLB_OK, FLB_RETRY};
 use super::host::{self, Host};
 use super::loan;
 use super::metrics::Metrics;
+use super::settings::{self, Settings};
 use crate::chunk::Chunk;
-use crate::config::Config;
+use crate::config::section::Section;
+use crate::config::{Config, names};
 use crate::log::{Level, Sink};
 use crate::output::{Output, Verdict};
 use crate::runtime::Runtime;
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
 
 /// One output of the host.
 pub(super) struct Instance {
@@ -26,13 +31,21 @@ pub(super) struct Instance {
     output: Arc<Output>,
     /// None where the host has no place for them.
     metrics: Option<Metrics>,
+    /// None where the host does not let them be set.
+    settings: Option<Settings>,
+    /// Looks whether the host stops.
+    watch: AbortHandle,
     /// Dropped with the instance, on a thread of the host.
     runtime: Arc<Runtime>,
     has_checked_thread: AtomicBool,
 }
 
-/// How often a flush that waits looks whether the host stops, and renews its metrics.
-const CHECK: Duration = Duration::from_secs(1);
+/// How often a flush that waits renews its metrics.
+const PUBLISH: Duration = Duration::from_secs(1);
+
+/// How soon it is noticed that the host was told to stop. It tells its outputs only when it is
+/// done with what it still has, so they must look.
+const NOTICE: Duration = Duration::from_millis(250);
 
 thread_local! {
     /// The calling thread's number.
@@ -61,13 +74,7 @@ fn registry() -> MutexGuard<'static, Registry> {
 impl Instance {
     /// The new instance's handle; none if the configuration is wrong, which is then logged.
     pub(super) fn start(host: Host) -> Option<*mut c_void> {
-        let config = match Config::parse(|key| host.property(key)) {
-            Ok(config) => config,
-            Err(error) => {
-                host.log(Level::Error, &error.to_string());
-                return None;
-            }
-        };
+        let config = read_config(&host)?;
         let runtime = match Runtime::shared() {
             Ok(runtime) => runtime,
             Err(error) => {
@@ -81,24 +88,41 @@ impl Instance {
         for warning in &config.warnings {
             host.log(Level::Warn, warning);
         }
+        let settings = take_over(&host);
         let stream = config.delivery_stream.clone();
         let output = Arc::new(Output::new(config, host.max_level()));
         let metrics = host.register(&stream, &output.metrics());
+        let watch = watch(&runtime, &host, &output);
         let instance = Arc::new(Self {
             host,
             output,
             metrics,
+            settings,
+            watch,
             runtime,
             has_checked_thread: AtomicBool::new(false),
         });
         let mut registry = registry();
         registry.last += 1;
-        let handle = registry.last;
+        let handle = std::ptr::without_provenance_mut(registry.last);
+        instance.ask_for_workers(handle);
         registry
             .running
             .get_or_insert_default()
-            .insert(handle, instance);
-        Some(std::ptr::without_provenance_mut(handle))
+            .insert(handle.addr(), instance);
+        Some(handle)
+    }
+
+    /// Has the engine make the workers once it runs.
+    fn ask_for_workers(&self, handle: *mut c_void) {
+        let Some(settings) = &self.settings else {
+            return;
+        };
+        // SAFETY: an instance starts on the engine's thread, in Init.
+        if !unsafe { settings.when_running(start_workers, handle) } {
+            // SAFETY: the instance of the host is valid while this one is.
+            unsafe { settings.leave_workers() };
+        }
     }
 
     pub(super) fn find(context: *mut c_void) -> Option<Arc<Self>> {
@@ -111,6 +135,7 @@ impl Instance {
             .as_mut()
             .and_then(|running| running.remove(&context.addr()));
         if let Some(instance) = stopped {
+            instance.watch.abort();
             instance.host.log(Level::Info, &instance.output.summary());
         }
     }
@@ -121,7 +146,7 @@ impl Instance {
             self.host.log(
                 Level::Warn,
                 "flush runs on the engine's own thread: while it waits for Firehose no input is \
-                 read; set `workers 1` or more for this output",
+                 read; set `workers 4` for this output",
             );
         }
         let code = loan::lend(chunk, |chunk| self.deliver(chunk, tag));
@@ -150,10 +175,7 @@ impl Instance {
             .handle()
             .spawn(async { Box::pin(work.run()).await });
         loop {
-            if self.host.is_stopping() {
-                self.output.stop();
-            }
-            match receiver.recv_timeout(CHECK) {
+            match receiver.recv_timeout(PUBLISH) {
                 Ok(Message::Line(level, text)) => self.host.log(level, &text),
                 Ok(Message::Done(verdict)) => return to_code(verdict),
                 Err(RecvTimeoutError::Timeout) => self.publish(),
@@ -168,6 +190,80 @@ impl Instance {
             }
         }
     }
+}
+
+/// The section's options; none if one is wrong, which is then logged.
+fn read_config(host: &Host) -> Option<Config> {
+    let section = host.section();
+    let mistakes = section.iter().flat_map(Section::mistakes);
+    let is_wrong = mistakes
+        .map(|mistake| host.log(Level::Error, &mistake))
+        .count()
+        > 0;
+    let property = |name: &str| match &section {
+        Some(section) => section.get(name),
+        None => host.property(name),
+    };
+    match Config::parse(property) {
+        Ok(config) if !is_wrong => {
+            let options = names::in_force(property);
+            host.log(Level::Info, &format!("options in force: {options}"));
+            Some(config)
+        }
+        Ok(_) => None,
+        Err(error) => {
+            host.log(Level::Error, &error.to_string());
+            None
+        }
+    }
+}
+
+/// Sets what the section leaves out, and tells of it.
+fn take_over(host: &Host) -> Option<Settings> {
+    match host.settings() {
+        Ok(settings) => {
+            if let Some(notice) = settings.notice() {
+                host.log(Level::Info, &notice);
+            }
+            Some(settings)
+        }
+        Err(missing) => {
+            host.log(Level::Warn, &settings::warning(&missing));
+            None
+        }
+    }
+}
+
+/// Tells the output when the host was told to stop.
+fn watch(runtime: &Runtime, host: &Host, output: &Arc<Output>) -> AbortHandle {
+    let (signal, output) = (host.exit_signal(), Arc::clone(output));
+    let watch = async move {
+        while !signal.is_set() {
+            sleep(NOTICE).await;
+        }
+        output.stop();
+    };
+    runtime.handle().spawn(watch).abort_handle()
+}
+
+/// Called by the engine, soon after its start.
+unsafe extern "C" fn start_workers(config: *mut c_void, handle: *mut c_void) {
+    let start = || {
+        let Some(instance) = Instance::find(handle) else {
+            return;
+        };
+        let Some(settings) = &instance.settings else {
+            return;
+        };
+        // SAFETY: the engine calls this on its own thread, with its configuration. What the host
+        // has of an instance is valid until its exit, after which the handle leads nowhere.
+        if !unsafe { settings.start_workers(config) } {
+            let line = "no worker can be started: the process is out of threads or memory";
+            instance.host.log(Level::Error, line);
+        }
+    };
+    // A panic may not get to the host; what it ends is then done without workers.
+    _ = catch_unwind(AssertUnwindSafe(start));
 }
 
 /// The one place where a verdict becomes a number.

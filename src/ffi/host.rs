@@ -7,7 +7,12 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::abi::{GetProperty, OutputPlugin};
+use super::memory::Memory;
 use super::metrics::Metrics;
+use super::properties;
+use super::settings::{Missing, Settings};
+use crate::config::names::{self, Known};
+use crate::config::section::Section;
 use crate::log::Level;
 use crate::metrics::Metric;
 
@@ -23,9 +28,12 @@ pub(super) struct Host {
     instance: *mut c_void,
     max_level: Level,
     name: String,
-    /// The signal that the host was told to stop by, or 0.
-    exit_signal: Option<&'static AtomicI32>,
+    exit_signal: ExitSignal,
 }
+
+/// The host's own note of the signal that it was told to stop by.
+#[derive(Clone, Copy)]
+pub(super) struct ExitSignal(Option<&'static AtomicI32>);
 
 // SAFETY: the functions may be called from any thread, and the instance is only handed back to
 // them; nothing here follows it.
@@ -59,7 +67,7 @@ impl Host {
             // SAFETY: the instance is valid.
             max_level: unsafe { max_level(instance) },
             name,
-            exit_signal: exit_signal(),
+            exit_signal: ExitSignal::find(),
         }
     }
 
@@ -72,19 +80,34 @@ impl Host {
         unsafe { to_string(value) }
     }
 
+    /// All that the section says, known or not; none where it can't be read.
+    pub(super) fn section(&self) -> Option<Section> {
+        let get_property = self.get_property?;
+        let address = |known: &Known| {
+            let name = CString::new(known.name).ok()?;
+            // SAFETY: the name is a C string, and the instance is valid.
+            let value = unsafe { get_property(name.as_ptr(), self.instance) };
+            (!value.is_null()).then(|| value.addr())
+        };
+        let value = names::ALL.iter().find_map(address)?;
+        let memory = Memory::open().ok()?;
+        properties::read(&memory, self.instance.addr(), value).map(Section)
+    }
+
     /// Registers an output's metrics; none where the host has no place for them.
     pub(super) fn register(&self, stream: &str, metrics: &[Metric]) -> Option<Metrics> {
         // SAFETY: the instance is valid while this lives.
         unsafe { Metrics::register(self.instance, [&self.name, stream], metrics) }
     }
 
-    /// Whether the host was told to stop. It hands over what it still has, and tells its outputs
-    /// only when it is done with that.
-    pub(super) fn is_stopping(&self) -> bool {
-        let signal = self
-            .exit_signal
-            .map(|signal| signal.load(Ordering::Relaxed));
-        signal.is_some_and(|signal| signal != 0)
+    /// What the section says of the host's own settings; only during Init.
+    pub(super) fn settings(&self) -> Result<Settings, Missing> {
+        // SAFETY: the instance is valid while this lives.
+        unsafe { Settings::take_over(self.instance) }
+    }
+
+    pub(super) fn exit_signal(&self) -> ExitSignal {
+        self.exit_signal
     }
 
     /// The instance's own log level.
@@ -138,13 +161,20 @@ unsafe fn max_level(instance: *mut c_void) -> Level {
     levels.rev().find(is_written).unwrap_or(Level::Error)
 }
 
-/// The host's own note of the signal that ends it.
-fn exit_signal() -> Option<&'static AtomicI32> {
-    // SAFETY: the name is a C string.
-    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"exit_signal".as_ptr()) };
-    // SAFETY: null, or the host's `volatile sig_atomic_t` of this name: an int, aligned, that
-    // lives as long as the process and is written to in one step.
-    unsafe { address.cast::<AtomicI32>().as_ref() }
+impl ExitSignal {
+    fn find() -> Self {
+        // SAFETY: the name is a C string.
+        let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"exit_signal".as_ptr()) };
+        // SAFETY: null, or the host's `volatile sig_atomic_t` of this name: an int, aligned, that
+        // lives as long as the process and is written to in one step.
+        Self(unsafe { address.cast::<AtomicI32>().as_ref() })
+    }
+
+    /// Whether the host was told to stop.
+    pub(super) fn is_set(self) -> bool {
+        self.0
+            .is_some_and(|signal| signal.load(Ordering::Relaxed) != 0)
+    }
 }
 
 /// Whether the calling thread is one of an output's workers, and not the engine's own.

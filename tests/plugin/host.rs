@@ -73,11 +73,12 @@ pub(crate) fn chunk(lines: &[String]) -> Vec<u8> {
     builder.finish().expect("there are lines").data
 }
 
-/// Options joined: the first of two equal keys counts.
+/// Options joined: those that come again in `extra` are taken from there.
 pub(crate) fn with(
     extra: &[(&'static str, &str)],
-    options: Vec<(&'static str, String)>,
+    mut options: Vec<(&'static str, String)>,
 ) -> Vec<(&'static str, String)> {
+    options.retain(|(key, _)| !extra.iter().any(|(other, _)| other == key));
     let extra = extra.iter().map(|(key, value)| (*key, (*value).to_owned()));
     extra.chain(options).collect()
 }

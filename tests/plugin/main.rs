@@ -13,3 +13,4 @@ mod instances;
 mod log;
 mod resume;
 mod scenarios;
+mod settings;

@@ -88,12 +88,11 @@ fn tell(
     lines: &[String],
     service: &mut Service,
 ) -> (i32, u64) {
+    let options = with(&[("flush_timeout", "60s")], service.options("logs")).into_iter();
+    let is_other = |(key, _): &(&str, String)| !send.options.contains_key(*key);
     let own = send.options.iter();
     let own = own.map(|(key, value)| (key.as_str(), value.clone()));
-    let options: Vec<(&str, String)> = own
-        .chain([("flush_timeout", "60s".to_owned())])
-        .chain(service.options("logs"))
-        .collect();
+    let options: Vec<(&str, String)> = options.filter(is_other).chain(own).collect();
     let mut instance = host.init(name, &options);
     let mut waiting: Vec<Vec<u8>> = lines
         .chunks(lines.len() / send.chunks as usize)

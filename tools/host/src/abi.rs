@@ -3,6 +3,7 @@
 //! Every call into the plugin trusts it as Fluent Bit does: its exports have the signatures of the
 //! Go-plugin interface. What can be guarded is guarded with poison and canaries.
 
+mod instance;
 mod services;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -12,6 +13,9 @@ use std::sync::{Mutex, PoisonError};
 
 use libloading::os::unix::{self as dl, RTLD_LAZY, RTLD_LOCAL};
 
+use self::instance::OutputInstance;
+pub use self::instance::Settings;
+pub(crate) use self::instance::run_timers;
 use self::services::{api_table, offer_symbols};
 
 use crate::log;
@@ -57,13 +61,6 @@ pub(crate) struct Definition {
 pub(crate) struct InstanceMemory {
     o_ins: NonNull<OutputInstance>,
     context: NonNull<Context>,
-}
-
-/// `struct flb_output_instance`, opaque to the plugin.
-pub(crate) struct OutputInstance {
-    name: CString,
-    log_level: c_int,
-    properties: Properties,
 }
 
 /// `struct flb_plugin_proxy_context`.
@@ -287,12 +284,13 @@ impl OutputPlugin {
 // === impl InstanceMemory ===
 
 impl InstanceMemory {
-    pub(crate) fn new(name: CString, log_level: log::LogLevel, properties: Properties) -> Self {
-        let o_ins = Box::new(OutputInstance {
-            name,
-            log_level: log_level as c_int,
-            properties,
-        });
+    pub(crate) fn new(
+        version: HostVersion,
+        name: CString,
+        log_level: log::LogLevel,
+        properties: Properties,
+    ) -> Self {
+        let o_ins = OutputInstance::new(version, name, log_level as c_int, properties);
         let context = Box::new(Context {
             remote_context: ptr::null_mut(),
             proxy: POISON,
@@ -301,6 +299,26 @@ impl InstanceMemory {
             o_ins: NonNull::from(Box::leak(o_ins)),
             context: NonNull::from(Box::leak(context)),
         }
+    }
+
+    fn instance(&self) -> &OutputInstance {
+        // SAFETY: it lives as long as `self`, and only its atomics are written after `new`.
+        unsafe { self.o_ins.as_ref() }
+    }
+
+    /// Sets a property as the configuration does.
+    pub(crate) fn set(&self, key: &CStr, value: &CStr) {
+        self.instance().set(key, value);
+    }
+
+    /// Makes the workers as Fluent Bit does after an output's Init: twice.
+    pub(crate) fn enable_multi_threading(&self) {
+        self.instance().enable_multi_threading();
+        self.instance().enable_multi_threading();
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        self.instance().settings()
     }
 
     fn remote_context(&self) -> *mut c_void {
@@ -328,7 +346,7 @@ impl Drop for InstanceMemory {
     }
 }
 
-// SAFETY: the instance is never written after `new`, the context only during Init.
+// SAFETY: of the instance only atomics are written after `new`, the context only during Init.
 unsafe impl Send for InstanceMemory {}
 // SAFETY: as above.
 unsafe impl Sync for InstanceMemory {}

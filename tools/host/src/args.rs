@@ -37,11 +37,11 @@ Input:
   --chunk-size BYTES      a chunk is flushed when it is this large (default 2048000)
 
 Engine:
-  --workers N             threads that flush (default: the property workers, else 1); 0 flushes on
-                          the engine's own thread
+  --workers N             threads that flush (default: as many as the property or the plugin sets,
+                          else 1); 0 flushes on the engine's own thread
   --stack-size BYTES      the stack of a flush (default 24576)
-  --retry-limit N         retries before a chunk is dropped, or no_limits (default: the property
-                          retry_limit, else 1)
+  --retry-limit N         retries before a chunk is dropped, or no_limits (default: what the
+                          property or the plugin sets, else 1)
   --retry-base-ms MS      the shortest wait before a retry (default 5000)
 
 The plugin's log goes to stderr. The last line on stdout is a JSON summary. SIGINT and SIGTERM end
@@ -76,8 +76,6 @@ pub(crate) enum Source {
 /// What the host does for one output instance.
 pub(crate) struct Settings {
     pub(crate) properties: Vec<(String, String)>,
-    pub(crate) workers: usize,
-    pub(crate) engine: EngineOptions,
     pub(crate) instance: InstanceOptions,
 }
 
@@ -179,30 +177,33 @@ impl Args {
                 .find(|(name, _)| name.eq_ignore_ascii_case(key));
             pair.map(|(_, value)| value.as_str())
         };
-        let workers: Option<usize> = get("workers")
-            .map(str::parse)
-            .transpose()
-            .map_err(|error| format!("workers: {error}"))?;
-        let workers = self.workers.or(workers).unwrap_or(1);
-        let retry_limit = get("retry_limit").map(str::parse).transpose()?;
         let log_level = get("log_level").map(str::parse).transpose()?;
-        let defaults = EngineOptions::default();
         Ok(Settings {
-            workers,
-            engine: EngineOptions {
-                retry_limit: self
-                    .retry_limit
-                    .or(retry_limit)
-                    .unwrap_or(defaults.retry_limit),
-                retry_base: self.retry_base.unwrap_or(defaults.retry_base),
-                max_chunks: defaults.max_chunks.max(2 * workers),
-                ..defaults
-            },
             instance: InstanceOptions {
                 name: get("alias").map(str::to_owned),
                 log_level: log_level.unwrap_or(LogLevel::Info),
             },
             properties,
         })
+    }
+
+    /// How many threads flush; 0 is the engine's own.
+    pub(crate) fn workers(&self, output: firehose_host::Settings) -> usize {
+        let set = usize::try_from(output.workers).unwrap_or_default();
+        self.workers.unwrap_or(set.max(1))
+    }
+
+    pub(crate) fn engine(&self, output: firehose_host::Settings) -> EngineOptions {
+        let defaults = EngineOptions::default();
+        let set = match u32::try_from(output.retry_limit) {
+            Ok(times) => RetryLimit::Times(times),
+            Err(_) => RetryLimit::NoLimits,
+        };
+        EngineOptions {
+            retry_limit: self.retry_limit.unwrap_or(set),
+            retry_base: self.retry_base.unwrap_or(defaults.retry_base),
+            max_chunks: defaults.max_chunks.max(2 * self.workers(output)),
+            ..defaults
+        }
     }
 }

@@ -47,6 +47,7 @@ mod log;
 mod plugin;
 mod properties;
 
+pub use abi::Settings;
 pub use chunk::{Chunk, ChunkBuilder, EventFormat, EventTime, encode_event};
 pub use config::output_section;
 pub use engine::{Engine, EngineOptions, RetryLimit, Totals};

@@ -71,9 +71,10 @@ fn run(args: &Args) -> Result<Totals, String> {
     let instance = plugin
         .init(&properties, settings.instance)
         .map_err(|error| error.to_string())?;
-    let engine = Arc::new(Engine::new(settings.engine));
+    let set = instance.settings();
+    let engine = Arc::new(Engine::new(args.engine(set)));
 
-    let fed = deliver(&engine, &instance, args, settings.workers, lines);
+    let fed = deliver(&engine, &instance, args, args.workers(set), lines);
 
     instance.exit();
     plugin.unregister().map_err(|error| error.to_string())?;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use corosensei::stack::DefaultStack;
 use corosensei::{CoroutineResult, ScopedCoroutine};
 
-use crate::abi::{Definition, InstanceMemory, Library};
+use crate::abi::{Definition, InstanceMemory, Library, Settings, run_timers};
 use crate::log::{self, LogLevel};
 use crate::properties::Properties;
 
@@ -117,9 +117,10 @@ impl Plugin {
         self.registered.name.to_string_lossy().into_owned()
     }
 
-    /// Initialises an output instance. Properties that Fluent Bit takes for itself (`match`,
-    /// `alias`, `log_level`, `host`, `port`, `workers`, `retry_limit`, `tls*`, `net.*`, ...) are
-    /// hidden from the plugin and have no effect here.
+    /// Initialises an output instance, and has the engine run once. Properties that Fluent Bit
+    /// takes for itself (`match`, `alias`, `log_level`, `host`, `port`, `workers`, `retry_limit`,
+    /// `tls*`, `net.*`, ...) are hidden from the plugin. Of them `workers` and `retry_limit` have
+    /// an effect, which [`Instance::settings`] shows.
     pub fn init(
         &self,
         properties: &[(&str, &str)],
@@ -134,8 +135,17 @@ impl Plugin {
             reason,
         };
         let c_name = CString::new(name.as_str()).map_err(|_: NulError| fail(nul("its name")))?;
-        let properties = Properties::new(properties).map_err(|key| fail(nul(&key)))?;
-        let memory = InstanceMemory::new(c_name, options.log_level, properties);
+        let own = Properties::new(properties).map_err(|key| fail(nul(&key)))?;
+        let version = self.registered.version;
+        let memory = InstanceMemory::new(version, c_name, options.log_level, own);
+        for (key, value) in properties {
+            let key = key.to_ascii_lowercase();
+            if ["workers", "retry_limit"].contains(&key.as_str()) {
+                let [key, value] = [key.as_str(), value].map(CString::new);
+                let (key, value) = (key.expect("no NUL"), value.map_err(|_| fail(nul("it")))?);
+                memory.set(&key, &value);
+            }
+        }
         let library = &self.registered.library;
         let answer = library
             .init(&self.registered.name, &memory)
@@ -143,9 +153,11 @@ impl Plugin {
         if answer <= 0 {
             return Err(Error::InitFailed { name, answer });
         }
-        if self.registered.version != HostVersion::V1_9 {
+        memory.enable_multi_threading();
+        if version != HostVersion::V1_9 {
             library.pre_run();
         }
+        run_timers();
         Ok(Instance {
             name,
             memory,
@@ -169,6 +181,11 @@ fn nul(what: &str) -> String {
 impl Instance {
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> Settings {
+        self.memory.settings()
     }
 
     /// Flushes a chunk on the calling thread's own stack and returns the plugin's answer as it

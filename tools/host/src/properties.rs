@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 /// Properties in the order they were set. Keys are case-insensitive; the first of two equal keys
 /// wins; an empty value reads as a key that isn't there. All as in Fluent Bit.
 #[derive(Debug)]
-pub(crate) struct Properties(Vec<(String, CString)>);
+pub(crate) struct Properties(Vec<(CString, CString)>);
 
 /// Fluent Bit takes these for itself, so that a plugin never sees them.
 const RESERVED: [&str; 12] = [
@@ -32,10 +32,12 @@ impl Properties {
         pairs
             .iter()
             .filter(|(key, value)| !value.is_empty() && !is_reserved(key))
-            .map(|(key, value)| match CString::new(*value) {
-                Ok(value) => Ok((key.to_string(), value)),
-                Err(_) => Err(key.to_string()),
-            })
+            .map(
+                |(key, value)| match (CString::new(*key), CString::new(*value)) {
+                    (Ok(name), Ok(value)) => Ok((name, value)),
+                    _ => Err(key.to_string()),
+                },
+            )
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -46,6 +48,13 @@ impl Properties {
             .iter()
             .find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key))
             .map(|(_, value)| value.as_c_str())
+    }
+
+    /// Name and value of each, at the addresses that stay.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&CStr, &CStr)> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_c_str(), value.as_c_str()))
     }
 }
 

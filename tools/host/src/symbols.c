@@ -15,6 +15,10 @@ struct host_functions {
     const char *(*name)(const void *o_ins);
     const char *(*get_property)(const char *key, const void *o_ins);
     int (*log_check)(const void *o_ins, int level);
+    int (*set_property)(void *o_ins, const char *key, const char *value);
+    int (*enable_multi_threading)(void *o_ins, void *config);
+    void *(*sched_ctx_get)(void);
+    int (*timer_create)(void *sched, int type, int ms, void (*callback)(void *, void *), void *data);
 };
 
 static const struct host_functions *host;
@@ -59,6 +63,28 @@ const char *flb_output_name(const void *o_ins)
 const char *flb_output_get_property(const char *key, const void *o_ins)
 {
     return host->get_property(key, o_ins);
+}
+
+int flb_output_set_property(void *o_ins, const char *key, const char *value)
+{
+    return host->set_property(o_ins, key, value);
+}
+
+int flb_output_enable_multi_threading(void *o_ins, void *config)
+{
+    return host->enable_multi_threading(o_ins, config);
+}
+
+void *flb_sched_ctx_get(void)
+{
+    return host->sched_ctx_get();
+}
+
+int flb_sched_timer_cb_create(void *sched, int type, int ms, void (*callback)(void *, void *),
+                              void *data, void **timer)
+{
+    *timer = NULL;
+    return host->timer_create(sched, type, ms, callback, data);
 }
 
 #ifdef OUTPUT_LOG_CHECK

@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 
 use libloading::os::unix::{self as dl, RTLD_GLOBAL, RTLD_NOW};
 
-use super::{ApiTable, OutputInstance, POISON, symbol};
+use super::instance::{OutputInstance, create_timer, opaque};
+use super::{ApiTable, POISON, symbol};
 use crate::log;
 use crate::plugin::{Error, HostVersion};
 
@@ -71,6 +72,45 @@ unsafe extern "C" fn output_log_check(o_ins: *const OutputInstance, level: c_int
     c_int::from(level <= configured)
 }
 
+unsafe extern "C" fn output_set_property(
+    o_ins: *const OutputInstance,
+    key: *const c_char,
+    value: *const c_char,
+) -> c_int {
+    // SAFETY: the plugin passes C strings.
+    let [key, value] = [key, value].map(|text| unsafe { CStr::from_ptr(text) });
+    // SAFETY: the plugin passes the instance it was given at Init, which lives until its exit.
+    unsafe { &*o_ins }.set(key, value)
+}
+
+unsafe extern "C" fn output_enable_multi_threading(
+    o_ins: *const OutputInstance,
+    config: *const c_void,
+) -> c_int {
+    if config != opaque() {
+        log::violation("the plugin passed a configuration that it was not given".to_owned());
+    }
+    // SAFETY: the plugin passes the instance it was given at Init, which lives until its exit.
+    unsafe { &*o_ins }.enable_multi_threading()
+}
+
+extern "C" fn sched_ctx_get() -> *mut c_void {
+    opaque()
+}
+
+extern "C" fn timer_create(
+    scheduler: *const c_void,
+    kind: c_int,
+    _milliseconds: c_int,
+    callback: unsafe extern "C" fn(*mut c_void, *mut c_void),
+    data: *mut c_void,
+) -> c_int {
+    if scheduler != opaque() {
+        log::violation("the plugin passed a scheduler that it was not given".to_owned());
+    }
+    create_timer(kind, callback, data)
+}
+
 unsafe extern "C" fn log_print(log_type: c_int, format: *const c_char, text: *const c_char) {
     // SAFETY: `symbols.c` passes on the plugin's format string.
     let format = unsafe { CStr::from_ptr(format) };
@@ -92,6 +132,17 @@ struct HostFunctions {
     name: unsafe extern "C" fn(*const OutputInstance) -> *const c_char,
     get_property: unsafe extern "C" fn(*const c_char, *const OutputInstance) -> *const c_char,
     log_check: unsafe extern "C" fn(*const OutputInstance, c_int) -> c_int,
+    set_property:
+        unsafe extern "C" fn(*const OutputInstance, *const c_char, *const c_char) -> c_int,
+    enable_multi_threading: unsafe extern "C" fn(*const OutputInstance, *const c_void) -> c_int,
+    sched_ctx_get: extern "C" fn() -> *mut c_void,
+    timer_create: extern "C" fn(
+        *const c_void,
+        c_int,
+        c_int,
+        unsafe extern "C" fn(*mut c_void, *mut c_void),
+        *mut c_void,
+    ) -> c_int,
 }
 
 static HOST_FUNCTIONS: HostFunctions = HostFunctions {
@@ -99,6 +150,10 @@ static HOST_FUNCTIONS: HostFunctions = HostFunctions {
     name: output_name,
     get_property: output_get_property,
     log_check: output_log_check,
+    set_property: output_set_property,
+    enable_multi_threading: output_enable_multi_threading,
+    sched_ctx_get,
+    timer_create,
 };
 
 static SYMBOLS: OnceLock<Result<Symbols, String>> = OnceLock::new();
