@@ -1,6 +1,7 @@
 //! One output: an `[OUTPUT]` section at work.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -16,6 +17,9 @@ use crate::metrics::Metric;
 use crate::report::Reports;
 use crate::service::Service;
 use crate::totals::Totals;
+
+/// The host's signal is noticed by flushes only, which come or look again within this time.
+const NOTICED: Duration = Duration::from_secs(1);
 
 /// The answer to the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +96,7 @@ impl<V: Service> Output<V> {
     /// The host stops: from now on `stop_timeout` bounds all flushes together, and none waits for
     /// others.
     pub fn stop(&self) {
-        let deadline = Instant::now() + self.config.delivery.stop_timeout;
+        let deadline = Instant::now() + self.config.delivery.stop_timeout.saturating_sub(NOTICED);
         if self.stop.set(deadline).is_ok() {
             self.group.stop(deadline);
         }
@@ -260,7 +264,6 @@ impl<V: Service> Drop for Output<V> {
 mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use bytes::Bytes;
 
@@ -355,11 +358,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn once_the_host_stops_stop_timeout_bounds_all_flushes() {
-        assert_eq!(stopped_flushes(&[]).await, [15.0, 4.0]);
+        assert_eq!(stopped_flushes(&[]).await, [14.0, 3.0]);
         let soon = [("stop_timeout", "0")];
         assert_eq!(stopped_flushes(&soon).await, [10.0, 0.0]);
         let patient = [("stop_timeout", "300")];
-        assert_eq!(stopped_flushes(&patient).await, [30.0, 299.0]);
+        assert_eq!(stopped_flushes(&patient).await, [30.0, 298.0]);
     }
 
     #[tokio::test(start_paused = true)]

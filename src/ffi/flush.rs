@@ -22,8 +22,6 @@ use crate::config::{Config, names};
 use crate::log::{Level, Sink};
 use crate::output::{Output, Verdict};
 use crate::runtime::Runtime;
-use tokio::task::AbortHandle;
-use tokio::time::sleep;
 
 /// One output of the host.
 pub(super) struct Instance {
@@ -33,19 +31,13 @@ pub(super) struct Instance {
     metrics: Option<Metrics>,
     /// None where the host does not let them be set.
     settings: Option<Settings>,
-    /// Looks whether the host stops.
-    watch: AbortHandle,
     /// Dropped with the instance, on a thread of the host.
     runtime: Arc<Runtime>,
     has_checked_thread: AtomicBool,
 }
 
-/// How often a flush that waits renews its metrics.
-const PUBLISH: Duration = Duration::from_secs(1);
-
-/// How soon it is noticed that the host was told to stop. It tells its outputs only when it is
-/// done with what it still has, so they must look.
-const NOTICE: Duration = Duration::from_millis(250);
+/// How often a flush that waits looks whether the host stops, and renews its metrics.
+const CHECK: Duration = Duration::from_millis(500);
 
 thread_local! {
     /// The calling thread's number.
@@ -92,13 +84,11 @@ impl Instance {
         let stream = config.delivery_stream.clone();
         let output = Arc::new(Output::new(config, host.max_level()));
         let metrics = host.register(&stream, &output.metrics());
-        let watch = watch(&runtime, &host, &output);
         let instance = Arc::new(Self {
             host,
             output,
             metrics,
             settings,
-            watch,
             runtime,
             has_checked_thread: AtomicBool::new(false),
         });
@@ -135,7 +125,6 @@ impl Instance {
             .as_mut()
             .and_then(|running| running.remove(&context.addr()));
         if let Some(instance) = stopped {
-            instance.watch.abort();
             instance.host.log(Level::Info, &instance.output.summary());
         }
     }
@@ -175,7 +164,10 @@ impl Instance {
             .handle()
             .spawn(async { Box::pin(work.run()).await });
         loop {
-            match receiver.recv_timeout(PUBLISH) {
+            if self.host.is_stopping() {
+                self.output.stop();
+            }
+            match receiver.recv_timeout(CHECK) {
                 Ok(Message::Line(level, text)) => self.host.log(level, &text),
                 Ok(Message::Done(verdict)) => return to_code(verdict),
                 Err(RecvTimeoutError::Timeout) => self.publish(),
@@ -232,18 +224,6 @@ fn take_over(host: &Host) -> Option<Settings> {
             None
         }
     }
-}
-
-/// Tells the output when the host was told to stop.
-fn watch(runtime: &Runtime, host: &Host, output: &Arc<Output>) -> AbortHandle {
-    let (signal, output) = (host.exit_signal(), Arc::clone(output));
-    let watch = async move {
-        while !signal.is_set() {
-            sleep(NOTICE).await;
-        }
-        output.stop();
-    };
-    runtime.handle().spawn(watch).abort_handle()
 }
 
 /// Called by the engine, soon after its start.

@@ -28,12 +28,9 @@ pub(super) struct Host {
     instance: *mut c_void,
     max_level: Level,
     name: String,
-    exit_signal: ExitSignal,
+    /// The signal that the host was told to stop by, or 0.
+    exit_signal: Option<&'static AtomicI32>,
 }
-
-/// The host's own note of the signal that it was told to stop by.
-#[derive(Clone, Copy)]
-pub(super) struct ExitSignal(Option<&'static AtomicI32>);
 
 // SAFETY: the functions may be called from any thread, and the instance is only handed back to
 // them; nothing here follows it.
@@ -67,7 +64,7 @@ impl Host {
             // SAFETY: the instance is valid.
             max_level: unsafe { max_level(instance) },
             name,
-            exit_signal: ExitSignal::find(),
+            exit_signal: exit_signal(),
         }
     }
 
@@ -106,8 +103,13 @@ impl Host {
         unsafe { Settings::take_over(self.instance) }
     }
 
-    pub(super) fn exit_signal(&self) -> ExitSignal {
-        self.exit_signal
+    /// Whether the host was told to stop. It hands over what it still has, and tells its outputs
+    /// only when it is done with that.
+    pub(super) fn is_stopping(&self) -> bool {
+        let signal = self
+            .exit_signal
+            .map(|signal| signal.load(Ordering::Relaxed));
+        signal.is_some_and(|signal| signal != 0)
     }
 
     /// The instance's own log level.
@@ -161,20 +163,13 @@ unsafe fn max_level(instance: *mut c_void) -> Level {
     levels.rev().find(is_written).unwrap_or(Level::Error)
 }
 
-impl ExitSignal {
-    fn find() -> Self {
-        // SAFETY: the name is a C string.
-        let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"exit_signal".as_ptr()) };
-        // SAFETY: null, or the host's `volatile sig_atomic_t` of this name: an int, aligned, that
-        // lives as long as the process and is written to in one step.
-        Self(unsafe { address.cast::<AtomicI32>().as_ref() })
-    }
-
-    /// Whether the host was told to stop.
-    pub(super) fn is_set(self) -> bool {
-        self.0
-            .is_some_and(|signal| signal.load(Ordering::Relaxed) != 0)
-    }
+/// The host's own note of the signal that ends it.
+fn exit_signal() -> Option<&'static AtomicI32> {
+    // SAFETY: the name is a C string.
+    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"exit_signal".as_ptr()) };
+    // SAFETY: null, or the host's `volatile sig_atomic_t` of this name: an int, aligned, that
+    // lives as long as the process and is written to in one step.
+    unsafe { address.cast::<AtomicI32>().as_ref() }
 }
 
 /// Whether the calling thread is one of an output's workers, and not the engine's own.

@@ -26,7 +26,8 @@ pub(crate) struct Job<'a> {
     pub(crate) output: Output,
     /// None for `null` alone.
     pub(crate) target: Option<&'a Target>,
-    pub(crate) workers: usize,
+    /// None leaves it to the output.
+    pub(crate) workers: Option<usize>,
     /// Seconds between flushes, in Fluent Bit.
     pub(crate) flush: u64,
     /// JSON lines.

@@ -31,7 +31,7 @@ pub(crate) fn run(setup: &Setup<'_>, watched_for: Duration) -> Result<f64, Error
     let job = Job {
         output: Output::FirehoseAggregated,
         target: Some(&endpoint.target),
-        workers: 2,
+        workers: Some(2),
         flush: 1,
         input: Input::Growing(&log),
     };

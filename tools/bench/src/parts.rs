@@ -17,6 +17,7 @@ use crate::throughput::{Measurement, Throughput};
 use crate::{idle, init, sidecar, tags};
 
 const DRAIN_LATENCY: Duration = Duration::from_millis(50);
+const DRAIN_ROUNDS: usize = 3;
 
 pub(crate) struct Parts<'a> {
     args: &'a Args,
@@ -45,7 +46,8 @@ impl<'a> Parts<'a> {
             measured.throughput = self.throughput()?;
         }
         if self.args.has(Part::Drain) {
-            measured.drain = self.drain()?;
+            measured.drain = self.drain("drain", Some(self.args.workers))?;
+            measured.shortest_drain = self.drain("drain, shortest section", None)?;
         }
         if let Host::FluentBit(fluent_bit) = self.setup.host {
             if self.args.has(Part::Tags) {
@@ -70,28 +72,33 @@ impl<'a> Parts<'a> {
             let mut order = outputs.to_vec();
             order.rotate_left(number % outputs.len());
             let name = format!("round {} of {}", number + 1, self.args.rounds);
-            rounds.push(self.round(&name, &order, Duration::ZERO)?);
+            let workers = Some(self.args.workers);
+            rounds.push(self.round(&name, &order, workers, Duration::ZERO)?);
         }
         Ok(rounds)
     }
 
-    fn drain(&mut self) -> Result<Vec<Round>, Failure> {
+    fn drain(&mut self, name: &str, workers: Option<usize>) -> Result<Vec<Round>, Failure> {
         let outputs = self.setup.host.outputs().iter().copied();
         let outputs: Vec<Output> = outputs.filter(|&output| output != Output::Null).collect();
-        Ok(vec![self.round("drain", &outputs, DRAIN_LATENCY)?])
+        let rounds = 0..self.args.rounds.min(DRAIN_ROUNDS);
+        rounds
+            .map(|_| self.round(name, &outputs, workers, DRAIN_LATENCY))
+            .collect()
     }
 
     fn round(
         &mut self,
         name: &str,
         outputs: &[Output],
+        workers: Option<usize>,
         latency: Duration,
     ) -> Result<Round, Failure> {
         let throughput = Throughput {
             setup: self.setup,
             input: self.input,
             lines: self.args.lines,
-            workers: self.args.workers,
+            workers,
             latency,
         };
         let mut round = Round::new();

@@ -101,7 +101,7 @@ pub(crate) fn feed(
                     let job = Job {
                         output,
                         target: Some(&endpoint.target),
-                        workers: pace.workers,
+                        workers: Some(pace.workers),
                         flush: pace.flush,
                         input: Input::Growing(&log),
                     };

@@ -38,7 +38,7 @@ pub(crate) fn run(setup: &Setup<'_>, output: Output, fed_for: Duration) -> Resul
     let job = Job {
         output,
         target: Some(&endpoint.target),
-        workers: WORKERS,
+        workers: Some(WORKERS),
         flush: 1,
         input: Input::Growing(&logs.join("*.log")),
     };

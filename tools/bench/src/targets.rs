@@ -17,6 +17,8 @@ const MAX_PLUGIN_MB: f64 = 8.0;
 pub(crate) struct Measured {
     pub(crate) throughput: Vec<Round>,
     pub(crate) drain: Vec<Round>,
+    /// With sections that leave `workers` to the outputs.
+    pub(crate) shortest_drain: Vec<Round>,
     pub(crate) tags: BTreeMap<Output, Sums>,
     pub(crate) sidecars: Option<sidecar::Measured>,
     pub(crate) plugin_bytes: Option<u64>,
@@ -60,7 +62,13 @@ pub(crate) enum Unit {
 pub(crate) fn targets(parts: &[Part], measured: &Measured, input_bytes: u64) -> Vec<Target> {
     let of_part = |part: &Part| match part {
         Part::Throughput => of_throughput(&measured.throughput),
-        Part::Drain => of_drain(&measured.drain, input_bytes),
+        Part::Drain => {
+            let mut targets = of_drain(&measured.drain, "", input_bytes);
+            let shortest = &measured.shortest_drain;
+            targets.extend(of_drain(shortest, ", shortest section", input_bytes));
+            targets.extend(of_drain_memory(shortest));
+            targets
+        }
         Part::Tags => of_tags(&measured.tags),
         Part::Sidecar => measured.sidecars.iter().flat_map(of_sidecars).collect(),
         Part::Plugin => of_plugin(measured),
@@ -113,13 +121,14 @@ fn of_throughput(rounds: &[Round]) -> Vec<Target> {
     targets
 }
 
-fn of_drain(rounds: &[Round], input_bytes: u64) -> Vec<Target> {
+const DRAINED: [(Output, &str); 2] = [
+    (Output::FirehoseAggregated, "aggregated"),
+    (Output::Firehose, "one record a line"),
+];
+
+fn of_drain(rounds: &[Round], section: &str, input_bytes: u64) -> Vec<Target> {
     let megabytes = input_bytes as f64 / 1e6;
-    let outputs = [
-        (Output::FirehoseAggregated, "aggregated"),
-        (Output::Firehose, "one record a line"),
-    ];
-    outputs
+    DRAINED
         .map(|(output, how)| {
             let (own, core) = rows(rounds, output);
             Target {
@@ -127,8 +136,26 @@ fn of_drain(rounds: &[Round], input_bytes: u64) -> Vec<Target> {
                 core: median(core.drain_seconds),
                 of_core: median(own.drain_of_peer),
                 ..Target::new(
-                    format!("drain {megabytes:.0} MB at 50 ms, {how}"),
+                    format!("drain {megabytes:.0} MB at 50 ms, {how}{section}"),
                     Unit::Seconds,
+                    Limit::OfCore(1.0),
+                )
+            }
+        })
+        .into()
+}
+
+fn of_drain_memory(rounds: &[Round]) -> Vec<Target> {
+    DRAINED
+        .map(|(output, how)| {
+            let (own, core) = rows(rounds, output);
+            Target {
+                own: median(own.peak_rss_mb),
+                core: median(core.peak_rss_mb),
+                of_core: median(own.peak_rss_of_peer),
+                ..Target::new(
+                    format!("peak RSS of that drain, {how}, shortest section"),
+                    Unit::Megabytes,
                     Limit::OfCore(1.0),
                 )
             }

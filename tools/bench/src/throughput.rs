@@ -17,7 +17,8 @@ pub(crate) struct Throughput<'a> {
     pub(crate) input: &'a Path,
     /// In the input.
     pub(crate) lines: u64,
-    pub(crate) workers: usize,
+    /// None leaves it to the output.
+    pub(crate) workers: Option<usize>,
     /// Of each answer of the service.
     pub(crate) latency: Duration,
 }

@@ -62,11 +62,15 @@ impl Output {
     }
 
     /// Its section of the configuration, to which more keys may be added. `null` has no target.
-    pub fn section(self, target: Option<&Target>, workers: usize) -> String {
-        let mut section = format!("[OUTPUT]\n    workers {workers}\n");
+    /// Without a number of workers it is as short as can be.
+    pub fn section(self, target: Option<&Target>, workers: Option<usize>) -> String {
+        let mut section = "[OUTPUT]\n".to_owned();
         let mut set = |key: &str, value: &str| {
             section.push_str(&format!("    {key} {value}\n"));
         };
+        if let Some(workers) = workers {
+            set("workers", &workers.to_string());
+        }
         let Some(target) = target else {
             set("name", "null");
             return section;
