@@ -13,6 +13,7 @@ mod args;
 mod lines;
 mod report;
 mod sample;
+mod scrape;
 mod soak;
 mod stories;
 mod tally;

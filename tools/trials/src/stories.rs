@@ -6,6 +6,7 @@ mod kill;
 mod outage;
 mod refusals;
 mod reload;
+mod shortest;
 mod stop;
 
 use std::thread;
@@ -30,7 +31,14 @@ pub(crate) struct Story {
 const ALL: &[Output] = &[Output::Core, Output::Firehose, Output::FirehoseAggregated];
 const PLAIN: &[Output] = &[Output::Core, Output::Firehose];
 
-pub(crate) const STORIES: [Story; 7] = [
+pub(crate) const STORIES: [Story; 8] = [
+    Story {
+        name: "shortest",
+        tells: "the shortest section, memory only: nobody listens for 7 minutes, then all is well",
+        outputs: PLAIN,
+        waits: true,
+        run: shortest::run,
+    },
     Story {
         name: "refusals",
         tells: "30 % of the records of the first 300 calls are refused",
@@ -61,14 +69,15 @@ pub(crate) const STORIES: [Story; 7] = [
     },
     Story {
         name: "stop",
-        tells: "SIGTERM while 12 MB wait for a stream that takes 0.25 MiB/s, then a new start",
+        tells: "SIGTERM while 12 MB wait for a slow stream, then a new start; with a long grace; \
+                and while nobody listens",
         outputs: PLAIN,
         waits: true,
         run: stop::run,
     },
     Story {
         name: "reload",
-        tells: "100 hot reloads under load, without workers",
+        tells: "100 hot reloads under load, with the output's own workers and with 3",
         outputs: PLAIN,
         waits: true,
         run: reload::run,

@@ -100,13 +100,23 @@ impl<'a> Trial<'a> {
     /// A section that delivers to this stream what has this tag. Both plugins try a chunk again
     /// for ever, and get the same number of workers.
     pub(crate) fn output(&self, stream: &'static str, tag: &str, workers: usize) -> String {
+        let section = self.section(stream, tag, Some(workers));
+        section + "    retry_limit no_limits\n"
+    }
+
+    /// The same as a newcomer writes it: with what is required, and no more.
+    pub(crate) fn shortest_output(&self, stream: &'static str, tag: &str) -> String {
+        self.section(stream, tag, None)
+    }
+
+    fn section(&self, stream: &'static str, tag: &str, workers: Option<usize>) -> String {
         let target = Target {
             port: self.service.address().port(),
             ca_file: self.path("ca.pem"),
             stream,
         };
         let section = self.output.section(Some(&target), workers);
-        format!("{section}    match {tag}\n    retry_limit no_limits\n")
+        format!("{section}    match {tag}\n")
     }
 
     /// A section that reads a file from its beginning.
@@ -143,9 +153,14 @@ impl<'a> Trial<'a> {
     /// The configuration begins with what more its service section needs.
     pub(crate) fn start(&mut self, configuration: &str) -> Result<(), Error> {
         // Retries come soon, so that a trial is short.
+        let soon = "    scheduler.base 1\n    scheduler.cap 5\n";
+        self.start_as_it_is(&format!("{soon}{configuration}"))
+    }
+
+    /// The same with the host's own defaults.
+    pub(crate) fn start_as_it_is(&mut self, configuration: &str) -> Result<(), Error> {
         let configuration = format!(
-            "[SERVICE]\n    flush 1\n    log_level info\n    parsers_file {}\n    \
-             scheduler.base 1\n    scheduler.cap 5\n{configuration}",
+            "[SERVICE]\n    parsers_file {}\n{configuration}",
             // A reload would look for a relative path elsewhere.
             self.path("parsers.conf").display()
         );

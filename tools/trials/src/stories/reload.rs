@@ -20,12 +20,23 @@ const LIMIT: Duration = Duration::from_secs(60);
 const SETTLING: Duration = Duration::from_secs(3);
 
 pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> {
+    Ok(vec![
+        reload(setup, output, None)?,
+        reload(setup, output, Some(3))?,
+    ])
+}
+
+/// Without a number of workers the section is the shortest.
+fn reload(setup: &Setup<'_>, output: Output, workers: Option<usize>) -> Result<Row, Error> {
     let mut trial = Trial::new(setup, output, "", LINES)?;
-    // With workers, Fluent Bit up to 5.1 leaves some behind at each reload.
+    let section = match workers {
+        Some(workers) => trial.output(STREAM, "a", workers),
+        None => trial.shortest_output(STREAM, "a"),
+    };
     let configuration = "    hot_reload on\n".to_owned()
         + &trial.on_disk()
         + &trial.tail_on_disk("input.log", "a")
-        + &trial.output(STREAM, "a", 0);
+        + &section;
     feed(&mut trial)?;
     let started = Instant::now();
     trial.start(&configuration)?;
@@ -40,7 +51,9 @@ pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> 
     let after = trial.sample()?;
     trial.end(drain)?;
     let raw_bytes = LINES.bytes(trial.tally.expected());
-    let mut row = Row::of(&trial, "reload", output, raw_bytes, drain);
+    let workers = workers.map_or("its own".to_owned(), |workers| workers.to_string());
+    let story = format!("reload, workers: {workers}");
+    let mut row = Row::of(&trial, &story, output, raw_bytes, drain);
     // A reload ends what is under way after its grace.
     row.may_double = true;
     row.remarks.push(format!(
@@ -52,7 +65,8 @@ pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> 
         before.rss_bytes as f64 / 1e6,
         after.rss_bytes as f64 / 1e6,
     ));
-    Ok(vec![row])
+    row.target("threads", after.threads as f64, before.threads as f64);
+    Ok(row)
 }
 
 /// Asks for a reload, and asks again: Fluent Bit refuses to while the last one is not quite over,
