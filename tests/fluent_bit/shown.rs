@@ -28,7 +28,7 @@ const STREAMS: [&str; 2] = ["app-logs", "logs"];
 const LOG: &str = include_str!("samples/shown.log");
 const EXPECTED: &str = include_str!("samples/shown.expected");
 
-const SHOWN: [Shown; 4] = [
+const SHOWN: [Shown; 5] = [
     Shown {
         page: "README.md",
         line: "[SERVICE]",
@@ -56,6 +56,23 @@ const SHOWN: [Shown; 4] = [
         ],
         log: LOG,
         expected: EXPECTED,
+    },
+    Shown {
+        page: "docs/options.md",
+        line: "      data_keys: level, message",
+        around: [
+            "service:\n  plugins_file: /fluent-bit/etc/plugin.conf\n  \
+             parsers_file: /fluent-bit/etc/parsers.conf\npipeline:\n  inputs:\n    \
+             - name: tail\n      path: /var/log/app/*.log\n      parser: json_timestamp\n      \
+             read_from_head: on\n  outputs:\n    - name: firehose\n      match: \"*\"\n      \
+             delivery_stream: logs\n      time_key: timestamp\n",
+            "",
+        ],
+        log: LOG,
+        expected: "{\"level\":\"info\",\"message\":\"in UTC\",\
+                    \"timestamp\":\"2024-02-29T23:59:58.123Z\"}\n\
+                   {\"level\":\"warn\",\"message\":\"Seoul's time\",\
+                    \"timestamp\":\"2024-02-29T23:59:59.456Z\"}\n",
     },
     Shown {
         page: "docs/configuration.md",
