@@ -49,7 +49,7 @@ pub(super) fn duration_text(time: Duration) -> String {
     let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
     let whole = units
         .iter()
-        .find(|(unit, _)| time >= *unit && time % unit == 0);
+        .find(|(unit, _)| time >= *unit && time.is_multiple_of(*unit));
     let (unit, name) = whole.unwrap_or(&(1000, "s"));
     format!("{}{name}", time / unit)
 }
