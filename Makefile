@@ -3,6 +3,8 @@
 .DEFAULT_GOAL := help
 CARGO ?= cargo
 PYTHON ?= python3
+# Where Cargo builds.
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
 VENV := .venv
 PIP := $(VENV)/bin/pip install --quiet --disable-pip-version-check
 MAX_PLUGIN_BYTES := 8000000
@@ -16,7 +18,7 @@ help: ## List the commands
 build: ## Build the plugin: dist/firehose.so
 	$(CARGO) rustc --locked --release --package fluent-bit-firehose --lib --crate-type cdylib
 	@mkdir -p dist
-	@install -m 0755 target/release/libfirehose.so dist/firehose.so
+	@install -m 0755 $(TARGET_DIR)/release/libfirehose.so dist/firehose.so
 	@size=$$(wc -c < dist/firehose.so); echo "dist/firehose.so: $$size bytes"; \
 	if [ "$$size" -gt $(MAX_PLUGIN_BYTES) ]; then \
 		echo "error: dist/firehose.so is over $(MAX_PLUGIN_BYTES) bytes"; exit 1; \
@@ -35,7 +37,7 @@ package: $(VENV)/package.stamp ## Pack the plugin for ARCH: dist/fluent-bit-fire
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo-zigbuild rustc --locked --release --target $(PACKAGE_TARGET).$(GLIBC) \
 		--package fluent-bit-firehose --lib --crate-type cdylib
 	$(VENV)/bin/python -B package/pack.py --arch $(ARCH) --glibc $(GLIBC) --bytes $(MAX_PLUGIN_BYTES) --into dist \
-		--plugin target/$(PACKAGE_TARGET)/release/libfirehose.so
+		--plugin $(TARGET_DIR)/$(PACKAGE_TARGET)/release/libfirehose.so
 
 # The fake Firehose, the small host, the image's health check, and what instructions are counted
 # of, as programs.
@@ -58,7 +60,8 @@ DEMO_FLAGS ?=
 
 .PHONY: demo
 demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs, Firehose, Parquet, Athena, bill
-	$(VENV)/bin/python -B demo/demo.py --plugin dist/firehose.so --host-bin target/release/firehose-host $(DEMO_FLAGS)
+	$(VENV)/bin/python -B demo/demo.py --plugin dist/firehose.so \
+		--host-bin $(TARGET_DIR)/release/firehose-host $(DEMO_FLAGS)
 
 .PHONY: test
 test: build tools test-alerts test-demo test-rust ## Check formatting and lints, run all tests
@@ -69,8 +72,8 @@ test: build tools test-alerts test-demo test-rust ## Check formatting and lints,
 test-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
-	CUSTOM_LIBFUZZER_PATH=$(CURDIR)/target/libfuzzer.a \
-		$(CARGO) check --locked --manifest-path fuzz/Cargo.toml --target-dir target
+	CUSTOM_LIBFUZZER_PATH=$(abspath $(TARGET_DIR))/libfuzzer.a \
+		$(CARGO) check --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET_DIR)
 	$(CARGO) test --locked --workspace --no-fail-fast
 
 # `make test` runs the commands of the pages too, but for those that build everything anew or take minutes.
@@ -78,7 +81,7 @@ test-rust:
 test-commands: build ## Run every command of the pages, also those that take minutes
 	$(CARGO) test --locked --test commands -- --include-ignored
 
-PROMETHEUS := target/prometheus
+PROMETHEUS := $(TARGET_DIR)/prometheus
 
 # The alert rules, and when each fires.
 .PHONY: test-alerts
@@ -121,7 +124,8 @@ WATCH_FLAGS ?=
 .PHONY: watch
 watch: build tools ## Watch the plugin with a Prometheus while its stream throttles: docs/dashboard.svg
 	@prometheus=$$(deploy/prometheus/find.sh prometheus $(PROMETHEUS)) && \
-	$(PYTHON) -B demo/watch.py --plugin dist/firehose.so --fake-firehose target/release/fake-firehose \
+	$(PYTHON) -B demo/watch.py --plugin dist/firehose.so \
+		--fake-firehose $(TARGET_DIR)/release/fake-firehose \
 		--prometheus $$prometheus --svg docs/dashboard.svg $(WATCH_FLAGS)
 
 # cargo-fuzz wants a nightly compiler; RUSTC_BOOTSTRAP lets a stable one do.
@@ -130,7 +134,7 @@ INPUT ?=
 FUZZ_SEEDS = $(wildcard fuzz/seeds/$(TARGET)) \
 	$(if $(filter chunk pack,$(TARGET)),fuzz/seeds/chunk $(dir $(wildcard tests/chunks/*/tail-json.msgpack)))
 
-CARGO_FUZZ := target/cargo-fuzz
+CARGO_FUZZ := $(TARGET_DIR)/cargo-fuzz
 
 $(CARGO_FUZZ)/bin/cargo-fuzz:
 	$(CARGO) install --locked --version 0.13.2 --root $(CARGO_FUZZ) cargo-fuzz
@@ -147,7 +151,7 @@ fuzz: $(CARGO_FUZZ)/bin/cargo-fuzz ## Look for input that breaks a TARGET (chunk
 MEMCHECK = valgrind --quiet --error-exitcode=9 --fair-sched=yes --num-callers=40 \
 	--leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	--suppressions=$(CURDIR)/tests/valgrind.supp
-MEMCHECK_TEST = FIREHOSE_PLUGIN=$(CURDIR)/target/debug/libfirehose.so \
+MEMCHECK_TEST = FIREHOSE_PLUGIN=$(abspath $(TARGET_DIR))/debug/libfirehose.so \
 	$(CARGO) --config "target.'cfg(unix)'.runner='$(MEMCHECK)'" test --locked
 
 .PHONY: sanitize
@@ -168,41 +172,42 @@ BENCH_FLAGS ?=
 .PHONY: bench
 bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's own output, and with the targets
 	$(CARGO) build --locked --release --package firehose-bench
-	target/release/firehose-bench --svg docs $(BENCH_FLAGS)
+	$(TARGET_DIR)/release/firehose-bench --svg docs $(BENCH_FLAGS)
 
 # Sample logs for `make schema` and `make bill`; without any they take the demo's.
-LOGS ?= target/sample.jsonl
+SAMPLE := $(TARGET_DIR)/sample.jsonl
+LOGS ?= $(SAMPLE)
 
-target/sample.jsonl: demo/sample.py demo/generator.py
-	@mkdir -p target
+$(SAMPLE): demo/sample.py demo/generator.py
+	@mkdir -p $(TARGET_DIR)
 	@$(PYTHON) -B demo/sample.py > $@
 
 SCHEMA_FLAGS ?=
 
 .PHONY: schema
-schema: $(filter target/sample.jsonl,$(LOGS)) ## Print the Glue columns of LOGS, or what TABLE would lose of them
+schema: $(filter $(SAMPLE),$(LOGS)) ## Print the Glue columns of LOGS, or what TABLE would lose of them
 	@$(CARGO) build --locked --release --package firehose-schema
-	@target/release/firehose-schema \
+	@$(TARGET_DIR)/release/firehose-schema \
 		$(if $(TABLE),--table $(TABLE)) $(SCHEMA_FLAGS) $(LOGS)
 
 BILL_FLAGS ?=
 
 .PHONY: bill
-bill: $(filter target/sample.jsonl,$(LOGS)) ## Reckon a month of LOGS on CloudWatch Logs and Firehose: target/bill.svg
-	@mkdir -p target
+bill: $(filter $(SAMPLE),$(LOGS)) ## Reckon a month of LOGS on CloudWatch Logs and Firehose: target/bill.svg
+	@mkdir -p $(TARGET_DIR)
 	@$(CARGO) build --locked --release --package firehose-bill
-	@target/release/firehose-bill \
+	@$(TARGET_DIR)/release/firehose-bill \
 		$(if $(REGION),--region $(REGION)) $(if $(GB),--gb $(GB)) \
 		$(if $(LINES_PER_SECOND),--lines-per-second $(LINES_PER_SECOND)) \
 		$(if $(SIDECARS),--sidecars $(SIDECARS)) $(if $(FLUSH),--flush $(FLUSH)) \
-		--svg target/bill.svg $(BILL_FLAGS) $(LOGS)
+		--svg $(TARGET_DIR)/bill.svg $(BILL_FLAGS) $(LOGS)
 
 TRIALS_FLAGS ?=
 
 .PHONY: trials
 trials: build ## Tell reliability stories to this output and Fluent Bit's own
 	$(CARGO) build --locked --release --package firehose-trials
-	target/release/firehose-trials $(TRIALS_FLAGS)
+	$(TARGET_DIR)/release/firehose-trials $(TRIALS_FLAGS)
 
 SOAK_FLAGS ?=
 
@@ -210,8 +215,9 @@ SOAK_FLAGS ?=
 soak: SECONDS ?= 600
 soak: build ## Run for SECONDS under random faults, kills and reloads: target/soak.svg
 	$(CARGO) build --locked --release --package firehose-trials
-	target/release/firehose-trials soak --seconds $(SECONDS) $(SOAK_FLAGS)
+	$(TARGET_DIR)/release/firehose-trials soak --seconds $(SECONDS) --svg $(TARGET_DIR)/soak.svg $(SOAK_FLAGS)
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
-	rm -rf target dist $(VENV) fuzz/target fuzz/corpus fuzz/artifacts
+	$(CARGO) clean
+	rm -rf dist $(VENV) fuzz/target fuzz/corpus fuzz/artifacts

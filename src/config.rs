@@ -110,7 +110,8 @@ const DEFAULT_LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 10 * BILLING_UNIT;
 
 impl Config {
-    /// `property` looks an option up in the output's section.
+    /// `property` looks an option up in the output's section. The values of an option that is set
+    /// several times, as a list in YAML is, come as one text with commas between.
     pub fn parse(property: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let options = Options { property };
         options.check_characters()?;

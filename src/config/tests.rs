@@ -10,7 +10,7 @@ fn parse(options: &[(&str, &str)]) -> Result<Config, Error> {
     })
 }
 
-fn with(options: &[(&str, &str)]) -> Result<Config, Error> {
+pub(super) fn with(options: &[(&str, &str)]) -> Result<Config, Error> {
     parse(&[&[("delivery_stream", "logs")], options].concat())
 }
 
@@ -362,88 +362,6 @@ fn a_control_character_in_any_value_is_refused_by_name() {
     }
     // Such as a file's last newline.
     assert!(with(&[("log_key", " log\r\n")]).is_ok());
-}
-
-#[test]
-fn a_destination_caps_the_documents_of_a_record() {
-    let aggregated = ("simple_aggregation", "true");
-    let most = |options: &[(&str, &str)]| {
-        let config = with(&[&[aggregated], options].concat()).unwrap();
-        config.packing.aggregation.unwrap().max_documents
-    };
-    for destination in ["", "parquet", "plain"] {
-        assert_eq!(most(&[("destination", destination)]), usize::MAX);
-    }
-    for destination in [
-        "lambda",
-        "dynamic_partitioning",
-        "Lambda",
-        "parquet, dynamic_partitioning",
-        "dynamic_partitioning,lambda",
-    ] {
-        let set = ("destination", destination);
-        assert_eq!(most(&[set]), 500);
-        assert_eq!(most(&[set, ("aggregation_max_documents", "100")]), 100);
-        let over = with(&[set, ("aggregation_max_documents", "501")]);
-        let sentence = over.unwrap_err().to_string();
-        assert!(
-            sentence.starts_with(
-                "aggregation_max_documents `501` is not allowed: it takes a number from `1` to \
-                 `500`, the most that destination `"
-            ),
-            "{sentence}"
-        );
-    }
-}
-
-#[test]
-fn a_destination_refuses_what_it_can_not_read() {
-    let compression = ("compression", "gzip");
-    let log_key = ("log_key", "log");
-    let time_key = ("time_key", "at");
-    let time_format = ("time_key_format", "%FT%T");
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
-        ("parquet", &[compression], "compression `gzip`"),
-        ("parquet", &[log_key], "log_key `log`"),
-        (
-            "parquet",
-            &[time_key, time_format],
-            "time_key_format `%FT%T`",
-        ),
-        ("dynamic_partitioning", &[compression], "compression `gzip`"),
-        ("dynamic_partitioning", &[log_key], "log_key `log`"),
-        ("lambda, parquet", &[compression], "compression `gzip`"),
-    ];
-    for (destination, options, named) in cases {
-        let sentence = with(&[&[("destination", *destination)], *options].concat());
-        let sentence = sentence.unwrap_err().to_string();
-        assert!(sentence.starts_with("destination `"), "{sentence}");
-        let together = format!("and {named} can not be used together: ");
-        assert!(sentence.contains(&together), "{sentence}");
-    }
-    let fine: &[(&str, &[(&str, &str)])] = &[
-        ("parquet", &[("compression", "none")]),
-        ("parquet", &[time_key]),
-        ("parquet", &[time_key, ("time_key_format", "%s")]),
-        ("dynamic_partitioning", &[time_key, time_format]),
-        ("lambda", &[compression, time_key, time_format]),
-        ("lambda", &[compression, log_key]),
-        ("plain", &[compression, time_key, time_format]),
-        ("plain", &[compression, log_key]),
-    ];
-    for (destination, options) in fine {
-        let config = with(&[&[("destination", *destination)], *options].concat()).unwrap();
-        assert_eq!(
-            config.warnings,
-            Vec::<String>::new(),
-            "{destination} {options:?}"
-        );
-    }
-    for wrong in ["orc", "plain, parquet", "parquet lambda", ","] {
-        let sentence = with(&[("destination", wrong)]).unwrap_err().to_string();
-        let start = format!("destination `{wrong}` is not allowed: it takes `plain`");
-        assert!(sentence.starts_with(&start), "{sentence}");
-    }
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn lay_out(folder: &Path) -> Result<(), Failed> {
 fn run(command: &str, programs: &Path) -> io::Result<Output> {
     let is_cargos = |name: &OsString| {
         let name = name.to_string_lossy();
-        name.starts_with("CARGO") && name != "CARGO_HOME"
+        name.starts_with("CARGO") && name != "CARGO_HOME" && name != "CARGO_TARGET_DIR"
     };
     let mut path = programs.as_os_str().to_owned();
     path.push(":");

@@ -44,7 +44,9 @@ fn is_target(name: &str) -> bool {
 
 fn is_prometheus() -> bool {
     let mut find = Command::new("deploy/prometheus/find.sh");
-    let find = find.args(["prometheus", "target/prometheus"]);
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
+    let target = target.expect("cargo's folder for tests is in its target folder");
+    let find = find.arg("prometheus").arg(target.join("prometheus"));
     let output = find.current_dir(root()).output();
     output.expect("the script is there").status.success()
 }

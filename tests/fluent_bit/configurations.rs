@@ -55,13 +55,21 @@ pub(crate) fn delivers(host: &Host, case: &Case, form: &str) -> Result<(), Strin
     for given in case.given {
         give(&mut process, &image, given)?;
     }
-    let expected = documents(case.expected.as_bytes());
+    arrives(&mut process, &service, documents(case.expected.as_bytes()))
+}
+
+/// Waits until so many documents are delivered, ends the host, and compares.
+pub(crate) fn arrives(
+    process: &mut Process,
+    service: &Service,
+    expected: Vec<Value>,
+) -> Result<(), String> {
     process.until(LONG, "all documents", |_| {
         service.fake.stats().documents >= expected.len() as u64
     })?;
     process.signal(Signal::TERM);
-    ended_well(&mut process)?;
-    compare(&process, expected, documents(&service.fake.documents()))?;
+    ended_well(process)?;
+    compare(process, expected, documents(&service.fake.documents()))?;
     if process.output().contains("[error]") {
         return Err(process.failure("an error was logged"));
     }
@@ -242,7 +250,7 @@ fn address(listener: &TcpListener) -> SocketAddr {
 }
 
 /// Runs from another folder than the configuration's, as the image does.
-fn start(host: &Host, image: &Image, file: &str) -> Process {
+pub(crate) fn start(host: &Host, image: &Image, file: &str) -> Process {
     Process::start(command(host, image, file), &image.path("/output"))
 }
 
@@ -304,7 +312,7 @@ fn packed(events: &str) -> Vec<u8> {
 }
 
 /// Documents, one a line, with `read` in place of a time that is none of the samples'.
-fn documents(lines: &[u8]) -> Vec<Value> {
+pub(crate) fn documents(lines: &[u8]) -> Vec<Value> {
     let lines = lines.split(|byte| *byte == b'\n');
     lines
         .filter(|line| !line.is_empty())

@@ -107,13 +107,18 @@ impl Image {
     }
 
     /// With this folder in place of the root, where a text names the image's own folders.
-    fn rooted(&self, content: &str) -> String {
+    pub(crate) fn rooted(&self, content: &str) -> String {
         let root = text(self.folder.path());
-        ["/fluent-bit/etc/", "/fluent-bit/plugins/", "/var/lib/"]
-            .iter()
-            .fold(content.to_owned(), |content, folder| {
-                content.replace(folder, &format!("{root}{folder}"))
-            })
+        [
+            "/fluent-bit/etc/",
+            "/fluent-bit/plugins/",
+            "/var/lib/",
+            "/var/log/",
+        ]
+        .iter()
+        .fold(content.to_owned(), |content, folder| {
+            content.replace(folder, &format!("{root}{folder}"))
+        })
     }
 }
 

@@ -12,9 +12,12 @@ mod host;
 mod image;
 mod metrics;
 mod operation;
+#[path = "../support/pages.rs"]
+mod pages;
 #[path = "../support/metrics.rs"]
 mod registered;
 mod samples;
+mod shown;
 mod sidecar;
 
 use std::process::ExitCode;
@@ -101,13 +104,15 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     trials
 }
 
-/// Of the files of `fluent-bit/`, without a host.
-fn file_trials() -> [Trial; 2] {
+/// Of the files of `fluent-bit/` and of the pages, without a host.
+fn file_trials() -> [Trial; 3] {
     let defaults = "the image has the defaults of defaults.env";
     let forms = "both forms of each configuration have the same keys and values";
+    let shown = "every configuration of the pages is known here";
     [
         Trial::test(defaults, || Ok(forms::same_defaults()?)),
         Trial::test(forms, || Ok(forms::same_values()?)),
+        Trial::test(shown, || Ok(shown::all_known()?)),
     ]
 }
 
@@ -137,6 +142,12 @@ fn configuration_trials(host: &Arc<Host>) -> Vec<Trial> {
             let run = move |host: &Host| configurations::delivers(host, case, form);
             add(&name, lacks, Box::new(run));
         }
+    }
+    for block in shown::blocks() {
+        let name = block.name();
+        let lacks = no_yaml.clone().filter(|_| block.is_yaml());
+        let run = move |host: &Host| block.delivers(host);
+        add(&name, lacks, Box::new(run));
     }
     let documented = "the commands of docs/configuration.md";
     add(documented, None, Box::new(forms::documented));

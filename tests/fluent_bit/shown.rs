@@ -1,0 +1,184 @@
+//! The configurations that the pages show: each is run as it stands, and judged by the documents
+//! that arrive.
+
+use std::fs;
+
+use fake_firehose::Settings;
+
+use crate::configurations::{arrives, documents, prepared, start};
+use crate::host::Host;
+use crate::pages;
+use crate::support::service::Service;
+
+/// A block of a page, and what makes it whole.
+struct Shown {
+    page: &'static str,
+    /// A line that only this block of the page has.
+    line: &'static str,
+    /// What a reader has before and behind a block that is a part.
+    around: [&'static str; 2],
+    /// The application's log, and the documents that it must become.
+    log: &'static str,
+    expected: &'static str,
+}
+
+/// The delivery streams of the pages, and the image's.
+const STREAMS: [&str; 2] = ["app-logs", "logs"];
+
+const LOG: &str = include_str!("samples/shown.log");
+const EXPECTED: &str = include_str!("samples/shown.expected");
+
+const SHOWN: [Shown; 5] = [
+    Shown {
+        page: "README.md",
+        line: "[SERVICE]",
+        around: ["", ""],
+        log: LOG,
+        expected: EXPECTED,
+    },
+    Shown {
+        page: "docs/configuration.md",
+        line: "      delivery_stream: app-logs",
+        around: ["", ""],
+        log: LOG,
+        expected: EXPECTED,
+    },
+    Shown {
+        page: "docs/metrics.md",
+        line: "    http_server  on",
+        around: [
+            "[SERVICE]\n    plugins_file /fluent-bit/etc/plugin.conf\n    \
+             parsers_file /fluent-bit/etc/parsers.conf\n",
+            "[INPUT]\n    name tail\n    path /var/log/app/*.log\n    parser json_timestamp\n    \
+             read_from_head on\n\
+             [OUTPUT]\n    name firehose\n    match *\n    delivery_stream logs\n    \
+             time_key timestamp\n",
+        ],
+        log: LOG,
+        expected: EXPECTED,
+    },
+    Shown {
+        page: "docs/options.md",
+        line: "      data_keys: level, message",
+        around: [
+            "service:\n  plugins_file: /fluent-bit/etc/plugin.conf\n  \
+             parsers_file: /fluent-bit/etc/parsers.conf\npipeline:\n  inputs:\n    \
+             - name: tail\n      path: /var/log/app/*.log\n      parser: json_timestamp\n      \
+             read_from_head: on\n  outputs:\n    - name: firehose\n      match: \"*\"\n      \
+             delivery_stream: logs\n      time_key: timestamp\n",
+            "",
+        ],
+        log: LOG,
+        expected: "{\"level\":\"info\",\"message\":\"in UTC\",\
+                    \"timestamp\":\"2024-02-29T23:59:58.123Z\"}\n\
+                   {\"level\":\"warn\",\"message\":\"Seoul's time\",\
+                    \"timestamp\":\"2024-02-29T23:59:59.456Z\"}\n",
+    },
+    Shown {
+        page: "docs/configuration.md",
+        line: "@INCLUDE stack_traces.conf",
+        around: ["", ""],
+        log: include_str!("samples/stack_traces.log"),
+        expected: include_str!("samples/stack_traces.expected"),
+    },
+];
+
+/// A block that is a configuration of Fluent Bit, or a part of one.
+#[derive(Debug)]
+pub(crate) struct Block {
+    page: String,
+    form: &'static str,
+    content: String,
+}
+
+impl Block {
+    pub(crate) fn name(&self) -> String {
+        let first = self.content.lines().next().unwrap_or_default();
+        format!("the configuration of {}, `{}`", self.page, first.trim())
+    }
+
+    pub(crate) fn is_yaml(&self) -> bool {
+        self.form == ".yaml"
+    }
+
+    fn known(&self) -> Option<&'static Shown> {
+        let mut all = SHOWN.iter();
+        all.find(|shown| {
+            shown.page == self.page && self.content.lines().any(|line| line == shown.line)
+        })
+    }
+
+    /// Starts the host with it, in the image.
+    pub(crate) fn delivers(&self, host: &Host) -> Result<(), String> {
+        let shown = self.known().ok_or("this test does not know the block")?;
+        let service = Service::start(Settings {
+            streams: STREAMS.map(str::to_owned).to_vec(),
+            ..Settings::default()
+        });
+        let image = prepared(host, &service);
+        let [before, behind] = shown.around;
+        let port = &image.variables["SIDECAR_HTTP_PORT"];
+        let content = format!("{before}{}{behind}", self.content)
+            .replace("0.0.0.0", "127.0.0.1")
+            .replace("2020", port);
+        image.write("/var/log/app/app.log", shown.log);
+        let file = format!("shown{}", self.form);
+        let path = format!("/fluent-bit/etc/{file}");
+        image.write(&path, &image.rooted(&content));
+        let mut process = start(host, &image, &file);
+        let expected = documents(shown.expected.as_bytes());
+        arrives(&mut process, &service, expected)
+    }
+}
+
+/// Every such block of the pages.
+pub(crate) fn blocks() -> Vec<Block> {
+    let mut blocks = Vec::new();
+    for path in pages::pages() {
+        let text = fs::read_to_string(&path).expect("a page can be read");
+        let page = path.strip_prefix(pages::root()).expect("a page is here");
+        let fenced = text.split("\n```").skip(1).step_by(2);
+        for (language, content) in fenced.filter_map(|block| block.split_once('\n')) {
+            let form = match language.trim() {
+                "yaml" | "yml" => ".yaml",
+                _ => ".conf",
+            };
+            let is_named = ["ini", "conf", "yaml", "yml"].contains(&language.trim());
+            if is_named || MARKS.iter().any(|mark| content.contains(mark)) {
+                blocks.push(Block {
+                    page: page.to_string_lossy().into_owned(),
+                    form,
+                    content: format!("{content}\n"),
+                });
+            }
+        }
+    }
+    blocks
+}
+
+/// What tells a configuration, whatever its block is called.
+const MARKS: [&str; 6] = [
+    "[SERVICE]",
+    "[INPUT]",
+    "[FILTER]",
+    "[OUTPUT]\n",
+    "@INCLUDE ",
+    "pipeline:\n",
+];
+
+/// Every block is known here, and whatever is known here is on a page.
+pub(crate) fn all_known() -> Result<(), String> {
+    let blocks = blocks();
+    let unknown = blocks.iter().find(|block| block.known().is_none());
+    if let Some(block) = unknown {
+        return Err(format!("say in SHOWN what must become of {block:?}"));
+    }
+    if blocks.len() == SHOWN.len() {
+        return Ok(());
+    }
+    Err(format!(
+        "{} blocks for {}: {blocks:?}",
+        blocks.len(),
+        SHOWN.len()
+    ))
+}
