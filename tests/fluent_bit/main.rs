@@ -83,12 +83,10 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     add("plugins_file", operation::plugins_file);
     add("a wrong option ends the start", operation::wrong_option);
     add("lines go to log_file", operation::log_file);
-    add(
-        "flush on the engine's thread is warned of",
-        operation::engine_thread,
-    );
+    add("one pool of workers", operation::workers);
     if host.has_hot_reload() {
         add("SIGHUP under load", operation::reload);
+        add("SIGHUP four times, with workers", operation::reloads);
     }
     if host.has_metrics() {
         add("metrics", metrics::values);

@@ -68,7 +68,7 @@ pub(crate) fn wrong_option(host: &Host, _: &Input) -> Result<(), String> {
     let mut process = sidecar.start(host);
     let status = process.wait(LONG)?;
     let sentence = "[output:firehose:firehose.0] compression `brotli` is not allowed: \
-                    it takes none, gzip, zstd or snappy";
+                    it takes `none`, `gzip`, `zstd` or `snappy`";
     let is_told = process.output().contains(sentence);
     if status.success() || (host.writes_its_log_to_the_end() && !is_told) {
         return Err(process.failure(&format!("ended with {status}")));
@@ -101,34 +101,26 @@ pub(crate) fn log_file(host: &Host, _: &Input) -> Result<(), String> {
     Ok(())
 }
 
-pub(crate) fn engine_thread(host: &Host, _: &Input) -> Result<(), String> {
-    let warned = |workers: Option<&str>| -> Result<usize, String> {
+/// One pool, of as many workers as the section says, or else the plugin.
+pub(crate) fn workers(host: &Host, _: &Input) -> Result<(), String> {
+    for (own, expected) in [(None, 4), (Some("3"), 3)] {
         let service = Service::tls();
         let mut sidecar = Sidecar::new(&service);
         sidecar.tail(&sidecar.write("input.log", &http_logs(0..10)), "json");
-        let workers = workers.map(|number| ("workers", number.to_owned()));
-        sidecar.output.extend(workers);
+        let own = own.map(|number| ("workers", number.to_owned()));
+        sidecar.output.extend(own);
         let process = sidecar.run(host)?;
-        Ok(process.output().matches("set `workers 1`").count())
-    };
-    let without = warned(None)?;
-    let with = if host.has_workers() {
-        warned(Some("1"))?
-    } else {
-        0
-    };
-    if (without, with) == (1, 0) {
-        return Ok(());
+        let output = process.output();
+        let is_start = |line: &&str| line.contains("worker #") && line.ends_with(" started");
+        let started = output.lines().filter(is_start).count();
+        if started != expected || output.contains("engine's own thread") {
+            return Err(process.failure(&format!("{started} workers for {expected}")));
+        }
     }
-    Err(format!(
-        "warned {without} times without workers, {with} times with one"
-    ))
+    Ok(())
 }
 
 /// Every line arrives, be it that the host reads the file again or goes on where it was.
-///
-/// Without workers: hosts up to 5.1 start a plugin's workers twice and stop them once, and those
-/// that are left crash when they look at the old configuration.
 pub(crate) fn reload(host: &Host, input: &Input) -> Result<(), String> {
     let input = input.written();
     let service = Service::tls();
@@ -160,6 +152,34 @@ pub(crate) fn reload(host: &Host, input: &Input) -> Result<(), String> {
     let difference = Difference::between(&input.lines, &service.fake.documents());
     if difference.lost + difference.unequal + difference.foreign > 0 {
         return Err(process.failure(&difference.to_string()));
+    }
+    Ok(())
+}
+
+/// Again and again, with workers: what a reload leaves behind crashes the host at the second.
+pub(crate) fn reloads(host: &Host, _: &Input) -> Result<(), String> {
+    for own in [None, Some("3")] {
+        let service = Service::tls();
+        let mut sidecar = Sidecar::new(&service);
+        sidecar.service.push(("hot_reload", "on".to_owned()));
+        sidecar.input = options(&[("name", "dummy"), ("rate", "50")]);
+        sidecar
+            .output
+            .extend(own.map(|number| ("workers", number.to_owned())));
+        let mut process = sidecar.start(host);
+        for starts in 1..=5 {
+            if starts > 1 {
+                process.signal(Signal::HUP);
+            }
+            let has_started = |output: &str| output.matches("worker #0 started").count() == starts;
+            process.until(LONG, "the new configuration", has_started)?;
+            let before = service.fake.stats().documents;
+            process.until(LONG, "its events", |_| {
+                service.fake.stats().documents > before
+            })?;
+        }
+        process.signal(Signal::TERM);
+        ended_well(&mut process)?;
     }
     Ok(())
 }

@@ -59,7 +59,7 @@ const SHOWN: [Shown; 5] = [
     },
     Shown {
         page: "docs/options.md",
-        line: "      data_keys: level, message",
+        line: "      data_keys: [level, message]",
         around: [
             "service:\n  plugins_file: /fluent-bit/etc/plugin.conf\n  \
              parsers_file: /fluent-bit/etc/parsers.conf\npipeline:\n  inputs:\n    \
