@@ -206,24 +206,34 @@ impl<'a> Trial<'a> {
 
     /// As for a stop of the machine: what is under way may still be delivered.
     pub(crate) fn stop(&mut self) -> Result<(), Error> {
+        match self.stops_within(END_WITHIN)? {
+            true => Ok(()),
+            false => {
+                let sentence = format!("Fluent Bit did not end within {END_WITHIN:?} of SIGTERM");
+                Err(self.failure(&sentence))
+            }
+        }
+    }
+
+    /// Whether it ends in time. If not, it is killed.
+    pub(crate) fn stops_within(&mut self, limit: Duration) -> Result<bool, Error> {
         self.signal(Signal::TERM)?;
-        let deadline = Instant::now() + END_WITHIN;
+        let deadline = Instant::now() + limit;
         let status = loop {
             let process = self.process.as_mut().expect(STARTED);
-            if let Some(status) = process.ended()? {
+            let status = process.ended()?;
+            if status.is_some() || Instant::now() >= deadline {
                 break status;
-            }
-            if Instant::now() >= deadline {
-                let sentence = format!("Fluent Bit did not end within {END_WITHIN:?} of SIGTERM");
-                return Err(self.failure(&sentence));
             }
             thread::sleep(LOOK_EVERY);
         };
         self.process = None;
         self.count();
-        match status.success() {
-            true => Ok(()),
-            false => Err(self.failure(&format!("Fluent Bit ended with {status}"))),
+        match status {
+            Some(status) if !status.success() => {
+                Err(self.failure(&format!("Fluent Bit ended with {status}")))
+            }
+            status => Ok(status.is_some()),
         }
     }
 
