@@ -68,7 +68,7 @@ pub(crate) fn wrong_option(host: &Host, _: &Input) -> Result<(), String> {
     let mut process = sidecar.start(host);
     let status = process.wait(LONG)?;
     let sentence = "[output:firehose:firehose.0] compression `brotli` is not allowed: \
-                    it takes none, gzip, zstd or snappy";
+                    it takes `none`, `gzip`, `zstd` or `snappy`";
     let is_told = process.output().contains(sentence);
     if status.success() || (host.writes_its_log_to_the_end() && !is_told) {
         return Err(process.failure(&format!("ended with {status}")));
