@@ -115,14 +115,7 @@ impl Config {
     pub fn parse(property: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let options = Options { property };
         options.check_characters()?;
-        let log_key = options.text("log_key");
         let time_key = options.time_key()?;
-        if let (Some(log_key), Some(time_key)) = (&log_key, &time_key) {
-            return Err(Error(format!(
-                "log_key `{log_key}` and time_key `{}` can not be used together: a log line as it is has no place for a time",
-                time_key.key
-            )));
-        }
         let destinations = options.destinations()?;
         let packing = options.packing(&destinations)?;
         let delivery = options.delivery(&packing)?;
@@ -134,12 +127,13 @@ impl Config {
             Some(_) => MAX_RECORD_BYTES - Compression::OVERHEAD,
         };
         let format = Format {
-            data_keys: options.list("data_keys"),
-            log_key,
+            data_keys: options.data_keys()?,
+            log_key: options.text("log_key"),
             time_key,
             replace_dots: options.text("replace_dots"),
             max_bytes,
         };
+        check_log_key(&format)?;
         options.check_destinations(&destinations, &format, &packing)?;
         Ok(Self {
             delivery_stream: options.delivery_stream()?,
@@ -155,7 +149,38 @@ impl Config {
     }
 }
 
+/// A line of text has no place for a time, and what `data_keys` leaves out is not there to be sent.
+fn check_log_key(format: &Format) -> Result<(), Error> {
+    let Some(log_key) = &format.log_key else {
+        return Ok(());
+    };
+    if let Some(TimeKey { key, .. }) = &format.time_key {
+        return Err(Error(format!(
+            "log_key `{log_key}` and time_key `{key}` can not be used together: a log line as it \
+             is has no place for a time"
+        )));
+    }
+    let dot = format.replace_dots.as_deref().unwrap_or(".");
+    let mut kept = format.data_keys.iter().map(|key| key.replace('.', dot));
+    if format.data_keys.is_empty() || kept.any(|key| key == *log_key) {
+        return Ok(());
+    }
+    Err(Error(format!(
+        "log_key `{log_key}` and data_keys `{}` can not be used together: every event would be \
+         dropped, as data_keys does not keep the key `{log_key}`",
+        format.data_keys.join(", ")
+    )))
+}
+
 impl<P: Fn(&str) -> Option<String>> Options<P> {
+    fn data_keys(&self) -> Result<Vec<String>, Error> {
+        let parse = |_: &str| Some(self.list("data_keys")).filter(|keys| !keys.is_empty());
+        let allowed = "keys with commas between, such as `level, message`";
+        Ok(self
+            .parsed("data_keys", allowed, parse)?
+            .unwrap_or_default())
+    }
+
     fn delivery_stream(&self) -> Result<String, Error> {
         let allowed = format!(
             "1 to {MAX_STREAM_NAME} of the characters a-z A-Z 0-9 _ . -, such as `app-logs`"

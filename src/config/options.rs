@@ -38,7 +38,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
                 let named = named(known.name, &text).replace(char::is_control, "?");
                 let code = u32::from(found);
                 return Err(Error(format!(
-                    "{named} is not allowed: it has the control character U+{code:04X} in it"
+                    "{named} is not allowed: it has the control character U+{code:04X} in it; take it out"
                 )));
             }
         }

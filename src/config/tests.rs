@@ -150,12 +150,22 @@ fn a_wrong_value_is_named_with_its_key_and_what_is_allowed() {
             .to_string()
             .contains("delivery_stream is missing")
     );
-    let both = with(&[("log_key", "log"), ("time_key", "time")]).unwrap_err();
-    assert!(both.to_string().contains("can not be used together"));
+    for other in [("time_key", "time"), ("data_keys", "level, log.text")] {
+        let both = with(&[("log_key", "log"), other]).unwrap_err().to_string();
+        assert!(both.starts_with("log_key `log` and "), "{both}");
+        assert!(
+            both.contains(&format!("{} `{}`", other.0, other.1)),
+            "{both}"
+        );
+        assert!(both.contains("can not be used together"), "{both}");
+    }
+    let dots = [("data_keys", "level, log.text"), ("replace_dots", "_")];
+    assert!(with(&[("log_key", "log_text"), dots[0], dots[1]]).is_ok());
 }
 
 /// Values of which each is wrong for most options.
-const WRONG: [&str; 9] = [
+const WRONG: [&str; 10] = [
+    ",",
     "!",
     "0",
     "0.5",
@@ -202,7 +212,6 @@ fn every_example_of_a_sentence_is_taken() {
     }
     // Any text is right for a key, and for these two there is no example.
     let without = [
-        "data_keys",
         "time_key",
         "replace_dots",
         "log_key",
