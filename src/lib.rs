@@ -49,6 +49,7 @@ pub mod report;
 pub mod runtime;
 pub mod service;
 pub mod time_format;
+pub mod tokens;
 pub mod totals;
 pub mod transcode;
 pub mod truncate;

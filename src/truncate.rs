@@ -3,6 +3,8 @@
 //! The longest strings are cut first, each only as far as all together must be. It works on the
 //! finished text, so the path of an ordinary document knows nothing of it.
 
+use crate::tokens::{Kind, Tokens};
+
 /// Ends whatever was cut.
 pub const MARK: &str = "[Truncated...]";
 
@@ -94,72 +96,6 @@ fn push_cut(out: &mut Vec<u8>, string: &[u8], length: usize) {
     out.extend_from_slice(&string[..end]);
     out.extend_from_slice(MARK.as_bytes());
     out.push(b'"');
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Open,
-    Close,
-    Separator,
-    Key,
-    String,
-    /// A number, `true`, `false` or `null`.
-    Scalar,
-}
-
-struct Token<'a> {
-    kind: Kind,
-    text: &'a [u8],
-}
-
-/// Walks valid, compact JSON.
-struct Tokens<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Tokens<'a> {
-    fn new(text: &'a [u8]) -> Self {
-        Self { rest: text }
-    }
-}
-
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        let (kind, length) = match *self.rest.first()? {
-            b'{' | b'[' => (Kind::Open, 1),
-            b'}' | b']' => (Kind::Close, 1),
-            b',' | b':' => (Kind::Separator, 1),
-            b'"' => {
-                let length = string_length(self.rest);
-                match self.rest.get(length) {
-                    Some(b':') => (Kind::Key, length),
-                    _ => (Kind::String, length),
-                }
-            }
-            _ => {
-                let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']');
-                let length = self.rest.iter().position(is_end);
-                (Kind::Scalar, length.unwrap_or(self.rest.len()))
-            }
-        };
-        let (text, rest) = self.rest.split_at(length);
-        self.rest = rest;
-        Some(Token { kind, text })
-    }
-}
-
-fn string_length(text: &[u8]) -> usize {
-    let mut at = 1;
-    while at < text.len() {
-        match text[at] {
-            b'\\' => at += 2,
-            b'"' => return at + 1,
-            _ => at += 1,
-        }
-    }
-    text.len()
 }
 
 #[cfg(test)]

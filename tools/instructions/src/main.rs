@@ -22,6 +22,8 @@ mod keys;
 mod msgpack;
 #[path = "../../../src/time_format.rs"]
 mod time_format;
+#[path = "../../../src/tokens.rs"]
+mod tokens;
 #[path = "../../../src/transcode.rs"]
 mod transcode;
 #[path = "../../../src/truncate.rs"]
