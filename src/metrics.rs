@@ -125,6 +125,11 @@ pub fn of(totals: &Totals, gate: Reading, credentials: Option<SystemTime>) -> Ve
             "Documents cut to the size of the largest record.",
         ),
         counter(
+            "doubled_keys_total",
+            &totals.doubled,
+            "Values left out of documents, as their key comes again later in the same object.",
+        ),
+        counter(
             "unconvertible_documents_total",
             &totals.unconvertible,
             "Documents delivered with a time that the conversion to Parquet does not read as one: see time_key_format.",

@@ -205,6 +205,17 @@ impl<V: Service> Output<V> {
                 )
             });
         }
+        let doubled = &tally.doubled;
+        if doubled.pairs > 0 {
+            self.write(flush, Level::Warn, "doubled keys", || {
+                format!(
+                    "{} left out of documents of tag {tag}: a key stood twice in one object, \
+                     such as `{}`, and only its last value is sent",
+                    count(doubled.pairs, "value"),
+                    doubled.key,
+                )
+            });
+        }
         if tally.without_log_key > 0 {
             self.write(flush, Level::Warn, "no log_key", || {
                 let log_key = self.config.format.log_key.as_deref().unwrap_or_default();
@@ -328,6 +339,26 @@ mod tests {
         assert_eq!(flush(&role(1), &slow).await, Verdict::Retry);
         assert_eq!(flush(&role(2), &quick).await, Verdict::Delivered);
         assert_eq!(quick.accepted.load(Ordering::Relaxed), 100);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_value_left_out_is_counted_and_its_key_named() {
+        let output = output(&[("delivery_stream", "logs")], &takes(usize::MAX));
+        let lines = Lines::default();
+        // {"a":1,"a":2,"a":3}
+        let event = [
+            0x92, 0x01, 0x83, 0xa1, b'a', 1, 0xa1, b'a', 2, 0xa1, b'a', 3,
+        ];
+        for _ in 0..2 {
+            let chunk = Chunk::new(event.repeat(10));
+            let verdict = output.flush(chunk, "app", 0, lines.clone()).await;
+            assert_eq!(verdict, Verdict::Delivered);
+        }
+        assert_eq!(output.totals().documents.get(), 20);
+        assert_eq!(output.totals().doubled.get(), 40);
+        let told = "20 values left out of documents of tag app: a key stood twice in one object, \
+                    such as `a`, and only its last value is sent";
+        assert_eq!(*lines.0.lock().unwrap(), [told]);
     }
 
     #[tokio::test(start_paused = true)]

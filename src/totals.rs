@@ -21,6 +21,8 @@ pub struct Totals {
     /// Documents of calls whose answer is not known; sent again, they may be stored twice.
     pub ambiguous: Counter,
     pub truncated: Counter,
+    /// Pairs left out of documents, as their key stands again behind them.
+    pub doubled: Counter,
     /// Documents delivered with a time that the conversion to Parquet does not read as one.
     pub unconvertible: Counter,
     /// Events that gave no document for want of `log_key`'s key.
@@ -197,6 +199,7 @@ impl Totals {
         self.without_log_key.add(tally.without_log_key);
         self.not_events.add(tally.not_events);
         self.truncated.add(tally.truncated);
+        self.doubled.add(tally.doubled.pairs);
         self.corrupt_chunks.add(tally.corrupt.iter().len() as u64);
     }
 

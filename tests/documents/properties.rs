@@ -91,9 +91,24 @@ proptest! {
         prop_assert_eq!(shown(&formatted.documents), shown(&lines(&expected.documents)));
         prop_assert_eq!(formatted.tally.not_events, expected.not_events);
         prop_assert_eq!(formatted.tally.without_log_key, expected.without_log_key);
+        prop_assert_eq!(formatted.tally.doubled.pairs, expected.doubled);
         prop_assert_eq!(formatted.tally.truncated, 0);
         prop_assert_eq!(formatted.tally.corrupt, None);
         prop_assert_eq!(packed::format(&bytes, &format), formatted, "not the same a second time");
+    }
+
+    /// More keys than are remembered, and longer ones; nearly every map has some of them twice.
+    #[test]
+    fn a_key_stands_once_in_each_map(
+        chunk in strategies::chunk_of_doubles(),
+        options in strategies::options(),
+    ) {
+        let bytes = chunk.bytes();
+        let formatted = packed::format(&bytes, &format(&options, LIMIT));
+        let expected = model::format(&bytes, &options);
+        prop_assert_eq!(shown(&formatted.documents), shown(&lines(&expected.documents)));
+        prop_assert_eq!(formatted.tally.doubled.pairs, expected.doubled);
+        prop_assert_eq!(formatted.tally.doubled.key.is_empty(), expected.doubled == 0);
     }
 
     #[test]

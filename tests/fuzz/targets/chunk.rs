@@ -1,7 +1,11 @@
 //! A chunk: decoding it and writing its documents.
 
+use std::collections::HashSet;
+use std::fmt;
+
 use firehose::document::Format;
-use serde::de::IgnoredAny;
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::packed;
 
@@ -51,5 +55,67 @@ fn check_documents(documents: &[Vec<u8>], format: &Format) {
         // Reads without recursion, so depth is no error.
         let json: Result<IgnoredAny, _> = serde_json::from_str(text);
         assert!(json.is_ok(), "{text:?} is no JSON");
+        // This one reads to a depth of 127.
+        if let Err(error) = serde_json::from_str::<Once>(text) {
+            assert!(!error.to_string().starts_with(TWICE), "{text:?}: {error}");
+        }
+    }
+}
+
+const TWICE: &str = "twice in one object: ";
+
+/// Any JSON whose objects have each key once.
+struct Once;
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Once)
+    }
+}
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Self, A::Error> {
+        let mut keys = HashSet::new();
+        while let Some((key, _)) = pairs.next_entry::<String, Self>()? {
+            if !keys.insert(key.clone()) {
+                return Err(A::Error::custom(format!("{TWICE}{key}")));
+            }
+        }
+        Ok(self)
     }
 }

@@ -12,6 +12,8 @@
 
 #[path = "../../../src/document.rs"]
 mod document;
+#[path = "../../../src/doubles.rs"]
+mod doubles;
 #[path = "../../../src/event.rs"]
 mod event;
 #[path = "../../../src/json.rs"]
