@@ -54,6 +54,8 @@ pub enum Outcome<'w> {
     /// A value that is no event, or an event that is no map.
     NotAnEvent,
     WithoutLogKey,
+    /// An event without a field of its own that is to be sent.
+    WithoutField,
 }
 
 /// Appends the document of the next value, if it gives one. On an error `out` may hold a part of
@@ -77,6 +79,7 @@ pub fn write_next<'w>(
     Ok(match formatter.write(time, reader, out)? {
         Written::NotAMap => Outcome::NotAnEvent,
         Written::NoLogKey => Outcome::WithoutLogKey,
+        Written::NoField => Outcome::WithoutField,
         Written::Document(changes) => Outcome::Document(changes),
     })
 }
@@ -86,6 +89,8 @@ pub fn write_next<'w>(
 pub struct Tally {
     /// Events that have no `log_key`.
     pub without_log_key: u64,
+    /// Events that have no field of their own that is to be sent.
+    pub without_field: u64,
     /// Values that are no event, and events that are no map.
     pub not_events: u64,
     /// Documents that had to be cut.
@@ -122,6 +127,7 @@ impl Tally {
             }
             Outcome::NotAnEvent => self.not_events += 1,
             Outcome::WithoutLogKey => self.without_log_key += 1,
+            Outcome::WithoutField => self.without_field += 1,
             Outcome::GroupMarker => {}
         }
     }

@@ -39,6 +39,8 @@ pub enum Written<'w> {
     NotAMap,
     /// Nothing was written: the event has no `log_key`.
     NoLogKey,
+    /// Nothing was written: the event has no field of its own, or none that `data_keys` names.
+    NoField,
 }
 
 /// In what a document is not all of what the options make of its event.
@@ -168,9 +170,10 @@ impl<'f> Formatter<'f> {
             return Ok(Written::NotAMap);
         };
         let is_json = match &self.format.log_key {
+            None if self.map(pairs, time, reader, out)? => true,
             None => {
-                self.map(pairs, time, reader, out)?;
-                true
+                out.truncate(start);
+                return Ok(Written::NoField);
             }
             Some(log_key) => match self.log_value(log_key, pairs, reader, out)? {
                 LogValue::Missing => return Ok(Written::NoLogKey),
@@ -200,14 +203,16 @@ impl<'f> Formatter<'f> {
         }))
     }
 
+    /// Writes the event as it is chosen; false if it has no field of its own.
     fn map(
         &mut self,
         pairs: u32,
         time: Time,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<bool, Malformed> {
         out.push(b'{');
+        let start = out.len();
         let mut own = Own {
             data_keys: &self.format.data_keys,
             time: self.time.as_mut(),
@@ -215,11 +220,12 @@ impl<'f> Formatter<'f> {
             time_length: 0,
         };
         self.transcoder.pairs(pairs, reader, out, &mut own)?;
+        let has_fields = out.len() > start + own.time_length;
         if own.time.is_some() {
             own.push_time(out);
         }
         close(out, b'}');
-        Ok(())
+        Ok(has_fields)
     }
 
     /// Writes the value of the first pair whose key is `log_key`, and passes over all others.
@@ -373,13 +379,6 @@ mod tests {
             ),
             (
                 Format {
-                    data_keys: keys(&["none"]),
-                    ..format()
-                },
-                "{}",
-            ),
-            (
-                Format {
                     time_key: time_key("t.s"),
                     replace_dots: Some("_".to_owned()),
                     data_keys: keys(&["b.x"]),
@@ -466,6 +465,37 @@ mod tests {
             write(&mut formatter, &without),
             (Written::NoLogKey, Vec::new())
         );
+    }
+
+    #[test]
+    fn an_event_without_a_field_of_its_own_is_no_document() {
+        let of = |data_keys: &[&str], time: Option<&str>| Format {
+            data_keys: data_keys.iter().map(|key| (*key).to_owned()).collect(),
+            time_key: time.and_then(time_key),
+            replace_dots: Some("_".to_owned()),
+            ..format()
+        };
+        let time = || ("t.s", Value::from("old"));
+        let cases = [
+            (of(&[], None), body(&[])),
+            (of(&[], Some("t_s")), body(&[])),
+            (of(&[], Some("t_s")), body(&[time(), time()])),
+            (of(&["b"], None), body(&[("a", 1.into())])),
+            (of(&["b"], Some("a")), body(&[("a", 1.into())])),
+            (of(&["t.s"], Some("t_s")), body(&[("a", 1.into()), time()])),
+        ];
+        for (format, event) in cases {
+            let mut formatter = Formatter::new(&format);
+            let written = write(&mut formatter, &event);
+            assert_eq!(
+                written,
+                (Written::NoField, Vec::new()),
+                "{event} {format:?}"
+            );
+        }
+        let event = body(&[time(), ("a", Value::Nil)]);
+        assert_eq!(document(&of(&["a"], None), &event), "{\"a\":null}\n");
+        assert_eq!(document(&of(&["t.s"], None), &event), "{\"t_s\":\"old\"}\n");
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub fn of(totals: &Totals, gate: Reading, credentials: Option<SystemTime>) -> Ve
     let calls = Answer::all().map(|answer| (answer.name(), totals.calls(answer)));
     let dropped = [
         ("no_log_key", &totals.without_log_key),
+        ("no_field", &totals.without_field),
         ("no_event", &totals.not_events),
         ("rejected", &totals.rejected),
     ];

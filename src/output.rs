@@ -225,6 +225,16 @@ impl<V: Service> Output<V> {
                 )
             });
         }
+        if tally.without_field > 0 {
+            self.write(flush, Level::Warn, "no field", || {
+                let why = match self.config.format.data_keys.is_empty() {
+                    true => "without a field",
+                    false => "without a field that data_keys names",
+                };
+                let events = count(tally.without_field, "event");
+                format!("{events} of tag {tag} dropped: {why}")
+            });
+        }
         if tally.not_events > 0 {
             self.write(flush, Level::Warn, "not events", || {
                 format!(
@@ -343,7 +353,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_value_left_out_is_counted_and_its_key_named() {
-        let output = output(&[("delivery_stream", "logs")], &takes(usize::MAX));
+        let output = output(&[("delivery_stream", "doubled")], &takes(usize::MAX));
         let lines = Lines::default();
         // {"a":1,"a":2,"a":3}
         let event = [
@@ -359,6 +369,35 @@ mod tests {
         let told = "20 values left out of documents of tag app: a key stood twice in one object, \
                     such as `a`, and only its last value is sent";
         assert_eq!(*lines.0.lock().unwrap(), [told]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_without_a_field_is_dropped_counted_and_told() {
+        let cases = [
+            ("", "3 events of tag app dropped: without a field"),
+            (
+                "b",
+                "4 events of tag app dropped: without a field that data_keys names",
+            ),
+        ];
+        for (data_keys, told) in cases {
+            let options = [("delivery_stream", "fieldless"), ("data_keys", data_keys)];
+            let options = &options[..if data_keys.is_empty() { 1 } else { 2 }];
+            let service = takes(usize::MAX);
+            let output = output(options, &service);
+            let lines = Lines::default();
+            // {}, three times, and {"a":1}
+            let events = [
+                &[0x92, 1, 0x80].repeat(3)[..],
+                &[0x92, 1, 0x81, 0xa1, b'a', 1],
+            ];
+            let chunk = Chunk::new(events.concat());
+            let verdict = output.flush(chunk, "app", 0, lines.clone()).await;
+            assert_eq!(verdict, Verdict::Delivered);
+            let accepted = service.accepted.load(Ordering::Relaxed) as u64;
+            assert_eq!(accepted + output.totals().without_field.get(), 4);
+            assert_eq!(*lines.0.lock().unwrap(), [told]);
+        }
     }
 
     #[tokio::test(start_paused = true)]

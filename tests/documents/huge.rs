@@ -148,8 +148,8 @@ fn depth_is_no_limit() {
     let document = huge(&raw_event(&arrays, b"\x07"), &[]);
     assert_eq!(document, format!("{{\"{text}\":7}}").into_bytes());
     // As the metadata of an event, and as no event at all: passed over.
-    let event = [b"\x92\x92\x00", &arrays[..], b"\x80"].concat();
-    assert_eq!(huge(&event, &[]), b"{}");
+    let event = [b"\x92\x92\x00", &arrays[..], b"\x81\xa1d\x07"].concat();
+    assert_eq!(huge(&event, &[]), b"{\"d\":7}");
     let stranger = packed::format(&arrays, &crate::config(&[]).format);
     assert_eq!(
         (stranger.tally.not_events, stranger.documents.len()),

@@ -38,6 +38,7 @@ pub(crate) struct Outcome {
     pub(crate) documents: Vec<Document>,
     pub(crate) not_events: u64,
     pub(crate) without_log_key: u64,
+    pub(crate) without_field: u64,
     /// Pairs whose key stands again behind them.
     pub(crate) doubled: u64,
 }
@@ -51,6 +52,7 @@ pub(crate) fn format(chunk: &[u8], options: &Options) -> Outcome {
         match read(&value) {
             Some(Item::GroupMarker) => {}
             Some(Item::Event(time, Value::Map(pairs))) => match document(time, pairs, options) {
+                None if options.log_key.is_none() => outcome.without_field += 1,
                 Some(Document::Json(json)) => {
                     let json = once(json, &mut outcome.doubled);
                     outcome.documents.push(Document::Json(json));
@@ -72,12 +74,14 @@ fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
         let names: Vec<&[u8]> = options.data_keys.iter().map(|key| key.as_bytes()).collect();
         pairs.retain(|(key, _)| name(key).is_some_and(|name| names.contains(&name)));
     }
+    let mut own = pairs.len();
     if let Some((key, format)) = &options.time_key {
         let text = Value::from(time_text(time, format));
         let dots = options.replace_dots.as_deref();
         let written = |text| without_dots(text, dots);
         let is_time =
             |pair: &(Value, Value)| written(key_text(&pair.0, false)) == written(key.to_owned());
+        own -= pairs.iter().filter(|pair| is_time(pair)).count();
         match pairs.iter().position(is_time) {
             None => pairs.push((Value::from(key.as_str()), text)),
             Some(first) => {
@@ -92,7 +96,8 @@ fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
     }
     let dots = options.replace_dots.as_deref();
     let Some(log_key) = &options.log_key else {
-        return Some(Document::Json(json(&Value::Map(pairs), dots, false)));
+        let document = Document::Json(json(&Value::Map(pairs), dots, false));
+        return (own > 0).then_some(document);
     };
     let is_log = |key: &Value| {
         let name = name(key).map(|name| String::from_utf8_lossy(name).into_owned());

@@ -91,6 +91,7 @@ proptest! {
         prop_assert_eq!(shown(&formatted.documents), shown(&lines(&expected.documents)));
         prop_assert_eq!(formatted.tally.not_events, expected.not_events);
         prop_assert_eq!(formatted.tally.without_log_key, expected.without_log_key);
+        prop_assert_eq!(formatted.tally.without_field, expected.without_field);
         prop_assert_eq!(formatted.tally.doubled.pairs, expected.doubled);
         prop_assert_eq!(formatted.tally.truncated, 0);
         prop_assert_eq!(formatted.tally.corrupt, None);

@@ -7,7 +7,7 @@ use firehose::document::Format;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::packed;
+use super::packed::{self, Formatted};
 
 pub(crate) fn run(data: &[u8]) {
     let (bytes, mut options) = super::split(data);
@@ -15,7 +15,7 @@ pub(crate) fn run(data: &[u8]) {
         return;
     };
     let formatted = packed::format(bytes, &format);
-    check_documents(&formatted.documents, &format);
+    check_documents(&formatted, &format);
     assert_eq!(
         packed::format(bytes, &format),
         formatted,
@@ -23,7 +23,8 @@ pub(crate) fn run(data: &[u8]) {
     );
 
     // A value takes a byte at least, and an event three: head, time and body.
-    let others = formatted.tally.not_events + formatted.tally.without_log_key;
+    let tally = &formatted.tally;
+    let others = tally.not_events + tally.without_log_key + tally.without_field;
     assert!(3 * formatted.documents.len() + others as usize <= bytes.len());
     let Some(corrupt) = formatted.tally.corrupt else {
         return;
@@ -36,8 +37,9 @@ pub(crate) fn run(data: &[u8]) {
     assert_eq!(readable.documents, formatted.documents);
 }
 
-fn check_documents(documents: &[Vec<u8>], format: &Format) {
-    for document in documents {
+fn check_documents(formatted: &Formatted, format: &Format) {
+    let is_cut = formatted.tally.truncated > 0;
+    for document in &formatted.documents {
         assert!(
             document.len() <= format.max_bytes,
             "{} bytes",
@@ -52,6 +54,7 @@ fn check_documents(documents: &[Vec<u8>], format: &Format) {
         let text = std::str::from_utf8(line).expect("a document is UTF-8");
         assert!(!text.contains('\n'), "{text:?} is two lines");
         assert!(text.starts_with('{'), "{text:?} is no object");
+        assert!(is_cut || text != "{}", "a document without a field");
         // Reads without recursion, so depth is no error.
         let json: Result<IgnoredAny, _> = serde_json::from_str(text);
         assert!(json.is_ok(), "{text:?} is no JSON");
