@@ -9,9 +9,11 @@ use crate::msgpack::{Malformed, Reader, Token};
 #[derive(Debug)]
 pub struct Transcoder {
     replace_dots: Option<String>,
-    /// The containers around the one whose elements are being written, with their keys so far.
-    open: Vec<(Container, Seen)>,
-    /// Its own keys so far.
+    /// The containers around the one whose elements are being written, and the keys so far of those
+    /// that are maps.
+    open: Vec<Container>,
+    open_seen: Vec<Seen>,
+    /// The keys of the map whose elements are being written.
     seen: Seen,
     scratch: Vec<u8>,
     /// The keys of outermost maps are kept apart, as a `Choice` is made among those only.
@@ -60,6 +62,7 @@ impl Transcoder {
         Self {
             replace_dots,
             open: Vec::new(),
+            open_seen: Vec::new(),
             seen: Seen::default(),
             scratch: Vec::new(),
             outer_keys: Keys::new(),
@@ -112,6 +115,7 @@ impl Transcoder {
     ) -> Result<(), Malformed> {
         // An error may have left containers of the value before open.
         self.open.clear();
+        self.open_seen.clear();
         self.seen = Seen::default();
         self.may_have_doubles = false;
         self.outer_keys.make_room();
@@ -119,13 +123,15 @@ impl Transcoder {
         let mut current = outermost;
         loop {
             if current.left == 0 {
-                let Some((outer, seen)) = self.open.pop() else {
+                let Some(outer) = self.open.pop() else {
                     return Ok(());
                 };
                 close(out, if current.is_map { b'}' } else { b']' });
                 out.push(b',');
                 current = outer;
-                self.seen = seen;
+                if current.is_map {
+                    self.seen = self.open_seen.pop().unwrap_or_default();
+                }
                 continue;
             }
             current.left -= 1;
@@ -150,7 +156,11 @@ impl Transcoder {
                 }
             };
             out.push(bracket);
-            self.open.push((current, std::mem::take(&mut self.seen)));
+            if current.is_map {
+                self.open_seen.push(self.seen);
+            }
+            self.seen = Seen::default();
+            self.open.push(current);
             current = Container { is_map, left };
         }
     }

@@ -66,6 +66,11 @@ pub(crate) fn format(chunk: &[u8], options: &Options) -> Outcome {
     outcome
 }
 
+pub(crate) fn written_time_key(options: &Options) -> Option<String> {
+    let (key, _) = options.time_key.as_ref()?;
+    Some(without_dots(key.clone(), options.replace_dots.as_deref()))
+}
+
 type Pairs = [(Value, Value)];
 
 fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
