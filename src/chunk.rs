@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::document::{Formatter, Written};
+use crate::document::{Changes, Formatter, Written};
+use crate::doubles::Doubled;
 use crate::event::{self, Head};
 use crate::msgpack::{Malformed, Reader};
 
@@ -46,24 +47,24 @@ impl fmt::Debug for Chunk {
 
 /// What a value of a chunk came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// A document was written, whole or cut from this many bytes.
-    Document {
-        cut_from: Option<usize>,
-    },
+pub enum Outcome<'w> {
+    /// A document was written.
+    Document(Changes<'w>),
     GroupMarker,
     /// A value that is no event, or an event that is no map.
     NotAnEvent,
     WithoutLogKey,
+    /// An event without a field of its own that is to be sent.
+    WithoutField,
 }
 
 /// Appends the document of the next value, if it gives one. On an error `out` may hold a part of
 /// a document.
-pub fn write_next(
+pub fn write_next<'w>(
     reader: &mut Reader<'_>,
-    formatter: &mut Formatter<'_>,
+    formatter: &'w mut Formatter<'_>,
     out: &mut Vec<u8>,
-) -> Result<Outcome, Malformed> {
+) -> Result<Outcome<'w>, Malformed> {
     let time = match event::read_head(reader)? {
         Head::Event(time) => time,
         Head::GroupMarker => {
@@ -78,24 +79,27 @@ pub fn write_next(
     Ok(match formatter.write(time, reader, out)? {
         Written::NotAMap => Outcome::NotAnEvent,
         Written::NoLogKey => Outcome::WithoutLogKey,
-        Written::Whole => Outcome::Document { cut_from: None },
-        Written::Truncated(size) => Outcome::Document {
-            cut_from: Some(size),
-        },
+        Written::NoField => Outcome::WithoutField,
+        Written::Document(changes) => Outcome::Document(changes),
     })
 }
 
 /// What a chunk came to besides its documents.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Events that have no `log_key`.
     pub without_log_key: u64,
+    /// Events that have no field of their own that is to be sent.
+    pub without_field: u64,
     /// Values that are no event, and events that are no map.
     pub not_events: u64,
     /// Documents that had to be cut.
     pub truncated: u64,
     /// The size of the largest before it was cut.
     pub largest: usize,
+    /// Pairs left out of documents for a later one with the same key in the same object, and one
+    /// such key.
+    pub doubled: Doubled,
     pub corrupt: Option<Corrupt>,
 }
 
@@ -110,17 +114,21 @@ pub struct Corrupt {
 }
 
 impl Tally {
-    pub fn count(&mut self, outcome: Outcome) {
+    pub fn count(&mut self, outcome: Outcome<'_>) {
         match outcome {
-            Outcome::Document {
-                cut_from: Some(size),
-            } => {
-                self.truncated += 1;
-                self.largest = self.largest.max(size);
+            Outcome::Document(Changes { cut_from, doubled }) => {
+                if let Some(size) = cut_from {
+                    self.truncated += 1;
+                    self.largest = self.largest.max(size);
+                }
+                if let Some(doubled) = doubled {
+                    self.doubled.add(doubled);
+                }
             }
             Outcome::NotAnEvent => self.not_events += 1,
             Outcome::WithoutLogKey => self.without_log_key += 1,
-            Outcome::Document { cut_from: None } | Outcome::GroupMarker => {}
+            Outcome::WithoutField => self.without_field += 1,
+            Outcome::GroupMarker => {}
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Makes one document of one event: the line of text that goes to Firehose.
 
+use crate::doubles::{Doubled, Doubles};
 use crate::event::Time;
 use crate::json;
 use crate::msgpack::{Malformed, Reader, Token};
 use crate::time_format::{TimeFormat, TimeWriter};
-use crate::transcode::{Transcoder, close};
+use crate::transcode::{Choice, Transcoder, close};
 use crate::truncate;
 
 /// What a document is made of. The steps follow each other in the order of the fields, except
@@ -32,39 +33,103 @@ pub struct TimeKey {
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    Whole,
-    /// It was cut from this many bytes.
-    Truncated(usize),
+pub enum Written<'w> {
+    Document(Changes<'w>),
     /// Nothing was written: the event's body is not a map.
     NotAMap,
     /// Nothing was written: the event has no `log_key`.
     NoLogKey,
+    /// Nothing was written: the event has no field of its own, or none that `data_keys` names.
+    NoField,
+}
+
+/// In what a document is not all of what the options make of its event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes<'w> {
+    /// It was cut from this many bytes.
+    pub cut_from: Option<usize>,
+    /// Objects of it had a key twice.
+    pub doubled: Option<&'w Doubled>,
+}
+
+impl Changes<'_> {
+    pub fn are_none(&self) -> bool {
+        self.cut_from.is_none() && self.doubled.is_none()
+    }
 }
 
 /// Writes documents. Its buffers are kept from one to the next.
 #[derive(Debug)]
 pub struct Formatter<'f> {
     format: &'f Format,
-    time: Option<TimePair<'f>>,
+    time: Option<TimePair>,
     transcoder: Transcoder,
+    doubles: Doubles,
 }
 
 /// The pair that `time_key` adds.
 #[derive(Debug)]
-struct TimePair<'f> {
-    key: &'f str,
+struct TimePair {
     /// The key's JSON text, with its colon.
     text: Vec<u8>,
     writer: TimeWriter,
 }
 
-impl TimePair<'_> {
+impl TimePair {
     /// Writes the pair, followed by a comma.
     fn push(&mut self, time: Time, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.text);
         out.extend_from_slice(self.writer.write(time));
         out.push(b',');
+    }
+}
+
+/// The choice among an event's own pairs.
+struct Own<'o> {
+    data_keys: &'o [String],
+    time: Option<&'o mut TimePair>,
+    /// The event's.
+    at: Time,
+    /// How many bytes were written for the time so far.
+    time_length: usize,
+}
+
+impl Choice for Own<'_> {
+    fn leaves_out(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
+        if self.data_keys.is_empty() {
+            return Ok(false);
+        }
+        let mut pair = *reader;
+        let name = read_name(&mut pair)?;
+        if keeps(self.data_keys, name) {
+            return Ok(false);
+        }
+        pair.skip()?;
+        *reader = pair;
+        Ok(true)
+    }
+
+    fn replaces(&mut self, start: usize, out: &mut Vec<u8>) -> bool {
+        let is_time = |time: &&mut TimePair| time.text == out[start..];
+        if !self.time.as_ref().is_some_and(is_time) {
+            return false;
+        }
+        out.truncate(start);
+        self.push_time(out);
+        true
+    }
+}
+
+impl Own<'_> {
+    /// Writes the time, unless it is there already.
+    fn push_time(&mut self, out: &mut Vec<u8>) {
+        if let Some(time) = &mut self.time
+            && self.time_length == 0
+        {
+            let start = out.len();
+            time.push(self.at, out);
+            self.time_length = out.len() - start;
+        }
     }
 }
 
@@ -76,7 +141,6 @@ impl<'f> Formatter<'f> {
             json::push_string(&mut text, transcoder.without_dots(time.key.as_bytes()));
             text.push(b':');
             TimePair {
-                key: &time.key,
                 text,
                 writer: TimeWriter::new(time.format.clone()),
             }
@@ -85,6 +149,7 @@ impl<'f> Formatter<'f> {
             format,
             time,
             transcoder,
+            doubles: Doubles::default(),
         }
     }
 
@@ -96,7 +161,7 @@ impl<'f> Formatter<'f> {
         time: Time,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<Written, Malformed> {
+    ) -> Result<Written<'_>, Malformed> {
         let start = out.len();
         let body = *reader;
         let Token::Map(pairs) = reader.read()? else {
@@ -105,9 +170,10 @@ impl<'f> Formatter<'f> {
             return Ok(Written::NotAMap);
         };
         let is_json = match &self.format.log_key {
+            None if self.map(pairs, time, reader, out)? => true,
             None => {
-                self.map(pairs, time, reader, out)?;
-                true
+                out.truncate(start);
+                return Ok(Written::NoField);
             }
             Some(log_key) => match self.log_value(log_key, pairs, reader, out)? {
                 LogValue::Missing => return Ok(Written::NoLogKey),
@@ -115,11 +181,16 @@ impl<'f> Formatter<'f> {
                 LogValue::Text => false,
             },
         };
+        let doubled = match is_json && self.transcoder.may_have_doubles() {
+            true => self.doubles.leave_out(out, start),
+            false => None,
+        };
         let length = out.len() - start + 1;
         let limit = self.format.max_bytes;
         if length > limit {
             let cut = if is_json {
-                truncate::json(&out[start..], limit - 1)
+                let time = self.time.as_ref().map(|time| &time.text[..]);
+                truncate::json(&out[start..], limit - 1, time)
             } else {
                 truncate::text(&out[start..], limit - 1)
             };
@@ -127,47 +198,35 @@ impl<'f> Formatter<'f> {
             out.extend_from_slice(&cut);
         }
         out.push(b'\n');
-        Ok(if length > limit {
-            Written::Truncated(length)
-        } else {
-            Written::Whole
-        })
+        Ok(Written::Document(Changes {
+            cut_from: (length > limit).then_some(length),
+            doubled,
+        }))
     }
 
+    /// Writes the event as it is chosen; false if it has no field of its own.
     fn map(
         &mut self,
         pairs: u32,
         time: Time,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
+    ) -> Result<bool, Malformed> {
         out.push(b'{');
-        let keys = &self.format.data_keys;
-        let mut time_is_due = self.time.is_some();
-        let mut takes = |reader: &mut Reader<'_>, out: &mut Vec<u8>| {
-            let mut pair = *reader;
-            let name = read_name(&mut pair)?;
-            if keeps(keys, name) {
-                match &mut self.time {
-                    Some(time_pair) if name == Some(time_pair.key.as_bytes()) => {
-                        if time_is_due {
-                            time_pair.push(time, out);
-                            time_is_due = false;
-                        }
-                    }
-                    _ => return Ok(false),
-                }
-            }
-            pair.skip()?;
-            *reader = pair;
-            Ok(true)
+        let start = out.len();
+        let mut own = Own {
+            data_keys: &self.format.data_keys,
+            time: self.time.as_mut(),
+            at: time,
+            time_length: 0,
         };
-        self.transcoder.pairs(pairs, reader, out, &mut takes)?;
-        if time_is_due && let Some(time_pair) = &mut self.time {
-            time_pair.push(time, out);
+        self.transcoder.pairs(pairs, reader, out, &mut own)?;
+        let has_fields = out.len() > start + own.time_length;
+        if own.time.is_some() {
+            own.push_time(out);
         }
         close(out, b'}');
-        Ok(())
+        Ok(has_fields)
     }
 
     /// Writes the value of the first pair whose key is `log_key`, and passes over all others.
@@ -235,211 +294,5 @@ fn without_trailing_newlines(text: &[u8]) -> &[u8] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rmpv::Value;
-
-    const TIME: Time = Time {
-        seconds: 1_700_000_000,
-        nanoseconds: 123_000_000,
-    };
-
-    fn format() -> Format {
-        Format {
-            max_bytes: 1_024_000,
-            ..Format::default()
-        }
-    }
-
-    fn time_key(key: &str) -> Option<TimeKey> {
-        Some(TimeKey {
-            key: key.to_owned(),
-            format: TimeFormat::parse("%s").unwrap(),
-        })
-    }
-
-    fn write(format: &Format, body: &Value) -> (Written, Vec<u8>) {
-        let mut bytes = Vec::new();
-        rmpv::encode::write_value(&mut bytes, body).unwrap();
-        let mut reader = Reader::new(&bytes);
-        let mut out = Vec::new();
-        let written = Formatter::new(format).write(TIME, &mut reader, &mut out);
-        assert!(reader.is_empty(), "the body was not read to its end");
-        (written.unwrap(), out)
-    }
-
-    fn document(format: &Format, body: &Value) -> String {
-        String::from_utf8(write(format, body).1).unwrap()
-    }
-
-    fn body(pairs: &[(&str, Value)]) -> Value {
-        let pair = |(key, value): &(&str, Value)| (Value::from(*key), value.clone());
-        Value::Map(pairs.iter().map(pair).collect())
-    }
-
-    #[test]
-    fn options_apply_in_their_order() {
-        let event = body(&[
-            ("b.x", 1.into()),
-            ("time", "old".into()),
-            ("a", body(&[("c.d", 2.into())])),
-            ("time", "older".into()),
-        ]);
-        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
-        let cases = [
-            (
-                format(),
-                r#"{"b.x":1,"time":"old","a":{"c.d":2},"time":"older"}"#,
-            ),
-            (
-                Format {
-                    time_key: time_key("time"),
-                    ..format()
-                },
-                r#"{"b.x":1,"time":"1700000000","a":{"c.d":2}}"#,
-            ),
-            (
-                Format {
-                    time_key: time_key("t.s"),
-                    ..format()
-                },
-                r#"{"b.x":1,"time":"old","a":{"c.d":2},"time":"older","t.s":"1700000000"}"#,
-            ),
-            (
-                Format {
-                    data_keys: keys(&["a", "none"]),
-                    time_key: time_key("time"),
-                    ..format()
-                },
-                r#"{"a":{"c.d":2},"time":"1700000000"}"#,
-            ),
-            (
-                Format {
-                    data_keys: keys(&["time", "a"]),
-                    time_key: time_key("time"),
-                    ..format()
-                },
-                r#"{"time":"1700000000","a":{"c.d":2}}"#,
-            ),
-            (
-                Format {
-                    data_keys: keys(&["none"]),
-                    ..format()
-                },
-                "{}",
-            ),
-            (
-                Format {
-                    time_key: time_key("t.s"),
-                    replace_dots: Some("_".to_owned()),
-                    data_keys: keys(&["b.x"]),
-                    ..format()
-                },
-                r#"{"b_x":1,"t_s":"1700000000"}"#,
-            ),
-            (
-                Format {
-                    log_key: Some("b_x".to_owned()),
-                    replace_dots: Some("_".to_owned()),
-                    ..format()
-                },
-                "1",
-            ),
-            (
-                Format {
-                    log_key: Some("a".to_owned()),
-                    ..format()
-                },
-                r#"{"c.d":2}"#,
-            ),
-        ];
-        for (format, expected) in cases {
-            assert_eq!(
-                document(&format, &event),
-                format!("{expected}\n"),
-                "{format:?}"
-            );
-        }
-    }
-
-    /// What is remembered of one event's keys must not leak into another place of the next event.
-    #[test]
-    fn options_mean_outermost_keys_however_often_they_came_elsewhere() {
-        let format = Format {
-            data_keys: vec!["time".to_owned(), "kept".to_owned()],
-            time_key: time_key("time"),
-            ..format()
-        };
-        let within = body(&[("time", 1.into()), ("left out", 2.into())]);
-        let event = body(&[
-            ("kept", within),
-            ("left out", 3.into()),
-            ("time", "old".into()),
-        ]);
-        let mut bytes = Vec::new();
-        for _ in 0..3 {
-            rmpv::encode::write_value(&mut bytes, &event).unwrap();
-        }
-        let (mut reader, mut out) = (Reader::new(&bytes), Vec::new());
-        let mut formatter = Formatter::new(&format);
-        while !reader.is_empty() {
-            formatter.write(TIME, &mut reader, &mut out).unwrap();
-        }
-        let line = r#"{"kept":{"time":1,"left out":2},"time":"1700000000"}"#;
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            format!("{line}\n").repeat(3)
-        );
-    }
-
-    #[test]
-    fn a_log_key_s_text_goes_out_as_it_is() {
-        let format = Format {
-            log_key: Some("log".to_owned()),
-            ..format()
-        };
-        for (value, expected) in [
-            (Value::from("say \"hi\" \\ é"), "say \"hi\" \\ é\n"),
-            (Value::from("line\n"), "line\n"),
-            (Value::from("a\nb\n\n"), "a\nb\n"),
-            (Value::from(""), "\n"),
-            (Value::from(-17), "-17\n"),
-            (Value::Nil, "null\n"),
-            (Value::Binary(b"bin".to_vec()), "\"bin\"\n"),
-        ] {
-            let event = body(&[("logger", 1.into()), ("lo", 2.into()), ("log", value)]);
-            assert_eq!(document(&format, &event), expected);
-        }
-        let without = write(&format, &body(&[("logs", 1.into()), ("Log", 2.into())]));
-        assert_eq!(without, (Written::NoLogKey, Vec::new()));
-    }
-
-    #[test]
-    fn a_body_that_is_no_map_is_passed_over() {
-        let array = Value::Array(vec![1.into(), body(&[("a", 1.into())])]);
-        assert_eq!(write(&format(), &array), (Written::NotAMap, Vec::new()));
-    }
-
-    #[test]
-    fn the_limit_counts_the_newline() {
-        let exact = Format {
-            max_bytes: 40,
-            ..format()
-        };
-        let event = |length| body(&[("key", "v".repeat(length).into())]);
-        let overhead = "{\"key\":\"\"}\n".len();
-        let (written, out) = write(&exact, &event(40 - overhead));
-        assert_eq!((written, out.len()), (Written::Whole, 40));
-        let (written, out) = write(&exact, &event(41 - overhead));
-        assert_eq!((written, out.len()), (Written::Truncated(41), 40));
-        assert!(out.ends_with(b"[Truncated...]\"}\n"));
-
-        let log = Format {
-            log_key: Some("key".to_owned()),
-            ..exact
-        };
-        let (written, out) = write(&log, &event(40));
-        assert_eq!((written, out.len()), (Written::Truncated(41), 40));
-        assert!(out.ends_with(b"v[Truncated...]\n"));
-    }
-}
+#[path = "document/tests.rs"]
+mod tests;

@@ -39,7 +39,7 @@ struct State {
 }
 
 /// What became of a flush.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fate {
     /// Documents that were accepted.
     pub delivered: u64,
@@ -129,7 +129,7 @@ impl Flush {
     }
 
     /// Counts an event that ends at an offset, unless it was counted before.
-    pub fn count(&self, end: usize, outcome: Outcome) {
+    pub fn count(&self, end: usize, outcome: Outcome<'_>) {
         let mut state = self.state();
         if end > state.counted {
             state.counted = end;
@@ -207,7 +207,7 @@ impl Flush {
             parts: std::mem::take(&mut state.left),
             counted: state.counted,
         };
-        (state.fate, left)
+        (state.fate.clone(), left)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,17 +1,25 @@
 //! The JSON text of keys that were written before: keys repeat from event to event, so most are
 //! found again by one comparison and copied ready as they are, escapes, dots, colon and all.
+//!
+//! Each text has a bit of its own, so an object that gets a key a second time is noticed by one
+//! more comparison.
+
+use std::hash::{DefaultHasher, Hasher};
 
 use wide::u8x16;
 
 /// The most bytes of a key that is kept, both of its msgpack and of its text.
 const SIZE: usize = 32;
 
-/// A hash table of keys. One that is full begins anew, so keys that never come again cost no more
-/// than being written twice.
+/// A hash table of keys. One that is full begins anew with the next event, so keys that never come
+/// again cost no more than being written twice.
 #[derive(Debug)]
 pub(crate) struct Keys {
     entries: Box<[Entry; ENTRIES]>,
     count: usize,
+    texts: Texts,
+    /// There was a key without room.
+    is_full: bool,
 }
 
 const INDEX_BITS: u32 = 7;
@@ -25,9 +33,10 @@ struct Entry {
     text: [u8; SIZE],
     /// Of the text; an empty entry has none.
     length: usize,
+    bit: u64,
 }
 
-/// The msgpack of a key that can be kept.
+/// The msgpack of a key that can be kept, or its text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Key {
     /// Filled up with zeros.
@@ -35,11 +44,58 @@ pub(crate) struct Key {
     pub(crate) length: usize,
 }
 
-/// Where a key belongs that is not there.
+/// A hash table of the texts that have a bit of their own, whatever msgpack they come from.
 #[derive(Debug)]
-pub(crate) struct Vacancy {
-    key: Key,
-    index: usize,
+struct Texts {
+    slots: Box<[Slot; ENTRIES]>,
+    count: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    text: [u8x16; 2],
+    /// An empty slot has none.
+    bit: u64,
+}
+
+/// What stands for a key's text in [`Seen`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bit {
+    /// No other text has it.
+    Own(u64),
+    /// Texts that have none of their own share these.
+    Shared(u64),
+}
+
+/// The keys that an object has so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    own: u64,
+    shared: u64,
+}
+
+impl Seen {
+    /// Adds a key's own bit; true if the object has that key already.
+    #[inline(always)]
+    pub(crate) fn has_own(&mut self, bit: u64) -> bool {
+        if self.own & bit != 0 {
+            return true;
+        }
+        self.own |= bit;
+        false
+    }
+
+    /// Adds a key; true if the object has, or may have, that key already.
+    pub(crate) fn may_have(&mut self, bit: Bit) -> bool {
+        match bit {
+            Bit::Own(bit) => self.has_own(bit),
+            Bit::Shared(bit) => {
+                let may_have = self.shared & bit != 0;
+                self.shared |= bit;
+                may_have
+            }
+        }
+    }
 }
 
 impl Keys {
@@ -47,12 +103,30 @@ impl Keys {
         Self {
             entries: Box::new([Entry::default(); ENTRIES]),
             count: 0,
+            texts: Texts {
+                slots: Box::new([Slot::default(); ENTRIES]),
+                count: 0,
+            },
+            is_full: false,
         }
     }
 
-    /// Appends the text of `key`, if it is kept.
+    /// Begins anew if there was a key without room. Not while an object is open, as bits of its
+    /// keys would then stand for others.
+    #[inline]
+    pub(crate) fn make_room(&mut self) {
+        if self.is_full {
+            self.entries.fill(Entry::default());
+            self.count = 0;
+            self.texts.slots.fill(Slot::default());
+            self.texts.count = 0;
+            self.is_full = false;
+        }
+    }
+
+    /// Appends the text of `key`, if it is kept, and gives that text's bit.
     #[inline(always)]
-    pub(crate) fn push(&self, key: Key, out: &mut Vec<u8>) -> Result<(), Vacancy> {
+    pub(crate) fn push(&self, key: Key, out: &mut Vec<u8>) -> Option<u64> {
         let mut index = key.hash();
         loop {
             let entry = &self.entries[index % ENTRIES];
@@ -61,32 +135,71 @@ impl Keys {
                 let end = out.len() + entry.length;
                 out.extend_from_slice(&entry.text);
                 out.truncate(end);
-                return Ok(());
+                return Some(entry.bit);
             }
             if entry.length == 0 {
-                return Err(Vacancy { key, index });
+                return None;
             }
             index += 1;
         }
     }
 
-    /// Keeps the text of a key, unless it is too long.
-    pub(crate) fn keep(&mut self, vacancy: Vacancy, text: &[u8]) {
-        if text.len() > SIZE {
-            return;
+    /// The bit of a key that is not kept and was written as `text`. If both are short, it is kept.
+    pub(crate) fn keep(&mut self, key: Option<Key>, text: &[u8]) -> Bit {
+        let Some(blocks) = Key::of(text) else {
+            return Bit::Shared(shared_bit(text));
+        };
+        let Some(bit) = self.texts.bit(blocks) else {
+            self.is_full = true;
+            return Bit::Shared(shared_bit(text));
+        };
+        match key {
+            Some(_) if self.count == MAX_COUNT => self.is_full = true,
+            Some(key) => {
+                self.count += 1;
+                let mut index = key.hash();
+                while self.entries[index % ENTRIES].length > 0 {
+                    index += 1;
+                }
+                let entry = &mut self.entries[index % ENTRIES];
+                entry.key = key.blocks;
+                entry.text[..text.len()].copy_from_slice(text);
+                entry.length = text.len();
+                entry.bit = bit;
+            }
+            None => {}
         }
-        let mut index = vacancy.index;
-        if self.count == MAX_COUNT {
-            self.entries.fill(Entry::default());
-            self.count = 0;
-            index = vacancy.key.hash();
-        }
-        self.count += 1;
-        let entry = &mut self.entries[index % ENTRIES];
-        entry.key = vacancy.key.blocks;
-        entry.text[..text.len()].copy_from_slice(text);
-        entry.length = text.len();
+        Bit::Own(bit)
     }
+}
+
+impl Texts {
+    /// The bit of a text, which gets one if there is one left.
+    fn bit(&mut self, text: Key) -> Option<u64> {
+        let mut index = text.hash();
+        loop {
+            let slot = &mut self.slots[index % ENTRIES];
+            if slot.bit == 0 {
+                let bit = 1_u64.checked_shl(self.count)?;
+                self.count += 1;
+                *slot = Slot {
+                    text: text.blocks,
+                    bit,
+                };
+                return Some(bit);
+            }
+            if text.is(&slot.text) {
+                return Some(slot.bit);
+            }
+            index += 1;
+        }
+    }
+}
+
+fn shared_bit(text: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(text);
+    1 << (hasher.finish() % u64::from(u64::BITS))
 }
 
 impl Key {
@@ -100,6 +213,17 @@ impl Key {
         let (halves, _) = block.as_chunks();
         let blocks = [0, 1].map(|half| u8x16::new(halves[half]) & u8x16::new(masks[half]));
         Some(Self { blocks, length })
+    }
+
+    /// All of `text`, if it is short.
+    fn of(text: &[u8]) -> Option<Self> {
+        let mut block = [0; SIZE];
+        block.get_mut(..text.len())?.copy_from_slice(text);
+        let (halves, _) = block.as_chunks();
+        Some(Self {
+            blocks: [0, 1].map(|half| u8x16::new(halves[half])),
+            length: text.len(),
+        })
     }
 
     #[inline(always)]
@@ -151,17 +275,14 @@ mod tests {
     fn write(keys: &mut Keys, input: &[u8], expected: &[u8]) -> bool {
         let key = Key::read(input).unwrap();
         let mut out = b"before".to_vec();
-        match keys.push(key, &mut out) {
-            Ok(()) => {
-                assert_eq!(out, [b"before", expected].concat());
-                true
-            }
-            Err(vacancy) => {
-                assert_eq!(out, b"before");
-                keys.keep(vacancy, expected);
-                false
-            }
+        let bit = keys.push(key, &mut out);
+        if bit.is_some() {
+            assert_eq!(out, [b"before", expected].concat());
+        } else {
+            assert_eq!(out, b"before");
+            keys.keep(Some(key), expected);
         }
+        bit.is_some()
     }
 
     #[test]
@@ -207,6 +328,45 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_has_one_bit_whatever_it_is_written_from() {
+        let mut keys = Keys::new();
+        let short = |name: &[u8]| Key::read(&[&msgpack(name)[..], &[0; SIZE]].concat()).unwrap();
+        let dotted = keys.keep(Some(short(b"a.b")), b"\"a_b\":");
+        let Bit::Own(bit) = dotted else {
+            panic!("{dotted:?}");
+        };
+        assert_eq!(keys.keep(Some(short(b"a_b")), b"\"a_b\":"), dotted);
+        assert_eq!(keys.keep(None, b"\"a_b\":"), dotted);
+        assert_ne!(keys.keep(None, b"\"a_c\":"), dotted);
+        for name in [b"a.b", b"a_b"] {
+            assert_eq!(keys.push(short(name), &mut Vec::new()), Some(bit));
+        }
+        let long = [b'x'; SIZE + 1];
+        let shared = keys.keep(None, &long);
+        assert!(matches!(shared, Bit::Shared(_)));
+        assert_eq!(keys.keep(None, &long), shared);
+    }
+
+    #[test]
+    fn a_key_without_room_shares_a_bit_until_there_is_room() {
+        let mut keys = Keys::new();
+        let text = |number: usize| number.to_string().into_bytes();
+        let mut seen = Seen::default();
+        for number in 0..MAX_COUNT {
+            let bit = keys.keep(None, &text(number));
+            assert!(matches!(bit, Bit::Own(_)), "{number}");
+            assert!(!seen.may_have(bit), "{number}");
+            assert!(seen.may_have(bit), "{number}");
+        }
+        for _ in 0..2 {
+            assert!(matches!(keys.keep(None, &text(MAX_COUNT)), Bit::Shared(_)));
+            assert!(matches!(keys.keep(None, &text(0)), Bit::Own(_)));
+        }
+        keys.make_room();
+        assert!(matches!(keys.keep(None, &text(MAX_COUNT)), Bit::Own(_)));
+    }
+
     proptest! {
         /// Few letters and many keys: most come again, and the table is begun anew many times.
         #[test]
@@ -215,6 +375,7 @@ mod tests {
             for name in names {
                 let key = msgpack(name.as_bytes());
                 let input = [&key[..], &[0; SIZE]].concat();
+                keys.make_room();
                 write(&mut keys, &input, &text(&key));
                 prop_assert!(keys.count <= MAX_COUNT);
             }

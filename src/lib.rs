@@ -13,7 +13,7 @@
 //!   or out of time, through the stream's [`gate`] and by what [`failure`] says of each error.
 //!   Each [`flush`] knows what became of its own documents.
 //! - [`pack`] reads events where they lie in a [`chunk`] ([`msgpack`], [`event`]), writes each as
-//!   a [`document`] (with [`transcode`], [`json`], [`time_format`], [`truncate`]) to a record, and
+//!   a [`document`] (with [`transcode`], [`json`], [`time_format`], [`doubles`], [`truncate`]) to a record, and
 //!   the record to a [`batch`]: the body of one call.
 //! - [`client`] is the only module that names the AWS SDK.
 //!
@@ -29,6 +29,7 @@ pub mod client;
 pub mod compress;
 pub mod config;
 pub mod document;
+pub mod doubles;
 pub mod event;
 pub mod failure;
 pub mod ffi;
@@ -49,6 +50,7 @@ pub mod report;
 pub mod runtime;
 pub mod service;
 pub mod time_format;
+pub mod tokens;
 pub mod totals;
 pub mod transcode;
 pub mod truncate;

@@ -68,6 +68,7 @@ pub fn of(totals: &Totals, gate: Reading, credentials: Option<SystemTime>) -> Ve
     let calls = Answer::all().map(|answer| (answer.name(), totals.calls(answer)));
     let dropped = [
         ("no_log_key", &totals.without_log_key),
+        ("no_field", &totals.without_field),
         ("no_event", &totals.not_events),
         ("rejected", &totals.rejected),
     ];
@@ -123,6 +124,11 @@ pub fn of(totals: &Totals, gate: Reading, credentials: Option<SystemTime>) -> Ve
             "truncated_documents_total",
             &totals.truncated,
             "Documents cut to the size of the largest record.",
+        ),
+        counter(
+            "doubled_keys_total",
+            &totals.doubled,
+            "Values left out of documents, as their key comes again later in the same object.",
         ),
         counter(
             "unconvertible_documents_total",

@@ -212,6 +212,17 @@ impl<V: Service> Output<V> {
                 )
             });
         }
+        let doubled = &tally.doubled;
+        if doubled.pairs > 0 {
+            self.write(flush, Level::Warn, "doubled keys", || {
+                format!(
+                    "{} left out of documents of tag {tag}: a key stood twice in one object, \
+                     such as `{}`, and only its last value is sent",
+                    count(doubled.pairs, "value"),
+                    doubled.key,
+                )
+            });
+        }
         if tally.without_log_key > 0 {
             self.write(flush, Level::Warn, "no log_key", || {
                 let log_key = self.config.format.log_key.as_deref().unwrap_or_default();
@@ -219,6 +230,16 @@ impl<V: Service> Output<V> {
                     "{} of tag {tag} dropped: without the key `{log_key}` that log_key names",
                     count(tally.without_log_key, "event")
                 )
+            });
+        }
+        if tally.without_field > 0 {
+            self.write(flush, Level::Warn, "no field", || {
+                let why = match self.config.format.data_keys.is_empty() {
+                    true => "without a field",
+                    false => "without a field that data_keys names",
+                };
+                let events = count(tally.without_field, "event");
+                format!("{events} of tag {tag} dropped: {why}")
             });
         }
         if tally.not_events > 0 {
@@ -363,6 +384,55 @@ mod tests {
         assert_eq!(stopped_flushes(&soon).await, [10.0, 0.0]);
         let patient = [("stop_timeout", "300")];
         assert_eq!(stopped_flushes(&patient).await, [30.0, 298.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_value_left_out_is_counted_and_its_key_named() {
+        let output = output(&[("delivery_stream", "doubled")], &takes(usize::MAX));
+        let lines = Lines::default();
+        // {"a":1,"a":2,"a":3}
+        let event = [
+            0x92, 0x01, 0x83, 0xa1, b'a', 1, 0xa1, b'a', 2, 0xa1, b'a', 3,
+        ];
+        for _ in 0..2 {
+            let chunk = Chunk::new(event.repeat(10));
+            let verdict = output.flush(chunk, "app", 0, lines.clone()).await;
+            assert_eq!(verdict, Verdict::Delivered);
+        }
+        assert_eq!(output.totals().documents.get(), 20);
+        assert_eq!(output.totals().doubled.get(), 40);
+        let told = "20 values left out of documents of tag app: a key stood twice in one object, \
+                    such as `a`, and only its last value is sent";
+        assert_eq!(*lines.0.lock().unwrap(), [told]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_without_a_field_is_dropped_counted_and_told() {
+        let cases = [
+            ("", "3 events of tag app dropped: without a field"),
+            (
+                "b",
+                "4 events of tag app dropped: without a field that data_keys names",
+            ),
+        ];
+        for (data_keys, told) in cases {
+            let options = [("delivery_stream", "fieldless"), ("data_keys", data_keys)];
+            let options = &options[..if data_keys.is_empty() { 1 } else { 2 }];
+            let service = takes(usize::MAX);
+            let output = output(options, &service);
+            let lines = Lines::default();
+            // {}, three times, and {"a":1}
+            let events = [
+                &[0x92, 1, 0x80].repeat(3)[..],
+                &[0x92, 1, 0x81, 0xa1, b'a', 1],
+            ];
+            let chunk = Chunk::new(events.concat());
+            let verdict = output.flush(chunk, "app", 0, lines.clone()).await;
+            assert_eq!(verdict, Verdict::Delivered);
+            let accepted = service.accepted.load(Ordering::Relaxed) as u64;
+            assert_eq!(accepted + output.totals().without_field.get(), 4);
+            assert_eq!(*lines.0.lock().unwrap(), [told]);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -300,10 +300,10 @@ impl<'p> Walk<'p> {
         while !self.reader.is_empty() {
             let event = self.end();
             match chunk::write_next(&mut self.reader, formatter, out) {
-                Ok(Outcome::Document { cut_from: None }) => return Some(self.part()),
+                Ok(Outcome::Document(changes)) if changes.are_none() => return Some(self.part()),
                 Ok(outcome) => {
                     self.piece.flush.count(self.end(), outcome);
-                    if matches!(outcome, Outcome::Document { .. }) {
+                    if matches!(outcome, Outcome::Document(_)) {
                         return Some(self.part());
                     }
                 }

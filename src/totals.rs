@@ -21,10 +21,14 @@ pub struct Totals {
     /// Documents of calls whose answer is not known; sent again, they may be stored twice.
     pub ambiguous: Counter,
     pub truncated: Counter,
+    /// Pairs left out of documents, as their key stands again behind them.
+    pub doubled: Counter,
     /// Documents delivered with a time that the conversion to Parquet does not read as one.
     pub unconvertible: Counter,
     /// Events that gave no document for want of `log_key`'s key.
     pub without_log_key: Counter,
+    /// Events that gave no document for want of a field.
+    pub without_field: Counter,
     /// Values of chunks that are no events.
     pub not_events: Counter,
     /// Documents that the service refuses for good.
@@ -195,8 +199,10 @@ impl Totals {
 
     pub fn tally(&self, tally: &Tally) {
         self.without_log_key.add(tally.without_log_key);
+        self.without_field.add(tally.without_field);
         self.not_events.add(tally.not_events);
         self.truncated.add(tally.truncated);
+        self.doubled.add(tally.doubled.pairs);
         self.corrupt_chunks.add(tally.corrupt.iter().len() as u64);
     }
 
@@ -218,7 +224,12 @@ impl fmt::Display for Totals {
     /// In a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let calls = self.all_calls();
-        let dropped = [&self.without_log_key, &self.not_events, &self.rejected];
+        let dropped = [
+            &self.without_log_key,
+            &self.without_field,
+            &self.not_events,
+            &self.rejected,
+        ];
         let dropped: u64 = dropped.into_iter().map(Counter::get).sum();
         write!(
             f,

@@ -1,7 +1,7 @@
 //! Turns msgpack values into JSON text, straight from the chunk into the output.
 
 use crate::json;
-use crate::keys::{Key, Keys};
+use crate::keys::{Key, Keys, Seen};
 use crate::msgpack::{Malformed, Reader, Token};
 
 /// Writes values and keys. Nesting lives on a heap stack that is kept between events, so neither
@@ -9,11 +9,17 @@ use crate::msgpack::{Malformed, Reader, Token};
 #[derive(Debug)]
 pub struct Transcoder {
     replace_dots: Option<String>,
+    /// The containers around the one whose elements are being written, and the keys so far of those
+    /// that are maps.
     open: Vec<Container>,
+    open_seen: Vec<Seen>,
+    /// The keys of the map whose elements are being written.
+    seen: Seen,
     scratch: Vec<u8>,
-    /// The keys of outermost maps are kept apart, as `takes` decides about those only.
+    /// The keys of outermost maps are kept apart, as a `Choice` is made among those only.
     outer_keys: Keys,
     inner_keys: Keys,
+    may_have_doubles: bool,
     inside_key: bool,
     /// Writes keys that are containers; made when there is one.
     container_keys: Option<Box<Transcoder>>,
@@ -26,9 +32,29 @@ struct Container {
     left: u32,
 }
 
-/// Reads a pair of an outermost map, and writes what is to stand for it, followed by a comma; or
-/// reads nothing and answers false, and is not asked about that key again.
-pub type Takes<'t> = &'t mut dyn FnMut(&mut Reader<'_>, &mut Vec<u8>) -> Result<bool, Malformed>;
+/// Decides about the pairs of an outermost map. A key that is to be written as it is may come again
+/// without a question.
+pub trait Choice {
+    /// Reads the next pair if it is to be left out; else nothing.
+    fn leaves_out(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed>;
+
+    /// Whether something else stands for the pair whose key begins at `start` of `out`, and ends it
+    /// with its colon. That is written over the key, with a comma, or is nothing.
+    fn replaces(&mut self, start: usize, out: &mut Vec<u8>) -> bool;
+}
+
+/// All pairs, as they are.
+struct All;
+
+impl Choice for All {
+    fn leaves_out(&mut self, _: &mut Reader<'_>) -> Result<bool, Malformed> {
+        Ok(false)
+    }
+
+    fn replaces(&mut self, _: usize, _: &mut Vec<u8>) -> bool {
+        false
+    }
+}
 
 impl Transcoder {
     /// `replace_dots`: what stands for each dot of a key, at every depth.
@@ -36,9 +62,12 @@ impl Transcoder {
         Self {
             replace_dots,
             open: Vec::new(),
+            open_seen: Vec::new(),
+            seen: Seen::default(),
             scratch: Vec::new(),
             outer_keys: Keys::new(),
             inner_keys: Keys::new(),
+            may_have_doubles: false,
             inside_key: false,
             container_keys: None,
         }
@@ -50,24 +79,29 @@ impl Transcoder {
             is_map: false,
             left: 1,
         };
-        self.elements(alone, reader, out, &mut |_, _| Ok(false))?;
+        self.elements(alone, reader, out, &mut All)?;
         out.pop();
         Ok(())
     }
 
-    /// Writes the next pairs of `reader`, each followed by a comma, but for those that are taken.
+    /// Writes the next pairs of `reader`, each followed by a comma, as they are chosen.
     pub fn pairs(
         &mut self,
         count: u32,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
-        takes: Takes<'_>,
+        choice: &mut dyn Choice,
     ) -> Result<(), Malformed> {
         let map = Container {
             is_map: true,
             left: count,
         };
-        self.elements(map, reader, out, takes)
+        self.elements(map, reader, out, choice)
+    }
+
+    /// Whether an object of what was written last may have a key twice.
+    pub fn may_have_doubles(&self) -> bool {
+        self.may_have_doubles
     }
 
     /// Writes the elements of a container, each followed by a comma. That comma is there for the
@@ -77,10 +111,15 @@ impl Transcoder {
         outermost: Container,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
-        takes: Takes<'_>,
+        choice: &mut dyn Choice,
     ) -> Result<(), Malformed> {
         // An error may have left containers of the value before open.
         self.open.clear();
+        self.open_seen.clear();
+        self.seen = Seen::default();
+        self.may_have_doubles = false;
+        self.outer_keys.make_room();
+        self.inner_keys.make_room();
         let mut current = outermost;
         loop {
             if current.left == 0 {
@@ -90,11 +129,18 @@ impl Transcoder {
                 close(out, if current.is_map { b'}' } else { b']' });
                 out.push(b',');
                 current = outer;
+                if current.is_map {
+                    self.seen = self.open_seen.pop().unwrap_or_default();
+                }
                 continue;
             }
             current.left -= 1;
-            if current.is_map && !self.key(reader, out, takes)? {
-                continue;
+            if current.is_map {
+                if let Some(length) = self.kept_key(reader.rest(), out) {
+                    reader.advance(length)?;
+                } else if !self.key(reader, out, choice)? {
+                    continue;
+                }
             }
             if let Some((input, length)) = reader.read_short_text() {
                 json::push_text(out, input, length, b"\",");
@@ -110,52 +156,60 @@ impl Transcoder {
                 }
             };
             out.push(bracket);
+            if current.is_map {
+                self.open_seen.push(self.seen);
+            }
+            self.seen = Seen::default();
             self.open.push(current);
             current = Container { is_map, left };
         }
     }
 
-    /// Writes the key of the next pair, with its colon, unless the pair is taken: then false.
+    /// Writes the key at the start of `input`, with its colon, if it is kept; gives its length.
     #[inline(always)]
-    fn key(
-        &mut self,
-        reader: &mut Reader<'_>,
-        out: &mut Vec<u8>,
-        takes: Takes<'_>,
-    ) -> Result<bool, Malformed> {
-        let is_outermost = self.open.is_empty();
-        let keys = if is_outermost {
+    fn kept_key(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+        let keys = if self.open.is_empty() {
             &self.outer_keys
         } else {
             &self.inner_keys
         };
-        let mut vacancy = None;
-        if let Some(key) = Key::read(reader.rest()) {
-            match keys.push(key, out) {
-                Ok(()) => {
-                    reader.advance(key.length)?;
-                    return Ok(true);
-                }
-                Err(vacant) => vacancy = Some(vacant),
-            }
+        let key = Key::read(input)?;
+        let bit = keys.push(key, out)?;
+        if self.seen.has_own(bit) {
+            self.may_have_doubles = true;
         }
-        if is_outermost && takes(reader, out)? {
+        Some(key.length)
+    }
+
+    /// Writes the key of the next pair, with its colon, unless another choice is made: then false.
+    #[cold]
+    fn key(
+        &mut self,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+        choice: &mut dyn Choice,
+    ) -> Result<bool, Malformed> {
+        let is_outermost = self.open.is_empty();
+        if is_outermost && choice.leaves_out(reader)? {
             return Ok(false);
         }
+        let key = Key::read(reader.rest());
         let start = out.len();
         self.new_key(reader, out)?;
-        if let Some(vacancy) = vacancy {
-            let keys = if is_outermost {
-                &mut self.outer_keys
-            } else {
-                &mut self.inner_keys
-            };
-            keys.keep(vacancy, &out[start..]);
+        if is_outermost && choice.replaces(start, out) {
+            reader.skip()?;
+            return Ok(false);
         }
+        let keys = if is_outermost {
+            &mut self.outer_keys
+        } else {
+            &mut self.inner_keys
+        };
+        let bit = keys.keep(key, &out[start..]);
+        self.may_have_doubles |= self.seen.may_have(bit);
         Ok(true)
     }
 
-    #[cold]
     fn new_key(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
         let start = *reader;
         match reader.read()? {

@@ -1,44 +1,44 @@
 //! Makes a document that is too long for a record fit it, without breaking it.
 //!
-//! The longest strings are cut first, each only as far as all together must be. It works on the
-//! finished text, so the path of an ordinary document knows nothing of it.
+//! What is longest is shortened first, whatever it is, and only as far as all together must be. It
+//! works on the finished text, so the path of an ordinary document knows nothing of it.
 
-/// Ends whatever was cut.
+use crate::tokens::{Kind, Tokens};
+use crate::transcode::close;
+
+/// Ends a string that was cut.
 pub const MARK: &str = "[Truncated...]";
 
-/// Cuts valid, compact JSON to at most `limit` bytes of valid JSON.
+/// What is not longer than this need not be shortened: it is what is left at least of a string.
+const SHORTEST: usize = 2 + MARK.len();
+
+/// A value gets this part of its container's room at least, before other values have to go: more
+/// than marks of cuts is to be left of many long values.
+const LEAST_PART: usize = 4096;
+
+/// Shortens valid, compact JSON to at most `limit` bytes of valid JSON.
 ///
-/// Where cutting every string is not enough (a megabyte of numbers, say), elements are left out
-/// from the end.
-pub fn json(text: &[u8], limit: usize) -> Vec<u8> {
-    let longest = longest_string(text, limit);
-    let mut out = Vec::with_capacity(limit);
-    let mut open = Vec::new();
-    // The end of the last whole element: everything up to here can be closed and be valid.
-    let mut whole = 0;
-    for token in Tokens::new(text) {
-        match token.kind {
-            Kind::String if token.text.len() > longest => push_cut(&mut out, token.text, longest),
-            _ => out.extend_from_slice(token.text),
-        }
-        match token.kind {
-            Kind::Open => open.push(if token.text == b"{" { b'}' } else { b']' }),
-            Kind::Close => _ = open.pop(),
-            _ => {}
-        }
-        if out.len() + open.len() > limit {
-            if token.kind == Kind::Open {
-                open.pop();
-            }
-            out.truncate(whole);
-            out.extend(open.into_iter().rev());
-            break;
-        }
-        if !matches!(token.kind, Kind::Key | Kind::Separator) {
-            whole = out.len();
-        }
-    }
-    out
+/// A string is cut. An array has its elements shortened, and where that is not enough the last ones
+/// left out. So has an object, where the longest pairs are left out; of the outermost object the
+/// pair whose key, with its colon, is `stays` goes last.
+pub fn json(text: &[u8], limit: usize, stays: Option<&[u8]>) -> Vec<u8> {
+    let mut shortener = Shortener {
+        text,
+        containers: containers(text),
+        out: Vec::with_capacity(limit + 1),
+        brackets: Vec::new(),
+        open: Vec::new(),
+        members: Vec::new(),
+    };
+    let whole = Member {
+        start: 0,
+        value: 0,
+        end: text.len(),
+    };
+    shortener.value(whole, limit, stays);
+    while shortener.next().is_some() {}
+    shortener.out.pop();
+    shortener.out
 }
 
 /// Cuts text that is not JSON to at most `limit` bytes, on a character's boundary if it is UTF-8.
@@ -51,26 +51,253 @@ pub fn text(text: &[u8], limit: usize) -> Vec<u8> {
     [&text[..end], MARK.as_bytes()].concat()
 }
 
-/// The length, quotes included, beyond which a string must be cut so that all fits.
-fn longest_string(text: &[u8], limit: usize) -> usize {
-    const SHORTEST: usize = 2 + MARK.len();
-    let mut lengths: Vec<usize> = Tokens::new(text)
-        .filter(|token| token.kind == Kind::String)
-        .map(|token| token.text.len())
-        .collect();
-    lengths.sort_unstable_by(|a, b| b.cmp(a));
-    let mut excess = text.len().saturating_sub(limit);
-    // Lower the level of the `count` longest strings to that of the next one until enough is cut.
-    for (index, &level) in lengths.iter().enumerate() {
-        let count = index + 1;
-        let next = lengths.get(count).copied().unwrap_or(0).max(SHORTEST);
-        let gain = count * level.saturating_sub(next);
-        if gain >= excess {
-            return level - excess.div_ceil(count);
+/// Where the containers of the text start and end that are long enough to be shortened, in the order
+/// of their starts.
+fn containers(text: &[u8]) -> Vec<(usize, usize)> {
+    // As long as one is open, the place of the one around it stands for its end.
+    let mut containers: Vec<(usize, usize)> = Vec::new();
+    let mut innermost = 0;
+    let mut end = 0;
+    for token in Tokens::new(text) {
+        let start = end;
+        end += token.text.len();
+        match token.kind {
+            Kind::Open => {
+                containers.push((start, innermost));
+                innermost = containers.len() - 1;
+            }
+            Kind::Close => {
+                let (start, around) = containers[innermost];
+                if end - start > SHORTEST {
+                    containers[innermost].1 = end;
+                } else {
+                    // It is the last one, as those within it were shorter still.
+                    containers.truncate(innermost);
+                }
+                innermost = around;
+            }
+            _ => {}
         }
-        excess -= gain;
     }
-    SHORTEST
+    containers
+}
+
+/// A value of a container, and its key if it has one. Places in the text.
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    start: usize,
+    value: usize,
+    end: usize,
+}
+
+impl Member {
+    /// With its colon; an array's members have none.
+    fn key<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        &text[self.start..self.value]
+    }
+
+    fn text<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        &text[self.value..self.end]
+    }
+
+    /// Whether the value is shortened where values are to have `level` bytes. Numbers and the like
+    /// are never long.
+    fn is_over(&self, text: &[u8], level: usize) -> bool {
+        self.end - self.value > level && matches!(text[self.value], b'"' | b'[' | b'{')
+    }
+
+    /// How many bytes it takes then, its comma included.
+    fn length(&self, text: &[u8], level: usize) -> usize {
+        match self.is_over(text, level) {
+            true => self.value - self.start + level + 1,
+            false => self.end - self.start + 1,
+        }
+    }
+}
+
+/// A container that is being shortened and has members to come.
+#[derive(Debug)]
+struct Open {
+    /// How many brackets are open, its own included.
+    depth: usize,
+    /// Where its members begin among those of all.
+    first: usize,
+    /// To how many bytes its values are shortened.
+    level: usize,
+    /// How many bytes of that those which were shortened so far have left.
+    spare: usize,
+    /// Where the one that is being shortened must end.
+    end: usize,
+}
+
+struct Shortener<'t> {
+    text: &'t [u8],
+    containers: Vec<(usize, usize)>,
+    out: Vec<u8>,
+    /// What ends the containers that are open.
+    brackets: Vec<u8>,
+    open: Vec<Open>,
+    /// The members to come of the open containers, the next one last.
+    members: Vec<Member>,
+}
+
+impl Shortener<'_> {
+    /// Writes the next member of the innermost container that has one to come.
+    fn next(&mut self) -> Option<()> {
+        let open = self.open.last_mut()?;
+        let member = self.members.pop()?;
+        let is_last = self.members.len() == open.first;
+        self.out.extend_from_slice(member.key(self.text));
+        let is_over = member.is_over(self.text, open.level);
+        let room = open.level + open.spare;
+        if is_over {
+            open.end = self.out.len() + room;
+        }
+        if is_last {
+            self.open.pop();
+        }
+        if is_over {
+            self.value(member, room, None);
+        } else {
+            self.out.extend_from_slice(member.text(self.text));
+            self.out.push(b',');
+            if is_last {
+                self.end_value();
+            }
+        }
+        Some(())
+    }
+
+    /// Writes a value in at most so many bytes: opens it, if it is a container that is longer.
+    fn value(&mut self, member: Member, room: usize, stays: Option<&[u8]>) {
+        let text = member.text(self.text);
+        if text.len() <= room {
+            self.out.extend_from_slice(text);
+        } else if text[0] == b'"' {
+            push_cut(&mut self.out, text, room);
+        } else {
+            return self.open(member, room, stays);
+        }
+        self.out.push(b',');
+        self.end_value();
+    }
+
+    /// Ends the containers that have no member to come, and so the value that was being shortened
+    /// in the one that has. What this value left is for those behind it.
+    fn end_value(&mut self) {
+        let depth = self.open.last().map_or(0, |open| open.depth);
+        for bracket in self.brackets.drain(depth..).rev() {
+            close(&mut self.out, bracket);
+            self.out.push(b',');
+        }
+        if let Some(open) = self.open.last_mut() {
+            open.spare = (open.end + 1).saturating_sub(self.out.len());
+        }
+    }
+
+    /// Chooses the members of a container that are to be written, and how long they may be.
+    fn open(&mut self, container: Member, room: usize, stays: Option<&[u8]>) {
+        let text = self.text;
+        // Two brackets, and one comma less than there are members.
+        let room = room.saturating_sub(1);
+        let least = (room / LEAST_PART).max(SHORTEST);
+        let first = self.members.len();
+        let is_map = text[container.value] == b'{';
+        let mut used = 0;
+        let mut at = container.value + 1;
+        while at < container.end - 1 && (is_map || used <= room) {
+            let member = self.member(at, is_map);
+            used += member.length(text, least);
+            at = member.end + 1;
+            self.members.push(member);
+        }
+        if used > room {
+            let members = &mut self.members[first..];
+            if is_map {
+                let goes = |member: &Member| stays != Some(member.key(text));
+                members.sort_unstable_by_key(|member| {
+                    (goes(member), member.length(text, least), member.start)
+                });
+            }
+            used = 0;
+            let fits = |member: &&Member| {
+                used += member.length(text, least);
+                used <= room
+            };
+            let count = members.iter().take_while(fits).count();
+            self.members.truncate(first + count);
+        }
+        let members = &mut self.members[first..];
+        members.sort_unstable_by_key(|member| std::cmp::Reverse(member.start));
+        let level = highest_level(members, text, least, room);
+        let spare = room - length(members, text, level);
+        self.out.push(text[container.value]);
+        self.brackets.push(if is_map { b'}' } else { b']' });
+        if self.members.len() == first {
+            return self.end_value();
+        }
+        self.open.push(Open {
+            depth: self.brackets.len(),
+            first,
+            level,
+            spare,
+            end: 0,
+        });
+    }
+
+    /// The member that begins at a place.
+    fn member(&self, start: usize, has_key: bool) -> Member {
+        let token = |at: usize| Tokens::new(&self.text[at..]).next();
+        let value = match token(start) {
+            Some(key) if has_key => start + key.text.len() + 1,
+            _ => start,
+        };
+        let containers = &self.containers;
+        let found = containers.binary_search_by_key(&value, |(start, _)| *start);
+        let end = match found {
+            Ok(index) => containers[index].1,
+            Err(_) => self.short_end(value),
+        };
+        Member { start, value, end }
+    }
+
+    /// The end of a value that is no long container.
+    fn short_end(&self, start: usize) -> usize {
+        let mut end = start;
+        let mut depth = 0;
+        for token in Tokens::new(&self.text[start..]) {
+            end += token.text.len();
+            match token.kind {
+                Kind::Open => depth += 1,
+                Kind::Close => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        end
+    }
+}
+
+/// How many bytes members take, with values shortened to `level`.
+fn length(members: &[Member], text: &[u8], level: usize) -> usize {
+    let lengths = members.iter().map(|member| member.length(text, level));
+    lengths.sum()
+}
+
+/// The highest level at which members fit; at `least` they do.
+fn highest_level(members: &[Member], text: &[u8], least: usize, room: usize) -> usize {
+    let (mut level, mut most) = (least, room.max(least));
+    while level < most {
+        let middle = (level + most).div_ceil(2);
+        if length(members, text, middle) <= room {
+            level = middle;
+        } else {
+            most = middle - 1;
+        }
+    }
+    level
 }
 
 /// Writes a JSON string cut to `length`, quotes and mark included, between two characters.
@@ -96,162 +323,6 @@ fn push_cut(out: &mut Vec<u8>, string: &[u8], length: usize) {
     out.push(b'"');
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Open,
-    Close,
-    Separator,
-    Key,
-    String,
-    /// A number, `true`, `false` or `null`.
-    Scalar,
-}
-
-struct Token<'a> {
-    kind: Kind,
-    text: &'a [u8],
-}
-
-/// Walks valid, compact JSON.
-struct Tokens<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Tokens<'a> {
-    fn new(text: &'a [u8]) -> Self {
-        Self { rest: text }
-    }
-}
-
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        let (kind, length) = match *self.rest.first()? {
-            b'{' | b'[' => (Kind::Open, 1),
-            b'}' | b']' => (Kind::Close, 1),
-            b',' | b':' => (Kind::Separator, 1),
-            b'"' => {
-                let length = string_length(self.rest);
-                match self.rest.get(length) {
-                    Some(b':') => (Kind::Key, length),
-                    _ => (Kind::String, length),
-                }
-            }
-            _ => {
-                let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']');
-                let length = self.rest.iter().position(is_end);
-                (Kind::Scalar, length.unwrap_or(self.rest.len()))
-            }
-        };
-        let (text, rest) = self.rest.split_at(length);
-        self.rest = rest;
-        Some(Token { kind, text })
-    }
-}
-
-fn string_length(text: &[u8]) -> usize {
-    let mut at = 1;
-    while at < text.len() {
-        match text[at] {
-            b'\\' => at += 2,
-            b'"' => return at + 1,
-            _ => at += 1,
-        }
-    }
-    text.len()
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use serde_json::{Value, json};
-
-    fn cut(value: &Value, limit: usize) -> Value {
-        let text = serde_json::to_vec(value).unwrap();
-        let out = super::json(&text, limit);
-        assert!(out.len() <= limit, "{} > {limit}", out.len());
-        serde_json::from_slice(&out).unwrap()
-    }
-
-    #[test]
-    fn cuts_the_longest_strings_and_only_as_far_as_needed() {
-        let value = json!({"long": "x".repeat(1000), "longer": "y".repeat(2000), "short": "z".repeat(40), "n": 1});
-        let out = cut(&value, 500);
-        assert_eq!(out["short"], value["short"]);
-        assert_eq!(out["n"], 1);
-        let (long, longer) = (
-            out["long"].as_str().unwrap(),
-            out["longer"].as_str().unwrap(),
-        );
-        assert!(long.ends_with(MARK) && longer.ends_with(MARK));
-        assert_eq!(long.len(), longer.len());
-        assert!(serde_json::to_vec(&out).unwrap().len() >= 498, "{out}");
-
-        let out = cut(&value, 2200);
-        assert_eq!(out["long"], value["long"]);
-    }
-
-    #[test]
-    fn cuts_between_characters_and_escapes() {
-        for unit in ["漢", "é", "🚀", "\"", "\u{1}", "\n", "a\\"] {
-            let value = json!({"s": unit.repeat(200)});
-            for limit in 60..90 {
-                let out = cut(&value, limit);
-                let kept = out["s"].as_str().unwrap().strip_suffix(MARK).unwrap();
-                assert!(value["s"].as_str().unwrap().starts_with(kept));
-            }
-        }
-    }
-
-    #[test]
-    fn leaves_out_elements_when_strings_are_not_the_cause() {
-        let value = json!({"a": (0..1000).collect::<Vec<_>>(), "b": {"c": [[1, 2], {"d": "e".repeat(100)}]}});
-        for limit in 2..300 {
-            cut(&value, limit);
-        }
-        let out = cut(&value, 100);
-        assert_eq!(out["a"][0], 0);
-        assert!(out.get("b").is_none());
-    }
-
-    #[test]
-    fn cuts_plain_text_on_a_character() {
-        assert_eq!(
-            text("漢漢漢漢漢漢".as_bytes(), 18),
-            "漢[Truncated...]".as_bytes()
-        );
-        assert_eq!(text(&[0x80; 40], 20), MARK.as_bytes());
-    }
-
-    fn any_json() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            Just(Value::Null),
-            any::<bool>().prop_map(Value::from),
-            any::<i64>().prop_map(Value::from),
-            any::<String>().prop_map(Value::from),
-            ".{0,300}".prop_map(Value::from),
-        ];
-        leaf.prop_recursive(5, 60, 8, |inner| {
-            prop_oneof![
-                prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
-                prop::collection::btree_map(any::<String>(), inner, 0..8)
-                    .prop_map(|map| Value::Object(map.into_iter().collect())),
-            ]
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn the_result_fits_and_is_json(value in any_json(), limit in 16_usize..2000) {
-            let text = serde_json::to_vec(&json!({"root": value})).unwrap();
-            let out = super::json(&text, limit);
-            prop_assert!(out.len() <= limit);
-            prop_assert!(serde_json::from_slice::<Value>(&out).is_ok(), "{}\n{}", String::from_utf8_lossy(&text), String::from_utf8_lossy(&out));
-            if text.len() <= limit {
-                prop_assert_eq!(out, text);
-            }
-        }
-    }
-}
+#[path = "truncate/tests.rs"]
+mod tests;

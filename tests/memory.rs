@@ -25,8 +25,8 @@ fn input_costs_a_few_times_its_size() {
 }
 
 /// The factors come of a control character, which has one byte in msgpack and six in JSON, and of
-/// a level of depth, which has one byte and takes eight to remember; a buffer that grows by
-/// doubling holds twice that, and while it moves three times.
+/// a level of depth, which has one byte and takes eight to remember, and sixteen more to cut its
+/// document; a buffer that grows by doubling holds twice that, and while it moves three times.
 fn chunks() {
     let claims: Vec<Vec<u8>> = [0xdb, 0xc6, 0xc9, 0xdd, 0xdf]
         .map(|head| {
@@ -66,6 +66,21 @@ fn chunks() {
             "small values",
             event(&[b"\x81\xa1a", &long(0xdd, SIZE)[..], &[0xc2; SIZE]].concat()),
         ),
+        (
+            "keys twice at every depth",
+            event(&[&b"\x82\xa0\xc0\xa0".repeat(SIZE / 4)[..], b"\xc0"].concat()),
+        ),
+        (
+            "the same key again and again",
+            event(&[&long(0xdf, SIZE / 2)[..], &b"\x01".repeat(SIZE)].concat()),
+        ),
+        ("many keys", {
+            let pairs = (0..SIZE as u32 / 6).flat_map(|key| {
+                let [a, b, c, d] = key.to_be_bytes();
+                [0xce, a, b, c, d, 0xc2]
+            });
+            event(&[long(0xdf, SIZE / 6), pairs.collect()].concat())
+        }),
         ("empty events", b"\x92\x01\x80".repeat(SIZE / 3)),
         ("small strangers", vec![0xc0; SIZE]),
     ];

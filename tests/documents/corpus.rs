@@ -28,6 +28,7 @@ fn recorded() -> Vec<PathBuf> {
 #[derive(Debug, Default, PartialEq)]
 struct Rest {
     not_events: u64,
+    without_field: u64,
     corrupt_offset: Option<usize>,
 }
 
@@ -40,6 +41,7 @@ impl Rest {
         let number = |key: &str| note.get(key).map(|value| value.as_u64().unwrap());
         Self {
             not_events: number("not_events").unwrap_or(0),
+            without_field: number("without_field").unwrap_or(0),
             corrupt_offset: number("corrupt_offset").map(|offset| offset as usize),
         }
     }
@@ -68,6 +70,7 @@ fn recorded_chunks_become_the_documents_expected() {
 
         let rest = Rest {
             not_events: formatted.tally.not_events,
+            without_field: formatted.tally.without_field,
             corrupt_offset: formatted.tally.corrupt.map(|corrupt| corrupt.offset),
         };
         assert_eq!(

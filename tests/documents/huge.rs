@@ -1,6 +1,8 @@
 //! Documents over the service's limit, at its real size, and depth.
 
+use firehose::truncate;
 use rmpv::Value;
+use serde::de::IgnoredAny;
 
 use crate::cut::{self, Cuts};
 use crate::model::{self, Document, Json};
@@ -35,7 +37,7 @@ fn huge(bytes: &[u8], options: &[(&str, &str)]) -> Vec<u8> {
         panic!("{} documents", formatted.documents.len());
     };
     assert_eq!(first, last);
-    assert!(first.len() < 20, "{} bytes", first.len());
+    assert!(first.len() < 60, "{} bytes", first.len());
     assert!(huge.len() <= LIMIT, "{} bytes", huge.len());
     if tally.truncated > 0 {
         assert_eq!(tally.truncated, 1);
@@ -107,13 +109,59 @@ fn where_there_is_no_string_to_cut_elements_go_from_the_end() {
 }
 
 #[test]
+fn the_time_and_short_fields_stay_whatever_comes_first() {
+    let numbers = || Value::Array(vec![7.into(); 1_000_000]);
+    let texts = || Value::Array(vec!["x".repeat(100).into(); 20_000]);
+    let many = (0..150_000).map(|n| (n.to_string().into(), n.into()));
+    let giants = [
+        "x".repeat(2_000_000).into(),
+        numbers(),
+        texts(),
+        Value::Array(vec![Value::Array(vec![numbers(), 1.into()])]),
+        Value::Map(many.collect()),
+        map(&[("id", 7.into()), ("list", texts()), ("last", "id".into())]),
+    ];
+    for giant in giants {
+        let event = event(&map(&[
+            ("giant", giant),
+            ("level", "info".into()),
+            ("note", "x".repeat(200).into()),
+            ("tags", Value::Array(vec!["a".into(), 1.into()])),
+        ]));
+        let document = huge(&event, &[("time_key", "at")]);
+        let text = str::from_utf8(&document).unwrap();
+        let note = "x".repeat(200);
+        let end = format!(
+            r#","level":"info","note":"{note}","tags":["a",1],"at":"2023-11-14T22:13:20.000Z"}}"#
+        );
+        assert!(text.ends_with(&end), "{:?}", &text[text.len() - 400..]);
+        assert!(document.len() > LIMIT - 200, "{} bytes", document.len());
+        serde_json::from_slice::<serde_json::Value>(&document).unwrap();
+    }
+}
+
+/// More short fields than there is room for: the time is not among those that go.
+#[test]
+fn the_time_stays_among_too_many_fields() {
+    let fields = (0..200_000).map(|n| (n.to_string().into(), Value::Nil));
+    let fields = fields.chain([(Value::from("a.t"), Value::from("old"))]);
+    let event = event(&Value::Map(fields.collect()));
+    let options = [("time_key", "a_t"), ("replace_dots", "_")];
+    let document = huge(&event, &options);
+    assert!(document.starts_with(b"{\"0\":null,"));
+    assert!(document.ends_with(b":null,\"a_t\":\"2023-11-14T22:13:20.000Z\"}"));
+    assert!(document.len() > LIMIT - 20, "{} bytes", document.len());
+}
+
+#[test]
 fn a_giant_key_goes_with_its_value() {
     let (document, cuts) = cut(&map(&[
         ("id", 7.into()),
         (&"k".repeat(2_000_000), "v".into()),
+        ("end", 8.into()),
     ]));
     assert!(cuts.is_short);
-    assert_eq!(document, "{\"id\":7}");
+    assert_eq!(document, "{\"id\":7,\"end\":8}");
 }
 
 #[test]
@@ -148,8 +196,8 @@ fn depth_is_no_limit() {
     let document = huge(&raw_event(&arrays, b"\x07"), &[]);
     assert_eq!(document, format!("{{\"{text}\":7}}").into_bytes());
     // As the metadata of an event, and as no event at all: passed over.
-    let event = [b"\x92\x92\x00", &arrays[..], b"\x80"].concat();
-    assert_eq!(huge(&event, &[]), b"{}");
+    let event = [b"\x92\x92\x00", &arrays[..], b"\x81\xa1d\x07"].concat();
+    assert_eq!(huge(&event, &[]), b"{\"d\":7}");
     let stranger = packed::format(&arrays, &crate::config(&[]).format);
     assert_eq!(
         (stranger.tally.not_events, stranger.documents.len()),
@@ -185,6 +233,37 @@ fn keys_within_keys_stay_small() {
     let document = huge(&raw_event(&maps, b"\x07"), &[]);
     serde_json::from_slice::<serde_json::Value>(&document).unwrap();
     assert!(document.len() < 2 * maps.len(), "{} bytes", document.len());
+}
+
+#[test]
+fn hostile_text_costs_no_more_than_its_bytes() {
+    const SIZE: usize = 400_000;
+    let nested = |open: &str, close: &str| {
+        let depth = SIZE / (open.len() + close.len());
+        open.repeat(depth) + "0" + &close.repeat(depth)
+    };
+    let listed = |element: &str| format!("[{element}{}]", format!(",{element}").repeat(SIZE / 3));
+    let pairs = (0..SIZE / 10).map(|number| format!("\"{number}\":{number}"));
+    let texts = [
+        nested("[", "]"),
+        nested("[0,", "]"),
+        nested("[", ",0]"),
+        nested("{\"a\":", "}"),
+        nested("{\"a\":0,\"b\":", "}"),
+        listed("0"),
+        listed("[]"),
+        listed("[[[[0]]]]"),
+        listed("\"\""),
+        format!("{{{}}}", pairs.collect::<Vec<_>>().join(",")),
+        format!("[\"{}\"]", "\\\"".repeat(SIZE)),
+    ];
+    for text in texts {
+        let limit = text.len() / 2;
+        let out = truncate::json(text.as_bytes(), limit, None);
+        assert!(out.len() <= limit && out.len() > limit - 20, "{:.20}", text);
+        let valid: Result<IgnoredAny, _> = serde_json::from_slice(&out);
+        assert!(valid.is_ok(), "{:.20}", text);
+    }
 }
 
 /// Whatever the compression does to noise, the record must pass the service's limit.

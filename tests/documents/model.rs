@@ -1,6 +1,8 @@
 //! The reference: a chunk is read into a tree, and each option is one step on that tree. Slow,
 //! recursive, and without a line of the plugin's.
 
+use std::collections::HashMap;
+
 use chrono::DateTime;
 use rmpv::Value;
 
@@ -36,6 +38,9 @@ pub(crate) struct Outcome {
     pub(crate) documents: Vec<Document>,
     pub(crate) not_events: u64,
     pub(crate) without_log_key: u64,
+    pub(crate) without_field: u64,
+    /// Pairs whose key stands again behind them.
+    pub(crate) doubled: u64,
 }
 
 /// What a chunk of whole values comes to, whatever the length of its documents.
@@ -47,6 +52,11 @@ pub(crate) fn format(chunk: &[u8], options: &Options) -> Outcome {
         match read(&value) {
             Some(Item::GroupMarker) => {}
             Some(Item::Event(time, Value::Map(pairs))) => match document(time, pairs, options) {
+                None if options.log_key.is_none() => outcome.without_field += 1,
+                Some(Document::Json(json)) => {
+                    let json = once(json, &mut outcome.doubled);
+                    outcome.documents.push(Document::Json(json));
+                }
                 Some(document) => outcome.documents.push(document),
                 None => outcome.without_log_key += 1,
             },
@@ -54,6 +64,11 @@ pub(crate) fn format(chunk: &[u8], options: &Options) -> Outcome {
         }
     }
     outcome
+}
+
+pub(crate) fn written_time_key(options: &Options) -> Option<String> {
+    let (key, _) = options.time_key.as_ref()?;
+    Some(without_dots(key.clone(), options.replace_dots.as_deref()))
 }
 
 type Pairs = [(Value, Value)];
@@ -64,9 +79,14 @@ fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
         let names: Vec<&[u8]> = options.data_keys.iter().map(|key| key.as_bytes()).collect();
         pairs.retain(|(key, _)| name(key).is_some_and(|name| names.contains(&name)));
     }
+    let mut own = pairs.len();
     if let Some((key, format)) = &options.time_key {
         let text = Value::from(time_text(time, format));
-        let is_time = |pair: &(Value, Value)| name(&pair.0) == Some(key.as_bytes());
+        let dots = options.replace_dots.as_deref();
+        let written = |text| without_dots(text, dots);
+        let is_time =
+            |pair: &(Value, Value)| written(key_text(&pair.0, false)) == written(key.to_owned());
+        own -= pairs.iter().filter(|pair| is_time(pair)).count();
         match pairs.iter().position(is_time) {
             None => pairs.push((Value::from(key.as_str()), text)),
             Some(first) => {
@@ -81,7 +101,8 @@ fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
     }
     let dots = options.replace_dots.as_deref();
     let Some(log_key) = &options.log_key else {
-        return Some(Document::Json(json(&Value::Map(pairs), dots, false)));
+        let document = Document::Json(json(&Value::Map(pairs), dots, false));
+        return (own > 0).then_some(document);
     };
     let is_log = |key: &Value| {
         let name = name(key).map(|name| String::from_utf8_lossy(name).into_owned());
@@ -92,6 +113,30 @@ fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
         Value::String(text) => Document::Raw(without_newlines(text.as_bytes())),
         _ => Document::Json(json(value, dots, false)),
     })
+}
+
+/// Keeps the last of the pairs that have the same key, where it is.
+fn once(json: Json, doubled: &mut u64) -> Json {
+    match json {
+        Json::Array(items) => {
+            Json::Array(items.into_iter().map(|item| once(item, doubled)).collect())
+        }
+        Json::Object(pairs) => {
+            let numbered = pairs.iter().enumerate();
+            let last = numbered.map(|(number, (key, _))| (key.clone(), number));
+            let last: HashMap<String, usize> = last.collect();
+            let mut kept = Vec::new();
+            for (number, (key, value)) in pairs.into_iter().enumerate() {
+                if last[&key] == number {
+                    kept.push((key, once(value, doubled)));
+                } else {
+                    *doubled += 1;
+                }
+            }
+            Json::Object(kept)
+        }
+        scalar => scalar,
+    }
 }
 
 fn without_newlines(text: &[u8]) -> Vec<u8> {

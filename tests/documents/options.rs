@@ -42,28 +42,42 @@ const CASES: &[Case] = &[
             ("aggregation_max_documents", "2"),
             ("time_key", "time"),
             ("time_key_format", "%Y-%m-%dT%H:%M:%S.%6NZ"),
-            ("data_keys", "code, nested"),
+            ("data_keys", "code, log"),
         ],
         records: &[
-            r#"{"time":"2023-11-14T22:13:20.123456Z"}
-{"code":500,"nested":{"a":1.5},"time":"2023-11-14T22:13:22.000000Z"}
+            r#"{"log":"order placed ✓","time":"2023-11-14T22:13:20.123456Z"}
+{"code":500,"time":"2023-11-14T22:13:22.000000Z"}
 "#,
-            r#"{"time":"2026-11-23T02:16:00.966402Z"}
-{"time":"2023-11-14T22:13:23.000000Z"}
+            r#"{"log":"no time","time":"2026-11-23T02:16:00.966402Z"}
+{"log":[-1,false],"time":"2023-11-14T22:13:23.000000Z"}
 "#,
-            r#"{"time":"2023-11-14T22:13:24.000000Z"}
+            r#"{"log":"second resource, nothing about it","time":"2023-11-14T22:13:24.000000Z"}
 "#,
         ],
     },
-    // The time takes the place of a key of its name.
+    // A document of the time alone would say nothing.
+    Case {
+        chunk: "5.1.1/otel-logs",
+        options: &[("time_key", "time"), ("data_keys", "code, nested")],
+        records: &[concat!(
+            r#"{"code":500,"nested":{"a":1.5},"time":"2023-11-14T22:13:22.000Z"}"#,
+            "\n"
+        )],
+    },
+    // Nor would one of an event that has a key of the time's name and no other.
     Case {
         chunk: "5.1.1/packed-times",
-        options: &[("time_key", "time"), ("simple_aggregation", "true")],
-        records: &[r#"{"time":"1970-01-01T00:00:00.000Z"}
-{"time":"1969-12-31T23:59:55.000Z"}
-{"time":"2106-02-07T06:28:16.000Z"}
-{"time":"9999-12-31T23:59:59.000Z"}
-{"time":"2023-11-14T22:13:20.999Z"}
+        options: &[("time_key", "time")],
+        records: &[],
+    },
+    Case {
+        chunk: "5.1.1/packed-times",
+        options: &[("time_key", "at"), ("simple_aggregation", "true")],
+        records: &[r#"{"time":0,"at":"1970-01-01T00:00:00.000Z"}
+{"time":-5,"at":"1969-12-31T23:59:55.000Z"}
+{"time":"2^32","at":"2106-02-07T06:28:16.000Z"}
+{"time":"u64 max","at":"9999-12-31T23:59:59.000Z"}
+{"time":"nsec >= 1e9","at":"2023-11-14T22:13:20.999Z"}
 "#],
     },
     Case {
@@ -87,7 +101,7 @@ const CASES: &[Case] = &[
             "{\"i\":2,\"t\":\"22:13:21.000\"}\n",
         ],
     },
-    // A filter wrote the key twice: the time comes once, in the first one's place.
+    // A filter wrote the key twice: the time takes the first one's place, and the other goes.
     Case {
         chunk: "5.1.1/filters",
         options: &[
@@ -110,10 +124,7 @@ const CASES: &[Case] = &[
             ("simple_aggregation", "true"),
         ],
         records: &[r#"{"bin":"AAH+/w==","ext_neg1":"ZVPxAA=="}
-{}
-{}
 {"u64max":18446744073709551615}
-{}
 "#],
     },
     Case {
@@ -129,21 +140,9 @@ const CASES: &[Case] = &[
             ("replace_dots", "_"),
             ("simple_aggregation", "true"),
         ],
-        records: &[r#"{}
-{}
-{}
-{}
-{}
-{}
-{}
-{}
-{"ts":"not a time"}
+        records: &[r#"{"ts":"not a time"}
 {"a_b":{"c_d":1}}
 {"ts":1709251200.25}
-{}
-{}
-{}
-{}
 "#],
     },
     // The log key is looked for after dots are replaced.

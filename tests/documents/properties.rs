@@ -6,14 +6,11 @@ use proptest::prelude::*;
 
 use crate::cases;
 use crate::cut;
-use crate::model::{self, Document, Options};
+use crate::model::{self, Document, Json, Options};
 use crate::packed::{self, Formatted};
 use crate::strategies;
 
 const LIMIT: usize = 1_024_000;
-
-/// What a JSON string can lose over its share of the limit: the longest character has 6 bytes.
-const CHARACTER: usize = 6;
 
 fn format(options: &Options, max_bytes: usize) -> Format {
     let time_key = options.time_key.as_ref().map(|(key, format)| TimeKey {
@@ -41,31 +38,21 @@ fn shown(documents: &[impl AsRef<[u8]>]) -> Vec<String> {
     documents.iter().map(text).collect()
 }
 
-fn check_cut(original: &Document, document: &[u8], max_bytes: usize) -> Result<(), TestCaseError> {
+fn check_cut(
+    original: &Document,
+    document: &[u8],
+    max_bytes: usize,
+    stays: Option<&str>,
+) -> Result<(), TestCaseError> {
     prop_assert!(document.len() <= max_bytes, "{} bytes", document.len());
     let text = document.strip_suffix(b"\n").unwrap();
     match original {
         Document::Json(json) => {
-            let cuts = cut::judge(json, text).map_err(TestCaseError::fail)?;
+            cut::judge(json, text).map_err(TestCaseError::fail)?;
             prop_assert!(serde_json::from_slice::<serde_json::Value>(text).is_ok());
-            let fits = cut::smallest(json) < max_bytes;
-            prop_assert_eq!(
-                cuts.is_short,
-                !fits,
-                "left elements out where strings were enough"
-            );
-            let longest_cut = cuts.cut.iter().max().copied().unwrap_or(usize::MAX);
-            let longest_kept = cuts.kept.iter().max().copied().unwrap_or(0);
-            prop_assert!(
-                longest_kept <= longest_cut.saturating_add(CHARACTER),
-                "cut the wrong string: {cuts:?}"
-            );
-            let lost = (max_bytes - document.len()) / CHARACTER;
-            prop_assert!(
-                cuts.is_short || lost <= cuts.cut.len(),
-                "cut too far: {} of {max_bytes} bytes, {cuts:?}",
-                document.len()
-            );
+            if let Json::Object(pairs) = json {
+                cut::judge_pairs(pairs, text, max_bytes - 1, stays).map_err(TestCaseError::fail)?;
+            }
         }
         Document::Raw(original) => {
             let kept = text.strip_suffix(b"[Truncated...]").unwrap();
@@ -91,9 +78,25 @@ proptest! {
         prop_assert_eq!(shown(&formatted.documents), shown(&lines(&expected.documents)));
         prop_assert_eq!(formatted.tally.not_events, expected.not_events);
         prop_assert_eq!(formatted.tally.without_log_key, expected.without_log_key);
+        prop_assert_eq!(formatted.tally.without_field, expected.without_field);
+        prop_assert_eq!(formatted.tally.doubled.pairs, expected.doubled);
         prop_assert_eq!(formatted.tally.truncated, 0);
         prop_assert_eq!(formatted.tally.corrupt, None);
         prop_assert_eq!(packed::format(&bytes, &format), formatted, "not the same a second time");
+    }
+
+    /// More keys than are remembered, and longer ones; nearly every map has some of them twice.
+    #[test]
+    fn a_key_stands_once_in_each_map(
+        chunk in strategies::chunk_of_doubles(),
+        options in strategies::options(),
+    ) {
+        let bytes = chunk.bytes();
+        let formatted = packed::format(&bytes, &format(&options, LIMIT));
+        let expected = model::format(&bytes, &options);
+        prop_assert_eq!(shown(&formatted.documents), shown(&lines(&expected.documents)));
+        prop_assert_eq!(formatted.tally.doubled.pairs, expected.doubled);
+        prop_assert_eq!(formatted.tally.doubled.key.is_empty(), expected.doubled == 0);
     }
 
     #[test]
@@ -112,7 +115,8 @@ proptest! {
             if line.len() <= max_bytes {
                 prop_assert_eq!(document, line);
             } else {
-                check_cut(original, document, max_bytes)?;
+                let stays = model::written_time_key(&options);
+                check_cut(original, document, max_bytes, stays.as_deref())?;
             }
         }
         let over = lines.iter().map(Vec::len).filter(|length| *length > max_bytes);

@@ -68,6 +68,34 @@ pub(crate) fn chunk() -> BoxedStrategy<Chunk> {
         .boxed()
 }
 
+/// Events with large maps, in which keys come again, in other forms of msgpack too.
+pub(crate) fn chunk_of_doubles() -> BoxedStrategy<Chunk> {
+    let key = prop_oneof![
+        (0..90_u8).prop_map(Value::from),
+        (0..90_u8).prop_map(|number| Value::from(number.to_string())),
+        (0..90_u8).prop_map(|number| Value::Binary(number.to_string().into_bytes())),
+        select(&NAMES[..]).prop_map(Value::from),
+        (0..4_u8)
+            .prop_map(|number| format!("a.name.longer.than.those.that.are.kept.{number}").into()),
+    ]
+    .boxed();
+    let leaf = any::<u8>().prop_map(Value::from);
+    let value = leaf.prop_recursive(2, 200, 50, move |inner| {
+        prop_oneof![
+            1 => prop::collection::vec(inner.clone(), 0..3).prop_map(Value::Array),
+            4 => prop::collection::vec((key.clone(), inner), 0..50).prop_map(Value::Map),
+        ]
+    });
+    let encoded = (time(), value).prop_map(|(time, value)| {
+        let mut bytes = Vec::new();
+        push(&pair(time, value), false, &mut bytes);
+        bytes
+    });
+    prop::collection::vec(encoded, 0..6)
+        .prop_map(|values| Chunk { values })
+        .boxed()
+}
+
 pub(crate) fn options() -> BoxedStrategy<Options> {
     let name = || select(&NAMES[..]).prop_map(str::to_owned);
     let time_key = (name(), select(&TIME_FORMATS[..]).prop_map(str::to_owned));
@@ -272,6 +300,9 @@ fn key() -> BoxedStrategy<Value> {
         1 => select(&NAMES[..]).prop_map(|name| Value::Binary(name.into())),
         2 => scalar(),
         1 => container_key(),
+        // The same text, and longer than what is kept.
+        1 => select(vec![Value::from(7), Value::from("7"), Value::Binary(b"7".to_vec())]),
+        1 => Just(Value::from("a.name.that.is.longer.than.those.that.are.kept")),
     ]
     .boxed()
 }

@@ -60,5 +60,5 @@ fn check(config: &Config) {
     let packed = packed::pack(CHUNK, &config.format, config.packing, None);
     assert_eq!((packed.tally.not_events, packed.tally.corrupt), (0, None));
     let documents: u64 = packed.records.iter().map(|record| record.documents).sum();
-    assert!(documents + packed.tally.without_log_key == 2);
+    assert!(documents + packed.tally.without_log_key + packed.tally.without_field == 2);
 }

@@ -12,6 +12,8 @@
 
 #[path = "../../../src/document.rs"]
 mod document;
+#[path = "../../../src/doubles.rs"]
+mod doubles;
 #[path = "../../../src/event.rs"]
 mod event;
 #[path = "../../../src/json.rs"]
@@ -22,6 +24,8 @@ mod keys;
 mod msgpack;
 #[path = "../../../src/time_format.rs"]
 mod time_format;
+#[path = "../../../src/tokens.rs"]
+mod tokens;
 #[path = "../../../src/transcode.rs"]
 mod transcode;
 #[path = "../../../src/truncate.rs"]
