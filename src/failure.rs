@@ -34,10 +34,9 @@ pub enum Cause {
 pub enum Action {
     /// Send them again later.
     Retry,
-    /// Send them again in two halves; a document that is refused alone is dropped.
+    /// Send them again in two halves; a document that is refused alone, while another is accepted,
+    /// is dropped.
     Split,
-    /// Sending them again can't help: give the chunk back as an error.
-    Fail,
 }
 
 impl Cause {
@@ -115,10 +114,10 @@ impl Cause {
             | Self::Credentials
             | Self::Region
             | Self::NoStream
-            | Self::Kms => Action::Retry,
+            | Self::Kms
+            | Self::WrongSource => Action::Retry,
             // What can't be read of one document must not take the others with it.
             Self::Payload | Self::Serialization => Action::Split,
-            Self::WrongSource => Action::Fail,
         }
     }
 
@@ -136,7 +135,7 @@ impl Cause {
     pub fn needs_operator(self) -> bool {
         matches!(
             self,
-            Self::Credentials | Self::Region | Self::NoStream | Self::Kms
+            Self::Credentials | Self::Region | Self::NoStream | Self::Kms | Self::WrongSource
         )
     }
 
@@ -182,7 +181,7 @@ impl Cause {
             }
             Self::Payload => "the service refuses this data",
             Self::WrongSource => {
-                "the delivery stream takes no direct PUTs: create one with the source Direct PUT"
+                "the delivery stream takes no direct PUTs: create one with the source Direct PUT; data is kept"
             }
             Self::Serialization => {
                 "the service can't read the request: please report this as a bug"

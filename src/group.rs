@@ -61,8 +61,20 @@ pub struct Group<V> {
 /// A batch that is about to be sent.
 struct Load {
     batch: Batch,
-    /// If one of its documents is thought to be bad, how many to send together.
-    suspected: Option<u64>,
+    suspected: Option<Suspicion>,
+    /// Calls are numbered in the order in which they begin.
+    number: u64,
+}
+
+/// One of the documents of a batch is thought to be bad.
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    /// How many of them to send together.
+    documents: u64,
+    /// The last call that had begun when they were refused first.
+    since: u64,
+    /// It is one document, and was refused alone.
+    is_alone: bool,
 }
 
 impl<V: Service> Group<V> {
@@ -165,10 +177,10 @@ impl<V: Service> Group<V> {
         let mut batch = lock(&self.spare).pop().unwrap_or_default();
         let mut packer = lock(&self.packer);
         let suspect = self.queue().next_suspect();
-        let suspected = suspect.as_ref().map(|suspect| suspect.documents);
+        let suspected = suspect.as_ref().map(|suspect| suspect.suspicion);
         let room = Room {
             bytes,
-            documents: suspected.unwrap_or(u64::MAX),
+            documents: suspected.map_or(u64::MAX, |suspicion| suspicion.documents),
         };
         if let Some(suspect) = suspect {
             let pieces = suspect.pieces.into_iter();
@@ -179,7 +191,7 @@ impl<V: Service> Group<V> {
             if !rest.is_empty() {
                 self.queue().suspect(Suspect {
                     pieces: rest,
-                    documents: suspect.documents,
+                    ..suspect
                 });
             }
         } else {
@@ -194,7 +206,11 @@ impl<V: Service> Group<V> {
             self.keep(batch);
             return None;
         }
-        Some(Load { batch, suspected })
+        Some(Load {
+            batch,
+            suspected,
+            number: self.queue().begin_call(),
+        })
     }
 
     /// One call, and all that follows from its answer.
@@ -219,7 +235,12 @@ impl<V: Service> Group<V> {
         });
         self.totals.call_time.observe(began.elapsed());
         match answer {
-            Ok(results) => self.settle(batch, &results, pass),
+            Ok(results) => {
+                if results.iter().any(Result::is_ok) {
+                    self.queue().accepted(load.number);
+                }
+                self.settle(batch, &results, pass);
+            }
             Err(error) => {
                 self.totals.call(Answer::Failed(error.cause));
                 self.fail(&load, &error, pass);
@@ -320,35 +341,50 @@ impl<V: Service> Group<V> {
     fn fail(&self, load: &Load, error: &CallError, pass: Pass<'_>) {
         let batch = &load.batch;
         let documents = batch.documents();
-        match error.cause.action() {
-            Action::Retry => return self.retry(load, error, pass),
-            Action::Split if documents > 1 => {
-                self.suspect(batch, documents.div_ceil(2));
-                return;
-            }
-            Action::Split => {
-                self.totals.rejected.add(documents);
-                self.log(batch, Level::Error, error, || {
-                    format!("{} is dropped", count(documents, "document"))
-                });
-            }
-            Action::Fail => {
-                self.log(batch, Level::Error, error, || {
-                    format!("{} can not be delivered", count(documents, "document"))
-                });
-            }
+        if error.cause.action() == Action::Retry {
+            return self.retry(load, error, pass);
         }
-        for share in batch.shares() {
-            let flush = batch.flush_of(share);
-            match error.cause.action() {
-                Action::Split => flush.dropped(share),
-                _ => flush.fail(share),
+        let since = match load.suspected {
+            Some(suspicion) => suspicion.since,
+            None => self.queue().last_call(),
+        };
+        let is_all_refused = !self.queue().has_accepted_since(since);
+        if documents > 1 {
+            let half = Suspicion {
+                documents: documents.div_ceil(2),
+                since,
+                is_alone: false,
+            };
+            self.suspect(batch, half);
+            if is_all_refused {
+                pass.doubted();
             }
+            return;
+        }
+        // Where nothing is accepted, it is not this document that is bad.
+        if is_all_refused {
+            self.log(batch, Level::Warn, error, || {
+                "a document was refused alone, and none was accepted since: all are kept".to_owned()
+            });
+            let alone = Suspicion {
+                documents,
+                since,
+                is_alone: true,
+            };
+            self.suspect(batch, alone);
+            return pass.blocked((self.random)());
+        }
+        self.totals.rejected.add(documents);
+        self.log(batch, Level::Error, error, || {
+            format!("{} is dropped", count(documents, "document"))
+        });
+        for share in batch.shares() {
+            batch.flush_of(share).dropped(share);
         }
     }
 
     /// Has these documents sent again, so many at a time.
-    fn suspect(&self, batch: &Batch, documents: u64) {
+    fn suspect(&self, batch: &Batch, suspicion: Suspicion) {
         let piece = |share: &Share| {
             let flush = batch.flush_of(share);
             flush.end(share.documents);
@@ -358,7 +394,7 @@ impl<V: Service> Group<V> {
             }
         };
         let pieces = batch.shares().iter().map(piece).collect();
-        self.queue().suspect(Suspect { pieces, documents });
+        self.queue().suspect(Suspect { pieces, suspicion });
     }
 
     fn retry(&self, load: &Load, error: &CallError, pass: Pass<'_>) {
@@ -382,7 +418,7 @@ impl<V: Service> Group<V> {
             }
         }
         match load.suspected {
-            Some(documents) => self.suspect(batch, documents),
+            Some(suspicion) => self.suspect(batch, suspicion),
             None => self.put_back(batch, batch.shares().iter()),
         }
         let random = (self.random)();

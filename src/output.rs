@@ -140,7 +140,7 @@ impl<V: Service> Output<V> {
     fn verdict(&self, fate: &Fate, left: &Left, flush: &Flush) -> Verdict {
         // Where nothing of a chunk is good, the host may want to keep it for somebody to look at.
         let is_all_bad = fate.dropped > 0 && fate.delivered == 0 && left.parts.is_empty();
-        if fate.has_failed || is_all_bad {
+        if is_all_bad {
             return Verdict::Failed;
         }
         if left.parts.is_empty() {
