@@ -5,7 +5,11 @@ mod reply;
 mod transport;
 
 use std::error::Error;
+use std::future::poll_fn;
 use std::iter;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
@@ -23,7 +27,7 @@ use tokio::time::Instant;
 
 use crate::config::Access;
 use crate::failure::Cause;
-use crate::service::{CallError, Service};
+use crate::service::{CallError, Sent, Service};
 
 use credentials::{Dated, Fetched};
 use reply::Fates;
@@ -101,25 +105,32 @@ impl Firehose {
 }
 
 impl Service for Firehose {
-    async fn put(&self, body: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
+    async fn put(
+        &self,
+        body: Bytes,
+        records: usize,
+        sent: Sent,
+    ) -> Result<Vec<Result<(), Cause>>, CallError> {
         let client = self.client().await?;
         let length = body.len().to_string();
-        let call = client
-            .put_record_batch()
-            .delivery_stream_name(&self.delivery_stream)
-            .set_records(Some(Vec::new()))
-            .customize()
-            .mutate_request(move |request| {
-                *request.body_mut() = SdkBody::from(body.clone());
-                request
-                    .headers_mut()
-                    .insert("content-length", length.clone());
-            })
-            .send();
-        match transport::with_fates(call).await {
+        let call = async {
+            let request = client
+                .put_record_batch()
+                .delivery_stream_name(&self.delivery_stream)
+                .set_records(Some(Vec::new()))
+                .customize()
+                .mutate_request(move |request| {
+                    *request.body_mut() = SdkBody::from(body.clone());
+                    request
+                        .headers_mut()
+                        .insert("content-length", length.clone());
+                });
+            request.send().await
+        };
+        match caught(transport::with_fates(call, sent.clone())).await? {
             (Ok(_), fates) => checked(fates, records),
             (Err(error), _) => {
-                let error = classify(&error);
+                let error = classify(&error, sent.is_set());
                 if error.cause == Cause::Credentials {
                     self.renew_credentials().await;
                 }
@@ -155,6 +166,25 @@ async fn load(access: &Access) -> Result<SdkConfig, CallError> {
     }
 }
 
+/// A panic of the SDK is an error like others: its lane makes other calls.
+async fn caught<F: Future>(call: F) -> Result<F::Output, CallError> {
+    let mut call = pin!(call);
+    poll_fn(move |context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context)));
+        polled.map_or_else(
+            // What it says is on standard error, and may hold a secret.
+            |_| {
+                Poll::Ready(Err(CallError {
+                    cause: Cause::Bug,
+                    text: "the call ended by a panic".to_owned(),
+                }))
+            },
+            |polled| polled.map(Ok),
+        )
+    })
+    .await
+}
+
 /// The service names each record's fate; anything else is no answer.
 fn checked(fates: Option<Fates>, records: usize) -> Result<Fates, CallError> {
     let text = match fates {
@@ -171,7 +201,7 @@ fn checked(fates: Option<Fates>, records: usize) -> Result<Fates, CallError> {
     })
 }
 
-fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
+fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>, was_sent: bool) -> CallError {
     let cause = match error {
         SdkError::ServiceError(service) => {
             Cause::classify(service.err().code(), service.raw().status().as_u16())
@@ -180,9 +210,8 @@ fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
             Cause::classify(None, response.raw().status().as_u16())
         }
         _ if is_about_credentials(error) => Cause::Credentials,
-        SdkError::ConstructionFailure(_) => Cause::Network,
-        _ if is_about_connecting(error) => Cause::Network,
-        _ => Cause::Unanswered,
+        _ if was_sent => Cause::Unanswered,
+        _ => Cause::Network,
     };
     let text = match error {
         SdkError::ServiceError(service) => reason(service.err()),
@@ -192,11 +221,6 @@ fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
         cause,
         text: on_one_line(&text),
     }
-}
-
-fn is_about_connecting(error: &(dyn Error + 'static)) -> bool {
-    let mut errors = causes(error).filter_map(|error| error.downcast_ref());
-    errors.any(hyper_util::client::legacy::Error::is_connect)
 }
 
 fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
@@ -255,4 +279,20 @@ fn on_one_line(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let line: String = lines.join(" ").chars().take(LONGEST).collect();
     line.trim_end_matches(['.', ':', ' ']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_that_asks_for_a_report() {
+        let error = caught(async { panic!("secret") }).await;
+        let error = error.map(|(): ()| ()).expect_err("it panicked");
+        assert_eq!(error.cause, Cause::Bug);
+        let line = error.to_string();
+        assert!(line.contains("please report it"), "{line}");
+        assert!(!line.contains("secret"), "{line}");
+        assert_eq!(caught(async { 1 }).await, Ok(1));
+    }
 }

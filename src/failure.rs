@@ -27,6 +27,8 @@ pub enum Cause {
     WrongSource,
     /// The service can't read what was sent.
     Serialization,
+    /// The plugin or the SDK failed.
+    Bug,
 }
 
 /// What to do with the records of a call that failed.
@@ -41,7 +43,7 @@ pub enum Action {
 
 impl Cause {
     /// Each at the place of its number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Throttled,
         Self::Server,
         Self::Network,
@@ -54,6 +56,7 @@ impl Cause {
         Self::Payload,
         Self::WrongSource,
         Self::Serialization,
+        Self::Bug,
     ];
 
     /// Classifies by the error's code first, as HTTP statuses are shared by unlike errors.
@@ -115,15 +118,16 @@ impl Cause {
             | Self::Region
             | Self::NoStream
             | Self::Kms
-            | Self::WrongSource => Action::Retry,
+            | Self::WrongSource
+            | Self::Bug => Action::Retry,
             // What can't be read of one document must not take the others with it.
             Self::Payload | Self::Serialization => Action::Split,
         }
     }
 
-    /// Whether a call that failed may have been stored all the same.
+    /// Whether a call that was sent and failed may have been stored all the same.
     pub fn is_ambiguous(self) -> bool {
-        matches!(self, Self::Server | Self::Unanswered)
+        matches!(self, Self::Server | Self::Unanswered | Self::Bug)
     }
 
     /// Whether a new connection may be all it takes.
@@ -154,6 +158,7 @@ impl Cause {
             Self::Payload => "payload",
             Self::WrongSource => "wrong_source",
             Self::Serialization => "serialization",
+            Self::Bug => "bug",
         }
     }
 
@@ -185,6 +190,9 @@ impl Cause {
             }
             Self::Serialization => {
                 "the service can't read the request: please report this as a bug"
+            }
+            Self::Bug => {
+                "a bug of the plugin or the AWS SDK: please report it with what standard error says; sent again"
             }
         }
     }

@@ -4,13 +4,14 @@
 mod queue;
 
 use std::iter;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::batch::{Batch, Share};
 use crate::config::{Config, Delivery};
@@ -22,7 +23,7 @@ use crate::ledger::Left;
 use crate::log::{Level, Limiter, count};
 use crate::metrics::{self, Metric};
 use crate::pack::{Packer, Piece, Room};
-use crate::service::{CallError, Service};
+use crate::service::{CallError, Sent, Service};
 use crate::totals::{Accepted, Answer, Totals};
 
 pub use queue::Linger;
@@ -220,19 +221,12 @@ impl<V: Service> Group<V> {
         for (flush, documents) in batch.documents_by_flush() {
             flush.begin(documents);
         }
-        // Beyond all its flushes' ends nobody waits for the answer.
-        let deadlines = batch.flushes().iter().map(|flush| flush.deadline);
-        let deadline = deadlines.max().expect("a batch holds documents of a flush");
-        let left = deadline.saturating_duration_since(Instant::now());
-        let limit = self.options.request_timeout.min(left);
-        let call = self.service.put(body.clone(), batch.records().len());
+        let sent = Sent::default();
+        let call = self
+            .service
+            .put(body.clone(), batch.records().len(), sent.clone());
         let began = Instant::now();
-        let answer = timeout(limit, call).await.unwrap_or_else(|_| {
-            Err(CallError {
-                cause: Cause::Unanswered,
-                text: format!("no answer within {limit:?}"),
-            })
-        });
+        let answer = self.answer(batch, call, &sent).await;
         self.totals.call_time.observe(began.elapsed());
         match answer {
             Ok(results) => {
@@ -243,13 +237,53 @@ impl<V: Service> Group<V> {
             }
             Err(error) => {
                 self.totals.call(Answer::Failed(error.cause));
-                self.fail(&load, &error, pass);
+                self.fail(&load, &error, sent.is_set(), pass);
             }
         }
         if let Ok(body) = body.try_into_mut() {
             load.batch.reuse(body.into());
         }
         self.keep(load.batch);
+    }
+
+    /// Waits for a call's answer, but not too long.
+    async fn answer<A>(
+        &self,
+        batch: &Batch,
+        call: impl Future<Output = Result<A, CallError>>,
+        sent: &Sent,
+    ) -> Result<A, CallError> {
+        let deadlines = || batch.flushes().iter().map(|flush| flush.deadline);
+        let (first, last) = (deadlines().min(), deadlines().max());
+        let (Some(first), Some(last)) = (first, last) else {
+            unreachable!("a batch holds documents of a flush");
+        };
+        let began = Instant::now();
+        // Beyond all its flushes' ends nobody waits for the answer.
+        let end = last.min(began + self.options.request_timeout);
+        // The end of each flush finds its documents sent, or waiting: to send them then would be
+        // to begin a call with less time than is enough for one.
+        let enough = SHORTEST_CALL.min(self.options.request_timeout);
+        let latest = end.min(first - enough / 2);
+        {
+            let mut call = pin!(call);
+            if let Ok(answer) = timeout_at(latest, call.as_mut()).await {
+                return answer;
+            }
+            if sent.is_set()
+                && let Ok(answer) = timeout_at(end, call).await
+            {
+                return answer;
+            }
+        }
+        let (cause, what) = match sent.is_set() {
+            true => (Cause::Unanswered, "no answer"),
+            false => (Cause::Network, "no connection"),
+        };
+        Err(CallError {
+            cause,
+            text: format!("{what} within {:?}", began.elapsed()),
+        })
     }
 
     /// Keeps a batch's memory for another.
@@ -338,11 +372,11 @@ impl<V: Service> Group<V> {
     }
 
     /// Does what the error's cause asks for.
-    fn fail(&self, load: &Load, error: &CallError, pass: Pass<'_>) {
+    fn fail(&self, load: &Load, error: &CallError, was_sent: bool, pass: Pass<'_>) {
         let batch = &load.batch;
         let documents = batch.documents();
         if error.cause.action() == Action::Retry {
-            return self.retry(load, error, pass);
+            return self.retry(load, error, was_sent, pass);
         }
         let since = match load.suspected {
             Some(suspicion) => suspicion.since,
@@ -397,7 +431,7 @@ impl<V: Service> Group<V> {
         self.queue().suspect(Suspect { pieces, suspicion });
     }
 
-    fn retry(&self, load: &Load, error: &CallError, pass: Pass<'_>) {
+    fn retry(&self, load: &Load, error: &CallError, was_sent: bool, pass: Pass<'_>) {
         let batch = &load.batch;
         let cause = error.cause;
         let may_resend_at_once = self.options.auto_retry_requests && cause.is_of_connection();
@@ -412,7 +446,7 @@ impl<V: Service> Group<V> {
                 count(batch.records().len(), "record")
             )
         });
-        if cause.is_ambiguous() {
+        if was_sent && cause.is_ambiguous() {
             for share in batch.shares() {
                 batch.flush_of(share).ambiguous(share.documents);
             }

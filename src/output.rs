@@ -263,7 +263,7 @@ mod tests {
 
     use super::*;
     use crate::failure::Cause;
-    use crate::service::CallError;
+    use crate::service::{CallError, Sent};
 
     /// Accepts the first so many records of each call, and counts them.
     struct Takes {
@@ -272,7 +272,12 @@ mod tests {
     }
 
     impl Service for Arc<Takes> {
-        async fn put(&self, _: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
+        async fn put(
+            &self,
+            _: Bytes,
+            records: usize,
+            _: Sent,
+        ) -> Result<Vec<Result<(), Cause>>, CallError> {
             let accepted = records.min(self.most);
             self.accepted.fetch_add(accepted, Ordering::Relaxed);
             let mut results = vec![Err(Cause::Throttled); records];

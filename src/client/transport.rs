@@ -24,7 +24,7 @@ use tokio::task_local;
 use crate::ca;
 use crate::config::Access;
 use crate::failure::Cause;
-use crate::service::CallError;
+use crate::service::{CallError, Sent};
 
 use super::reply::{self, Fates};
 
@@ -71,9 +71,17 @@ fn connector(
 struct Bounded(Connector);
 
 impl HttpConnector for Bounded {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target");
         let is_put = target.is_some_and(|target| target.ends_with(".PutRecordBatch"));
+        if is_put && let Ok(sent) = CALL.try_with(|call| call.sent.clone()) {
+            // A body is only read for a connection that is there.
+            let body = request.take_body().map_frame(move |frame| {
+                sent.set();
+                frame
+            });
+            *request.body_mut() = SdkBody::from_body_1_x(body);
+        }
         let reply = self.0.call(request);
         HttpConnectorFuture::new(async move {
             let reply = reply.await?;
@@ -84,7 +92,7 @@ impl HttpConnector for Bounded {
                 let body = std::mem::replace(reply.body_mut(), SdkBody::from(NO_RECORDS));
                 let body = read(body).await.map_err(ConnectorError::io)?;
                 let fates = reply::read(&body).ok();
-                _ = FATES.try_with(|slot| *slot.borrow_mut() = fates);
+                _ = CALL.try_with(|call| *call.fates.borrow_mut() = fates);
             }
             Ok(reply)
         })
@@ -104,18 +112,29 @@ async fn read(mut body: SdkBody) -> Result<Vec<u8>, BoxError> {
 /// What is left for the SDK to read of a reply.
 const NO_RECORDS: &str = r#"{"FailedPutCount":0,"RequestResponses":[]}"#;
 
+/// What is learnt of a call below the SDK.
+#[derive(Debug, Default)]
+struct Call {
+    sent: Sent,
+    fates: RefCell<Option<Fates>>,
+}
+
 task_local! {
-    /// Where the reply to a call is left for who made it.
-    static FATES: RefCell<Option<Fates>>;
+    /// Where that is left for who made the call.
+    static CALL: Call;
 }
 
 /// A call, and what its reply says of each record.
-pub(super) async fn with_fates<C: Future>(call: C) -> (C::Output, Option<Fates>) {
+pub(super) async fn with_fates<C: Future>(call: C, sent: Sent) -> (C::Output, Option<Fates>) {
     let call = async {
         let answer = call.await;
-        (answer, FATES.with(RefCell::take))
+        CALL.with(|call| (answer, call.fates.take()))
     };
-    FATES.scope(RefCell::default(), call).await
+    let known = Call {
+        sent,
+        ..Call::default()
+    };
+    CALL.scope(known, call).await
 }
 
 /// `ca_file`, else AWS_CA_BUNDLE, in place of the system's certificates; else those, or the file

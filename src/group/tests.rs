@@ -22,6 +22,8 @@ enum Answer {
     Fail(Cause),
     /// Never answers.
     Hang,
+    /// Never so much as connects.
+    Unconnected,
     /// Fails calls of more than this many records.
     AtMost(usize),
     /// Fails calls that hold this document, as often as it comes.
@@ -78,11 +80,20 @@ fn names(body: &[u8]) -> Vec<String> {
 }
 
 impl Service for Arc<Script> {
-    async fn put(&self, body: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
+    async fn put(
+        &self,
+        body: Bytes,
+        records: usize,
+        sent: Sent,
+    ) -> Result<Vec<Result<(), Cause>>, CallError> {
         let names = names(&body);
         assert_eq!(names.len(), records);
         self.calls.lock().unwrap().push(names.concat());
-        let results = match self.next() {
+        let answer = self.next();
+        if !matches!(answer, Answer::Unconnected) {
+            sent.set();
+        }
+        let results = match answer {
             Answer::Accept => vec![Ok(()); records],
             Answer::Refuse(refused, cause) => (0..records)
                 .map(|place| {
@@ -94,7 +105,7 @@ impl Service for Arc<Script> {
                 })
                 .collect(),
             Answer::Fail(cause) => return Err(failure(cause)),
-            Answer::Hang => std::future::pending().await,
+            Answer::Hang | Answer::Unconnected => std::future::pending().await,
             Answer::AtMost(most) if records > most => return Err(failure(Cause::Payload)),
             Answer::Poison(name) if names.iter().any(|record| record.contains(name)) => {
                 return Err(failure(Cause::Payload));
@@ -312,6 +323,35 @@ async fn no_story_outlasts_the_flush() {
     }
 }
 
+/// What was accepted of `abcd`, and how often its documents count as ambiguous.
+#[tokio::test(start_paused = true)]
+async fn only_what_was_sent_is_ambiguous() {
+    for (answer, cause, ambiguous) in [
+        (Answer::Hang, "the answer was lost", 4),
+        (Answer::Unconnected, "check network", 0),
+        (Answer::Fail(Cause::Server), "the service failed", 4),
+        (Answer::Fail(Cause::WrongSource), "no direct PUTs", 0),
+        (Answer::Fail(Cause::Bug), "a bug of the plugin", 4),
+    ] {
+        let told = tell("abcd", &[], &[answer, Answer::Accept]).await;
+        assert_eq!(told.fate.ambiguous, ambiguous, "{answer:?}");
+        assert_eq!(told.accepted, "abcd", "{answer:?}");
+        let says = |(_, line): &(Level, String)| line.contains(cause);
+        // The first loss of a connection is no more than a debug line.
+        assert!(told.lines.iter().any(says), "{answer:?}: {:?}", told.lines);
+    }
+}
+
+/// The flush that ends first finds its documents waiting, not under way.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_sent_by_the_end_of_a_flush_is_not_its_anymore() {
+    let options = [("request_timeout", "30s"), ("flush_timeout", "30s")];
+    let told = tell("abcd", &options, &[Answer::Unconnected]).await;
+    assert_eq!(told.elapsed.as_secs(), 30);
+    assert_eq!((told.fate.ambiguous, told.fate.under_way), (0, 0));
+    assert_eq!(told.left(), 4);
+}
+
 /// Where all is refused it is not the documents that are bad: they are kept, and one call at a
 /// time finds out when that was mended.
 #[tokio::test(start_paused = true)]
@@ -372,7 +412,12 @@ async fn calls_under_way_are_limited() {
         most: Mutex<usize>,
     }
     impl Service for Arc<Gauge> {
-        async fn put(&self, _: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
+        async fn put(
+            &self,
+            _: Bytes,
+            records: usize,
+            _: Sent,
+        ) -> Result<Vec<Result<(), Cause>>, CallError> {
             *self.now.lock().unwrap() += 1;
             let now = *self.now.lock().unwrap();
             let most = now.max(*self.most.lock().unwrap());
