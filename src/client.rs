@@ -1,26 +1,21 @@
 //! The Firehose client. This module alone names the AWS SDK.
 
 mod credentials;
+mod error;
+mod head;
 mod reply;
 mod transport;
 
-use std::error::Error;
 use std::future::poll_fn;
-use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_firehose::config::StalledStreamProtectionConfig;
 use aws_sdk_firehose::config::retry::RetryConfig;
-use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::error::ErrorMetadata;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -30,6 +25,7 @@ use crate::failure::Cause;
 use crate::service::{CallError, Sent, Service};
 
 use credentials::{Dated, Fetched};
+use head::Head;
 use reply::Fates;
 
 /// Credentials that are refused are looked for anew, but not more often than this: each time may
@@ -127,10 +123,11 @@ impl Service for Firehose {
                 });
             request.send().await
         };
-        match caught(transport::with_fates(call, sent.clone())).await? {
-            (Ok(_), fates) => checked(fates, records),
-            (Err(error), _) => {
-                let error = classify(&error, sent.is_set());
+        let (answer, head, fates) = caught(transport::with_reply(call, sent.clone())).await?;
+        match answer {
+            Ok(_) => checked(fates, records, head.as_ref()),
+            Err(error) => {
+                let error = error::of_call(&error, head.as_ref(), sent.is_set());
                 if error.cause == Cause::Credentials {
                     self.renew_credentials().await;
                 }
@@ -186,99 +183,20 @@ async fn caught<F: Future>(call: F) -> Result<F::Output, CallError> {
 }
 
 /// The service names each record's fate; anything else is no answer.
-fn checked(fates: Option<Fates>, records: usize) -> Result<Fates, CallError> {
-    let text = match fates {
-        Some(fates) if fates.len() == records => return Ok(fates),
-        Some(fates) => format!(
-            "the answer speaks of {} records, not of {records}",
-            fates.len()
+fn checked(fates: Option<Fates>, records: usize, head: Option<&Head>) -> Result<Fates, CallError> {
+    let (cause, text) = match (fates, head) {
+        (Some(fates), _) if fates.len() == records => return Ok(fates),
+        (_, Some(head)) if head.is_foreign() => (Cause::NotFirehose, head.to_string()),
+        (Some(fates), _) => (
+            Cause::Server,
+            format!(
+                "the answer speaks of {} records, not of {records}",
+                fates.len()
+            ),
         ),
-        None => "the answer can not be read".to_owned(),
+        (None, _) => (Cause::Server, "the answer can not be read".to_owned()),
     };
-    Err(CallError {
-        cause: Cause::Server,
-        text,
-    })
-}
-
-fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>, was_sent: bool) -> CallError {
-    let cause = match error {
-        SdkError::ServiceError(service) => {
-            Cause::classify(service.err().code(), service.raw().status().as_u16())
-        }
-        SdkError::ResponseError(response) => {
-            Cause::classify(None, response.raw().status().as_u16())
-        }
-        _ if is_about_credentials(error) => Cause::Credentials,
-        _ if was_sent => Cause::Unanswered,
-        _ => Cause::Network,
-    };
-    let text = match error {
-        SdkError::ServiceError(service) => reason(service.err()),
-        _ => chain(error),
-    };
-    CallError {
-        cause,
-        text: on_one_line(&text),
-    }
-}
-
-fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|error| error.is::<CredentialsError>())
-}
-
-/// What an error says, from its cause that is not the SDK's own wrapping on.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    const WRAPPING: [&str; 5] = [
-        "dispatch failure",
-        "other",
-        "io error",
-        "service error",
-        "the credential provider was not enabled",
-    ];
-    let mut parts: Vec<String> = Vec::new();
-    for error in causes(error) {
-        let part = if let Some(error) = error.downcast_ref::<ErrorMetadata>() {
-            reason(error)
-        } else if let Some(error) = error.downcast_ref() {
-            credentials::places(error)
-        } else {
-            first_line(&error.to_string()).to_owned()
-        };
-        let is_new = !parts.last().is_some_and(|last| last.contains(&part));
-        let is_wrapping = WRAPPING.contains(&part.as_str()) || part.starts_with("unhandled error");
-        if is_new && !is_wrapping {
-            parts.push(part);
-        }
-    }
-    parts.join(": ")
-}
-
-/// An error and its causes, the first cause last.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&error| error.source())
-}
-
-/// What a service answered instead of what it was asked for.
-fn reason(error: &impl ProvideErrorMetadata) -> String {
-    let code = error.code().unwrap_or("an error without a code");
-    match error.message() {
-        Some(message) => format!("{code}: {}", first_line(message)),
-        None => code.to_owned(),
-    }
-}
-
-/// AWS's message about a wrong signature goes on with the canonical request, session token
-/// included: only its first line may be logged.
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
-}
-
-fn on_one_line(text: &str) -> String {
-    const LONGEST: usize = 500;
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let line: String = lines.join(" ").chars().take(LONGEST).collect();
-    line.trim_end_matches(['.', ':', ' ']).to_owned()
+    Err(CallError { cause, text })
 }
 
 #[cfg(test)]

@@ -27,6 +27,10 @@ pub enum Cause {
     WrongSource,
     /// The service can't read what was sent.
     Serialization,
+    /// Somebody else answered.
+    NotFirehose,
+    /// The service refuses the call for a reason that is not known here.
+    Refused,
     /// The plugin or the SDK failed.
     Bug,
 }
@@ -43,7 +47,7 @@ pub enum Action {
 
 impl Cause {
     /// Each at the place of its number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Throttled,
         Self::Server,
         Self::Network,
@@ -56,6 +60,8 @@ impl Cause {
         Self::Payload,
         Self::WrongSource,
         Self::Serialization,
+        Self::NotFirehose,
+        Self::Refused,
         Self::Bug,
     ];
 
@@ -97,11 +103,13 @@ impl Cause {
             "InvalidArgumentException" | "ValidationException" | "ValidationError" => Self::Payload,
             "InvalidSourceException" => Self::WrongSource,
             "SerializationException" => Self::Serialization,
+            "UnknownOperationException" | "UnknownOperation" | "InvalidAction" => Self::NotFirehose,
             _ => match status {
                 413 => Self::Payload,
                 429 | 503 => Self::Throttled,
                 401 | 403 => Self::Credentials,
                 // Not knowing an error is no reason to give data up.
+                300..=499 => Self::Refused,
                 _ => Self::Server,
             },
         }
@@ -119,6 +127,8 @@ impl Cause {
             | Self::NoStream
             | Self::Kms
             | Self::WrongSource
+            | Self::NotFirehose
+            | Self::Refused
             | Self::Bug => Action::Retry,
             // What can't be read of one document must not take the others with it.
             Self::Payload | Self::Serialization => Action::Split,
@@ -139,7 +149,13 @@ impl Cause {
     pub fn needs_operator(self) -> bool {
         matches!(
             self,
-            Self::Credentials | Self::Region | Self::NoStream | Self::Kms | Self::WrongSource
+            Self::Credentials
+                | Self::Region
+                | Self::NoStream
+                | Self::Kms
+                | Self::WrongSource
+                | Self::NotFirehose
+                | Self::Refused
         )
     }
 
@@ -158,6 +174,8 @@ impl Cause {
             Self::Payload => "payload",
             Self::WrongSource => "wrong_source",
             Self::Serialization => "serialization",
+            Self::NotFirehose => "not_firehose",
+            Self::Refused => "refused",
             Self::Bug => "bug",
         }
     }
@@ -191,6 +209,12 @@ impl Cause {
             Self::Serialization => {
                 "the service can't read the request: please report this as a bug"
             }
+            Self::NotFirehose => {
+                "this is not Firehose: check endpoint, AWS_ENDPOINT_URL and the proxy's variables; data is kept"
+            }
+            Self::Refused => {
+                "the service refuses calls for the reason that it names: mend that; data is kept"
+            }
             Self::Bug => {
                 "a bug of the plugin or the AWS SDK: please report it with what standard error says; sent again"
             }
@@ -216,7 +240,9 @@ mod tests {
             (Some("InvalidArgumentException"), 400, Cause::Payload),
             (Some("InvalidSourceException"), 400, Cause::WrongSource),
             (Some("SerializationException"), 400, Cause::Serialization),
-            (Some("SomethingNew"), 400, Cause::Server),
+            (Some("UnknownOperationException"), 400, Cause::NotFirehose),
+            (Some("SomethingNew"), 400, Cause::Refused),
+            (Some("SomethingNew"), 500, Cause::Server),
             (Some("SomethingNew"), 502, Cause::Server),
             (None, 413, Cause::Payload),
             (None, 429, Cause::Throttled),

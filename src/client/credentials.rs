@@ -12,7 +12,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 
-use super::causes;
+use super::error::causes;
 use crate::config::Access;
 
 const SESSION: &str = "fluent-bit-firehose";

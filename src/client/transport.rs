@@ -26,6 +26,7 @@ use crate::config::Access;
 use crate::failure::Cause;
 use crate::service::{CallError, Sent};
 
+use super::head::Head;
 use super::reply::{self, Fates};
 
 /// Shorter than the idle time after which the service closes a connection, so that a call rarely
@@ -88,6 +89,10 @@ impl HttpConnector for Bounded {
             let is_answer = is_put && reply.status().is_success();
             let bounded = |body| SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY));
             let mut reply = reply.map(bounded);
+            if is_put {
+                let head = Head::of(&reply);
+                _ = CALL.try_with(|call| *call.head.borrow_mut() = Some(head));
+            }
             if is_answer {
                 let body = std::mem::replace(reply.body_mut(), SdkBody::from(NO_RECORDS));
                 let body = read(body).await.map_err(ConnectorError::io)?;
@@ -116,6 +121,7 @@ const NO_RECORDS: &str = r#"{"FailedPutCount":0,"RequestResponses":[]}"#;
 #[derive(Debug, Default)]
 struct Call {
     sent: Sent,
+    head: RefCell<Option<Head>>,
     fates: RefCell<Option<Fates>>,
 }
 
@@ -124,11 +130,14 @@ task_local! {
     static CALL: Call;
 }
 
-/// A call, and what its reply says of each record.
-pub(super) async fn with_fates<C: Future>(call: C, sent: Sent) -> (C::Output, Option<Fates>) {
+/// A call, the head of its reply, and what the reply says of each record.
+pub(super) async fn with_reply<C: Future>(
+    call: C,
+    sent: Sent,
+) -> (C::Output, Option<Head>, Option<Fates>) {
     let call = async {
         let answer = call.await;
-        CALL.with(|call| (answer, call.fates.take()))
+        CALL.with(|call| (answer, call.head.take(), call.fates.take()))
     };
     let known = Call {
         sent,

@@ -330,6 +330,8 @@ async fn only_what_was_sent_is_ambiguous() {
         (Answer::Hang, "the answer was lost", 4),
         (Answer::Unconnected, "check network", 0),
         (Answer::Fail(Cause::Server), "the service failed", 4),
+        (Answer::Fail(Cause::NotFirehose), "this is not Firehose", 0),
+        (Answer::Fail(Cause::Refused), "the service refuses calls", 0),
         (Answer::Fail(Cause::WrongSource), "no direct PUTs", 0),
         (Answer::Fail(Cause::Bug), "a bug of the plugin", 4),
     ] {

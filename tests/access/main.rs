@@ -11,6 +11,7 @@ mod proxy;
 mod sandbox;
 
 mod chain;
+mod endpoints;
 mod proxies;
 mod recovery;
 mod regions;

@@ -1,0 +1,158 @@
+//! What an error of the SDK means, and what may be said of it.
+
+use std::error::Error;
+use std::iter;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::error::ErrorMetadata;
+
+use super::credentials;
+use super::head::Head;
+use crate::failure::Cause;
+use crate::service::CallError;
+
+/// What a call of PutRecordBatch ended with; `head` is that of the reply, if there was one.
+pub(super) fn of_call(
+    error: &SdkError<PutRecordBatchError, HttpResponse>,
+    head: Option<&Head>,
+    was_sent: bool,
+) -> CallError {
+    let code = match error {
+        SdkError::ServiceError(service) => service.err().code(),
+        _ => None,
+    };
+    let cause = match head {
+        Some(head) if head.is_foreign() => Cause::NotFirehose,
+        Some(head) if code.is_some() || !head.is_success() => Cause::classify(code, head.status),
+        _ if is_about_credentials(error) => Cause::Credentials,
+        _ if was_sent => Cause::Unanswered,
+        _ if is_of_connector(error) => Cause::Network,
+        _ if has_no_endpoint(error) => Cause::Region,
+        _ => Cause::Bug,
+    };
+    let text = match (error, head) {
+        (_, Some(head)) if cause == Cause::NotFirehose => match code {
+            Some(code) => format!("{code}, {head}"),
+            None => head.to_string(),
+        },
+        (SdkError::ServiceError(service), _) => reason(service.err()),
+        _ => chain(error),
+    };
+    let error = CallError {
+        cause,
+        text: on_one_line(&text),
+    };
+    match head.and_then(Head::skew) {
+        Some(skew) if is_about_signatures(code) => CallError {
+            cause: Cause::Clock,
+            text: format!("{skew}: {}", error.text),
+        },
+        _ => about_time(error),
+    }
+}
+
+fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|error| error.is::<CredentialsError>())
+}
+
+fn is_of_connector(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|error| error.is::<ConnectorError>())
+}
+
+/// The SDK's rules give no endpoint for this region with these options, such as FIPS.
+fn has_no_endpoint(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|error| error.to_string().starts_with("Invalid Configuration"))
+}
+
+fn is_about_signatures(code: Option<&str>) -> bool {
+    let code = code.unwrap_or_default();
+    code.contains("Signature") && Cause::classify(Some(code), 403) == Cause::Credentials
+}
+
+/// AWS says of a signature that its time is wrong, by the code of one that is wrong.
+fn about_time(error: CallError) -> CallError {
+    const TOO_LATE_OR_EARLY: [&str; 2] = ["Signature expired", "Signature not yet current"];
+    let says = |words: &&str| error.text.contains(*words);
+    let cause = match TOO_LATE_OR_EARLY.iter().any(says) {
+        true => Cause::Clock,
+        false => error.cause,
+    };
+    CallError { cause, ..error }
+}
+
+/// What an error says, from its cause that is not the SDK's own wrapping on.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    const WRAPPING: [&str; 5] = [
+        "dispatch failure",
+        "other",
+        "io error",
+        "service error",
+        "the credential provider was not enabled",
+    ];
+    let mut parts: Vec<String> = Vec::new();
+    for error in causes(error) {
+        let part = if let Some(error) = error.downcast_ref::<ErrorMetadata>() {
+            reason(error)
+        } else if let Some(error) = error.downcast_ref() {
+            credentials::places(error)
+        } else {
+            first_line(&error.to_string()).to_owned()
+        };
+        let is_new = !parts.last().is_some_and(|last| last.contains(&part));
+        let is_wrapping = WRAPPING.contains(&part.as_str()) || part.starts_with("unhandled error");
+        if is_new && !is_wrapping {
+            parts.push(part);
+        }
+    }
+    parts.join(": ")
+}
+
+/// An error and its causes, the first cause last.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| error.source())
+}
+
+/// What a service answered instead of what it was asked for.
+fn reason(error: &impl ProvideErrorMetadata) -> String {
+    let code = error.code().unwrap_or("an error without a code");
+    match error.message() {
+        Some(message) => format!("{code}: {}", first_line(message)),
+        None => code.to_owned(),
+    }
+}
+
+/// AWS's message about a wrong signature goes on with the canonical request, session token
+/// included: only its first line may be logged.
+fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default()
+}
+
+fn on_one_line(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let line: String = lines.join(" ").chars().take(LONGEST).collect();
+    line.trim_end_matches(['.', ':', ' ']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_that_is_refused_for_its_time_is_told_as_the_clock() {
+        let cause = |message: &str| {
+            let error = CredentialsError::provider_error(message.to_owned());
+            let error = SdkError::dispatch_failure(ConnectorError::other(error.into(), None));
+            of_call(&error, None, false).cause
+        };
+        let expired = "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z";
+        assert_eq!(cause(expired), Cause::Clock);
+        assert_eq!(cause("AccessDenied"), Cause::Credentials);
+    }
+}

@@ -1,0 +1,122 @@
+//! Who answers at an endpoint: Firehose, somebody else, or nobody.
+
+use std::io::{BufReader, Write};
+
+use crate::http::{Request, Server, answer};
+use crate::sandbox::{Sandbox, assert_says};
+
+/// What somebody who is not Firehose answers to every request.
+fn stranger(status: &'static str, headers: &'static str, body: &'static str) -> Server {
+    Server::start(move |client| {
+        let mut reader = BufReader::new(client);
+        if Request::read(&mut reader).is_some() {
+            let answer = answer(status, headers, body);
+            // A client that has gone needs no answer.
+            drop(reader.into_inner().write_all(answer.as_bytes()));
+        }
+    })
+}
+
+/// The log of an output that calls a stranger.
+fn log_of(stranger: &Server) -> String {
+    let mut sandbox = Sandbox::new();
+    let key = sandbox.session("caller");
+    sandbox
+        .set_credentials(&key)
+        .option("delivery_stream", "logs")
+        .option("endpoint", stranger.url())
+        .option("flush_timeout", "1s");
+    sandbox.ends_with_failure()
+}
+
+const HTML: &str = "server: nginx\r\ncontent-type: text/html\r\n";
+const OF_AWS: &str = "x-amzn-RequestId: 0\r\ncontent-type: application/x-amz-json-1.1\r\n";
+const UNKNOWN_OPERATION: &str = r#"{"__type":"UnknownOperationException"}"#;
+
+#[test]
+fn what_is_not_firehose_is_told_and_the_data_is_kept() {
+    for (status, headers, body) in [
+        ("400 Bad Request", OF_AWS, UNKNOWN_OPERATION),
+        ("400 Bad Request", HTML, "<html></html>"),
+        ("403 Forbidden", HTML, "<html></html>"),
+        ("404 Not Found", HTML, "<html></html>"),
+        (
+            "302 Found",
+            "location: /login\r\nserver: nginx\r\ncontent-type: text/html\r\n",
+            "",
+        ),
+        ("407 Proxy Authentication Required", HTML, ""),
+        ("413 Content Too Large", HTML, "<html></html>"),
+        ("500 Internal Server Error", HTML, "<html></html>"),
+        ("200 OK", HTML, "<html></html>"),
+        (
+            "204 No Content",
+            "server: nginx\r\ncontent-type: text/html\r\n",
+            "",
+        ),
+    ] {
+        let log = log_of(&stranger(status, headers, body));
+        assert_says(&log, "this is not Firehose: check endpoint");
+        assert_says(&log, &format!("HTTP status {}", &status[..3]));
+        if headers != OF_AWS {
+            assert_says(&log, "server nginx, content-type text/html");
+        }
+        assert_says(&log, "asked to hand the chunk over again");
+        assert_says(&log, "documents ambiguous: 0");
+        assert_says(&log, "events dropped: 0");
+    }
+}
+
+/// It speaks for a service that does not answer.
+#[test]
+fn a_balancer_in_front_of_the_service_is_taken_for_it() {
+    for (status, expected) in [
+        ("502 Bad Gateway", "the service failed"),
+        ("503 Service Unavailable", "quota is used up"),
+        ("504 Gateway Timeout", "the service failed"),
+    ] {
+        let log = log_of(&stranger(status, HTML, "<html></html>"));
+        assert_says(&log, expected);
+    }
+}
+
+#[test]
+fn an_error_that_is_not_known_stores_nothing_and_keeps_the_data() {
+    let body = r#"{"__type":"AccountSuspendedException","message":"Call us."}"#;
+    let log = log_of(&stranger("400 Bad Request", OF_AWS, body));
+    assert_says(&log, "AccountSuspendedException: Call us:");
+    assert_says(&log, "mend that; data is kept");
+    assert_says(&log, "documents ambiguous: 0");
+}
+
+/// It takes connections, and says nothing on them.
+#[test]
+fn a_call_that_never_gets_a_connection_is_not_ambiguous() {
+    let mut sandbox = Sandbox::new();
+    let key = sandbox.session("caller");
+    let silent = Server::start(|client| {
+        let mut reader = BufReader::new(client);
+        // Until the client goes.
+        while std::io::BufRead::fill_buf(&mut reader).is_ok_and(|bytes| !bytes.is_empty()) {
+            let read = reader.buffer().len();
+            std::io::BufRead::consume(&mut reader, read);
+        }
+    });
+    sandbox
+        .set_credentials(&key)
+        .option("delivery_stream", "logs")
+        .option("endpoint", format!("https://{}", silent.address()))
+        .option("request_timeout", "200ms")
+        .option("flush_timeout", "1s");
+    let log = sandbox.ends_with_failure();
+    assert_says(&log, "no connection within");
+    assert_says(&log, "check network, DNS, proxy");
+    assert_says(&log, "documents ambiguous: 0");
+
+    // In the clear the request goes out.
+    sandbox.option("endpoint", silent.url());
+    let log = sandbox.ends_with_failure();
+    assert_says(&log, "no answer within");
+    assert_says(&log, "a duplicate is possible");
+    assert!(!log.contains("documents ambiguous: 0"), "{log}");
+}
