@@ -1,8 +1,10 @@
 //! The Firehose client. This module alone names the AWS SDK.
 
+mod connection;
 mod credentials;
 mod error;
 mod head;
+mod look_up;
 mod reply;
 mod transport;
 
@@ -12,105 +14,57 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_sdk_firehose::config::StalledStreamProtectionConfig;
-use aws_sdk_firehose::config::retry::RetryConfig;
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::config::Access;
 use crate::failure::Cause;
 use crate::service::{CallError, Sent, Service};
 
-use credentials::{Dated, Fetched};
 use head::Head;
+use look_up::LookUp;
 use reply::Fates;
 
-/// Credentials that are refused are looked for anew, but not more often than this: each time may
-/// cost calls of STS.
-const RENEWAL: Duration = Duration::from_secs(5);
-
-/// One output's way to its delivery stream. It is built by the first call that can be, so that
-/// what is missing at start (a region, a role, the network) may still come.
+/// One output's way to its delivery stream. It is found by the first call that can find it, so
+/// that what is missing at start (a region, a role, the network) may still come.
 #[derive(Debug)]
 pub struct Firehose {
     delivery_stream: String,
-    access: Access,
-    connection: Mutex<Connection>,
-    credentials: Fetched,
-}
-
-#[derive(Debug, Default)]
-struct Connection {
-    client: Option<aws_sdk_firehose::Client>,
-    /// When a client was last given up for its credentials.
-    renewed: Option<Instant>,
+    look_up: LookUp,
 }
 
 impl Firehose {
-    pub fn new(delivery_stream: String, access: Access) -> Self {
+    /// A look-up of credentials takes so long at most.
+    pub fn new(delivery_stream: String, access: Access, credentials_timeout: Duration) -> Self {
         Self {
             delivery_stream,
-            access,
-            connection: Mutex::default(),
-            credentials: Fetched::default(),
+            look_up: LookUp::new(access, credentials_timeout),
         }
     }
+}
 
-    async fn client(&self) -> Result<aws_sdk_firehose::Client, CallError> {
-        let mut connection = self.connection.lock().await;
-        if let Some(client) = &connection.client {
-            return Ok(client.clone());
-        }
-        let client = self.connect().await?;
-        connection.client = Some(client.clone());
-        Ok(client)
-    }
-
-    /// Has the next call build a new client. A client reads files of credentials only once, found
-    /// or not, and keeps what it fetched until that says itself that it has expired.
-    async fn renew_credentials(&self) {
-        let mut connection = self.connection.lock().await;
-        if connection.renewed.is_none_or(|at| at.elapsed() >= RENEWAL) {
-            *connection = Connection {
-                client: None,
-                renewed: Some(Instant::now()),
-            };
-        }
-    }
-
-    async fn connect(&self) -> Result<aws_sdk_firehose::Client, CallError> {
-        let access = &self.access;
-        let shared = load(access).await?;
-        let mut config = aws_sdk_firehose::config::Builder::from(&shared)
-            // A flush retries by itself and knows which records are left to send.
-            .retry_config(RetryConfig::disabled())
-            // Each call has a time-out as a whole.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .credentials_provider(Dated {
-                provider: credentials::provider(access, &shared).await,
-                fetched: self.credentials.clone(),
-            });
-        if let Some(endpoint) = &access.endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        Ok(aws_sdk_firehose::Client::from_conf(config.build()))
+impl Drop for Firehose {
+    fn drop(&mut self) {
+        self.look_up.abort();
     }
 }
 
 impl Service for Firehose {
+    async fn ready(&self) {
+        self.look_up.ready().await;
+    }
+
     async fn put(
         &self,
         body: Bytes,
         records: usize,
         sent: Sent,
     ) -> Result<Vec<Result<(), Cause>>, CallError> {
-        let client = self.client().await?;
+        let connection = self.look_up.connection()?;
         let length = body.len().to_string();
         let call = async {
-            let request = client
+            let request = connection
+                .client
                 .put_record_batch()
                 .delivery_stream_name(&self.delivery_stream)
                 .set_records(Some(Vec::new()))
@@ -129,7 +83,7 @@ impl Service for Firehose {
             Err(error) => {
                 let error = error::of_call(&error, head.as_ref(), sent.is_set());
                 if error.cause == Cause::Credentials {
-                    self.renew_credentials().await;
+                    self.look_up.refused(&connection);
                 }
                 Err(error)
             }
@@ -137,29 +91,7 @@ impl Service for Firehose {
     }
 
     fn credentials_time(&self) -> Option<SystemTime> {
-        self.credentials.time()
-    }
-}
-
-async fn load(access: &Access) -> Result<SdkConfig, CallError> {
-    let app =
-        AppName::new("fluent-bit-firehose").expect("the name has no character that is not allowed");
-    let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest())
-        .app_name(app)
-        .http_client(transport::client(access)?);
-    if let Some(region) = &access.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(profile) = &access.profile {
-        loader = loader.profile_name(profile);
-    }
-    let config = loader.load().await;
-    match config.region() {
-        Some(_) => Ok(config),
-        None => Err(CallError {
-            cause: Cause::Region,
-            text: "no AWS region".to_owned(),
-        }),
+        self.look_up.time()
     }
 }
 

@@ -40,8 +40,10 @@ pub struct Delivery {
     pub batch_size: usize,
     /// Calls under way at once, over all flushes of this output.
     pub max_in_flight: usize,
-    /// One call, its connection and its credentials included.
+    /// One call, its connection included.
     pub request_timeout: Duration,
+    /// One look-up of credentials.
+    pub credentials_timeout: Duration,
     /// One flush, all its calls and waits included.
     pub flush_timeout: Duration,
     /// Send again without a wait, once, after a network error.
@@ -87,6 +89,10 @@ const DEFAULT_BATCH_SIZE: usize = 1024 * 1024;
 const DEFAULT_IN_FLIGHT: usize = 32;
 /// Two of Fluent Bit's largest chunks as JSON lines: what two workers have to send at a time.
 const DEFAULT_BYTES_IN_FLIGHT: usize = 4_608 * 1024;
+
+/// Helpers that ask for a second factor, or for a token by way of a browser's session, take many
+/// seconds; AWS's own tools wait for one as long as it takes.
+const DEFAULT_CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// So long small chunks wait for each other, at most a quarter of the flush time-out. A sidecar that
 /// writes 2 KB a second gathers two billing units meanwhile.
@@ -276,6 +282,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
                 "request_timeout",
                 seconds(10).min(flush_timeout),
                 Duration::from_millis(100)..=flush_timeout,
+            )?,
+            credentials_timeout: self.duration(
+                "credentials_timeout",
+                DEFAULT_CREDENTIALS_TIMEOUT,
+                seconds(1)..=longest,
             )?,
             flush_timeout,
             auto_retry_requests: self.boolean("auto_retry_requests", true)?,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::batch::{Batch, Share};
 use crate::config::{Config, Delivery};
@@ -286,6 +286,25 @@ impl<V: Service> Group<V> {
         })
     }
 
+    /// Waits until calls can be made. If that takes long, the host's log says so.
+    async fn ready(&self) {
+        let mut ready = pin!(self.service.ready());
+        while timeout(self.options.request_timeout, ready.as_mut())
+            .await
+            .is_err()
+        {
+            let Some(flush) = self.queue().first_open() else {
+                continue;
+            };
+            self.limiter
+                .write(&*flush.sink, Level::Warn, "look-up", || {
+                    "nothing is sent yet: the look-up of credentials takes long \
+                     (credentials_timeout)"
+                        .to_owned()
+                });
+        }
+    }
+
     /// Keeps a batch's memory for another.
     fn keep(&self, batch: Batch) {
         let mut spare = lock(&self.spare);
@@ -487,6 +506,7 @@ impl<V: Service> Lane<V> {
         while group.is_due().await {
             let turn = group.gate.turn().await;
             group.totals.throttled.add(turn.throttled());
+            group.ready().await;
             let Some(load) = group.load(turn.max_bytes()) else {
                 continue;
             };

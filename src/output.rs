@@ -41,7 +41,11 @@ pub struct Output<V: Service = Firehose> {
 
 impl Output {
     pub fn new(config: Config, max_level: Level) -> Self {
-        let firehose = Firehose::new(config.delivery_stream.clone(), config.access.clone());
+        let firehose = Firehose::new(
+            config.delivery_stream.clone(),
+            config.access.clone(),
+            config.delivery.credentials_timeout,
+        );
         Self::with_service(config, max_level, firehose)
     }
 }

@@ -10,6 +10,11 @@ use bytes::Bytes;
 use crate::failure::Cause;
 
 pub trait Service: Send + Sync + 'static {
+    /// Returns when calls can be made, or when it is known why not.
+    fn ready(&self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// One PutRecordBatch call with a body of so many records. The answer has one entry for each.
     /// `sent` is set before anything goes out.
     fn put(

@@ -28,7 +28,6 @@ pub(super) fn of_call(
     let cause = match head {
         Some(head) if head.is_foreign() => Cause::NotFirehose,
         Some(head) if code.is_some() || !head.is_success() => Cause::classify(code, head.status),
-        _ if is_about_credentials(error) => Cause::Credentials,
         _ if was_sent => Cause::Unanswered,
         _ if is_of_connector(error) => Cause::Network,
         _ if has_no_endpoint(error) => Cause::Region,
@@ -55,8 +54,12 @@ pub(super) fn of_call(
     }
 }
 
-fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|error| error.is::<CredentialsError>())
+/// What a look-up of credentials ended with.
+pub(super) fn of_credentials(error: &CredentialsError) -> CallError {
+    about_time(CallError {
+        cause: Cause::Credentials,
+        text: on_one_line(&chain(error)),
+    })
 }
 
 fn is_of_connector(error: &(dyn Error + 'static)) -> bool {
@@ -146,13 +149,10 @@ mod tests {
 
     #[test]
     fn a_role_that_is_refused_for_its_time_is_told_as_the_clock() {
-        let cause = |message: &str| {
-            let error = CredentialsError::provider_error(message.to_owned());
-            let error = SdkError::dispatch_failure(ConnectorError::other(error.into(), None));
-            of_call(&error, None, false).cause
-        };
-        let expired = "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z";
-        assert_eq!(cause(expired), Cause::Clock);
-        assert_eq!(cause("AccessDenied"), Cause::Credentials);
+        let message = "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z";
+        let error = of_credentials(&CredentialsError::provider_error(message));
+        assert_eq!(error.cause, Cause::Clock);
+        let error = of_credentials(&CredentialsError::provider_error("AccessDenied"));
+        assert_eq!(error.cause, Cause::Credentials);
     }
 }

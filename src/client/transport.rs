@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_sdk_firehose::config::{RuntimeComponents, SharedHttpClient};
+use aws_config::SdkConfig;
+use aws_sdk_firehose::config::{SharedAsyncSleep, SharedHttpClient};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -18,6 +19,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::timeout::TimeoutConfig;
 use http_body_util::{BodyExt, Limited};
 use tokio::task_local;
 
@@ -37,34 +39,60 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 /// A reply is in memory as a whole, and a byte for each of its entries.
 const MAX_REPLY: usize = 500 * 1024;
 
-/// One connector, and so one pool, for each set of time-outs: Firehose's, and those with which
-/// the SDK asks for credentials.
-pub(super) fn client(access: &Access) -> Result<SharedHttpClient, CallError> {
-    let tls = tls_context(access)?;
-    let connectors: Mutex<HashMap<[Option<Duration>; 2], SharedHttpConnector>> = Mutex::default();
-    Ok(http_client_fn(move |settings, components| {
-        let key = [settings.connect_timeout(), settings.read_timeout()];
-        let mut connectors = connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || SharedHttpConnector::new(Bounded(connector(settings, components, &tls)));
-        connectors.entry(key).or_insert_with(new).clone()
-    }))
+/// How connections are made: whom to trust.
+#[derive(Clone, Debug)]
+pub(super) struct Transport {
+    tls: TlsContext,
+}
+
+impl Transport {
+    /// Reads files.
+    pub(super) fn new(access: &Access) -> Result<Self, CallError> {
+        Ok(Self {
+            tls: tls_context(access)?,
+        })
+    }
+
+    /// One set of connectors, and so of pools, for each set of time-outs with which the SDK asks
+    /// for credentials. They read files when they are needed first.
+    pub(super) fn for_look_ups(&self) -> SharedHttpClient {
+        let transport = self.clone();
+        let made: Mutex<HashMap<[Option<Duration>; 2], SharedHttpConnector>> = Mutex::default();
+        http_client_fn(move |settings, components| {
+            let key = [settings.connect_timeout(), settings.read_timeout()];
+            let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || connector(&transport, settings.clone(), components.sleep_impl());
+            made.entry(key).or_insert_with(new).clone()
+        })
+    }
+
+    /// For calls of Firehose. It has read all files that it needs.
+    pub(super) fn for_calls(&self, config: &SdkConfig) -> SharedHttpClient {
+        let times = config.timeout_config();
+        let connect = times.and_then(TimeoutConfig::connect_timeout);
+        let mut settings = HttpConnectorSettings::builder();
+        settings.set_connect_timeout(connect);
+        let connector = connector(self, settings.build(), config.sleep_impl());
+        http_client_fn(move |_, _| connector.clone())
+    }
 }
 
 fn connector(
-    settings: &HttpConnectorSettings,
-    components: &RuntimeComponents,
-    tls: &TlsContext,
-) -> Connector {
+    transport: &Transport,
+    settings: HttpConnectorSettings,
+    sleep: Option<SharedAsyncSleep>,
+) -> SharedHttpConnector {
     let mut builder = Connector::builder()
-        .connector_settings(settings.clone())
+        .connector_settings(settings)
         .enable_tcp_nodelay(true)
         .pool_idle_timeout(POOL_IDLE)
         .proxy_config(ProxyConfig::from_env());
-    builder.set_sleep_impl(components.sleep_impl());
-    builder
+    builder.set_sleep_impl(sleep);
+    let connector = builder
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(tls.clone())
-        .build()
+        .tls_context(transport.tls.clone())
+        .build();
+    SharedHttpConnector::new(Bounded(connector))
 }
 
 /// Breaks a reply off that is longer than any can be, and reads what Firehose says of records.
@@ -86,14 +114,13 @@ impl HttpConnector for Bounded {
         let reply = self.0.call(request);
         HttpConnectorFuture::new(async move {
             let reply = reply.await?;
-            let is_answer = is_put && reply.status().is_success();
             let bounded = |body| SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY));
             let mut reply = reply.map(bounded);
             if is_put {
                 let head = Head::of(&reply);
                 _ = CALL.try_with(|call| *call.head.borrow_mut() = Some(head));
             }
-            if is_answer {
+            if is_put && reply.status().is_success() {
                 let body = std::mem::replace(reply.body_mut(), SdkBody::from(NO_RECORDS));
                 let body = read(body).await.map_err(ConnectorError::io)?;
                 let fates = reply::read(&body).ok();

@@ -119,6 +119,11 @@ impl Queue {
         self.accepted > call
     }
 
+    /// A flush that the host waits for.
+    pub(super) fn first_open(&self) -> Option<Arc<Flush>> {
+        self.open.first().cloned()
+    }
+
     /// What was refused alone goes last: what others are accepted tells whether it is bad.
     pub(super) fn suspect(&mut self, suspect: Suspect) {
         match self.is_held(&suspect) {

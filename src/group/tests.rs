@@ -354,6 +354,50 @@ async fn a_call_that_is_not_sent_by_the_end_of_a_flush_is_not_its_anymore() {
     assert_eq!(told.left(), 4);
 }
 
+/// A look-up of credentials that takes 12 seconds, before each call.
+struct Late(Script);
+
+impl Service for Arc<Late> {
+    async fn ready(&self) {
+        tokio::time::sleep(Duration::from_secs(12)).await;
+    }
+
+    async fn put(
+        &self,
+        body: Bytes,
+        _: usize,
+        sent: Sent,
+    ) -> Result<Vec<Result<(), Cause>>, CallError> {
+        sent.set();
+        let names = names(&body);
+        self.0.calls.lock().unwrap().push(names.concat());
+        Ok(vec![Ok(()); names.len()])
+    }
+}
+
+/// Nothing is packed before, so that a flush that ends meanwhile has nothing under way.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_is_not_ready_is_waited_for_and_told_of() {
+    let late = Arc::new(Late(Script::default()));
+    let config = config(&[("flush_timeout", "11s"), ("request_timeout", "5s")]);
+    let group = group(Arc::clone(&late), &config);
+    let lines = Lines::default();
+    let first = flush("abcd", &config, &lines);
+    let (fate, left) = group.deliver(&first, 0).await;
+    assert_eq!((fate.under_way, fate.ambiguous), (0, 0));
+    assert_eq!(left.parts.bytes(), 4 * EVENT);
+    let told = "the look-up of credentials takes long";
+    let lines = lines.0.lock().unwrap().clone();
+    assert!(
+        lines.iter().any(|(_, line)| line.contains(told)),
+        "{lines:?}"
+    );
+    let second = flush("efgh", &config, &Lines::default());
+    let (fate, _) = group.deliver(&second, 0).await;
+    assert_eq!(fate.delivered, 4);
+    assert_eq!(*late.0.calls.lock().unwrap(), ["efgh"]);
+}
+
 /// Where all is refused it is not the documents that are bad: they are kept, and one call at a
 /// time finds out when that was mended.
 #[tokio::test(start_paused = true)]

@@ -16,4 +16,5 @@ mod proxies;
 mod recovery;
 mod regions;
 mod roles;
+mod slowness;
 mod trust;

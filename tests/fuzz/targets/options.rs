@@ -1,7 +1,7 @@
 //! The options of an output.
 
 /// Every option.
-pub(crate) const ALL: [&str; 30] = [
+pub(crate) const ALL: [&str; 31] = [
     "delivery_stream",
     "region",
     "data_keys",
@@ -32,4 +32,5 @@ pub(crate) const ALL: [&str; 30] = [
     "external_id",
     "profile",
     "ca_file",
+    "credentials_timeout",
 ];
