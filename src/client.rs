@@ -2,6 +2,7 @@
 
 mod connection;
 mod credentials;
+mod environment;
 mod error;
 mod head;
 mod look_up;

@@ -12,6 +12,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::oneshot;
 
 use super::credentials::{self, Found};
+use super::environment::Environment;
 use super::transport::Transport;
 use crate::config::Access;
 use crate::failure::Cause;
@@ -61,9 +62,10 @@ pub(super) fn look_up(
 
 impl Connection {
     async fn look_up(access: &Access, limit: Duration) -> Result<Self, CallError> {
-        let transport = Transport::new(access)?;
+        let environment = Environment::read();
+        let transport = Transport::new(access, &environment)?;
         let http = transport.for_look_ups();
-        let found = credentials::look_up(access, http, limit).await?;
+        let found = credentials::look_up(access, &environment, http, limit).await?;
         Ok(Self::new(found, &transport))
     }
 
@@ -83,7 +85,7 @@ impl Connection {
             // Each call has a time-out as a whole, which is the flush's matter.
             .timeout_config(times.build())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(transport.for_calls(&config))
+            .http_client(transport.for_calls(&config, endpoint.as_deref()))
             .identity_cache(IdentityCache::no_cache())
             .credentials_provider(credentials.clone());
         if let Some(endpoint) = endpoint {

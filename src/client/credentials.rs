@@ -12,7 +12,9 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_firehose::config::SharedHttpClient;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::service_config::ServiceConfigKey;
+use http::Uri;
 
+use super::environment::Environment;
 use super::error;
 use crate::config::Access;
 use crate::failure::Cause;
@@ -33,21 +35,19 @@ pub(super) struct Found {
 /// takes so long at most.
 pub(super) async fn look_up(
     access: &Access,
+    environment: &Environment,
     http: SharedHttpClient,
     limit: Duration,
 ) -> Result<Found, CallError> {
+    check_endpoints(environment)?;
     let means = Means {
         access,
+        environment,
         http,
         limit,
     };
     let config = means.loader().load().await;
-    if config.region().is_none() {
-        return Err(CallError {
-            cause: Cause::Region,
-            text: "no AWS region".to_owned(),
-        });
-    }
+    check_region(&config)?;
     Ok(Found {
         credentials: means.credentials(&config).await?,
         endpoint: match &access.endpoint {
@@ -61,6 +61,7 @@ pub(super) async fn look_up(
 /// What there is to look up with.
 struct Means<'m> {
     access: &'m Access,
+    environment: &'m Environment,
     http: SharedHttpClient,
     limit: Duration,
 }
@@ -81,6 +82,7 @@ impl Means<'_> {
         let app = AppName::new(SESSION).expect("the name has no character that is not allowed");
         let times = TimeoutConfig::builder().operation_timeout(self.limit);
         aws_config::defaults(BehaviorVersion::latest())
+            .env(self.environment.for_sdk())
             .app_name(app)
             .http_client(self.http.clone())
             .timeout_config(times.build())
@@ -91,7 +93,7 @@ impl Means<'_> {
     async fn credentials(&self, config: &SdkConfig) -> Result<Credentials, CallError> {
         let chain = config.credentials_provider();
         let chain = chain.expect("the SDK's defaults include its chain of credentials");
-        let found = chain.provide_credentials().await;
+        let found = chain.provide_credentials().await.and_then(clean);
         let mut credentials = found.map_err(|error| error::of_credentials(&error))?;
         let sts = match &self.access.sts_endpoint {
             // It is set before loading: set later it would yield to AWS_ENDPOINT_URL_STS.
@@ -106,9 +108,7 @@ impl Means<'_> {
             }
             None => config,
         };
-        if let Ok(role) = std::env::var("EKS_POD_EXECUTION_ROLE")
-            && !role.is_empty()
-        {
+        if let Some(role) = self.environment.get("EKS_POD_EXECUTION_ROLE") {
             let role = AssumeRoleProvider::builder(role);
             credentials = assume(role, sts, credentials).await?;
         }
@@ -130,8 +130,34 @@ async fn assume(
 ) -> Result<Credentials, CallError> {
     let role = role.configure(sts).session_name(SESSION);
     let role = role.build_from_provider(caller).await;
-    let found = role.provide_credentials().await;
+    let found = role.provide_credentials().await.and_then(clean);
     found.map_err(|error| error::of_credentials(&error))
+}
+
+/// Without the blanks around a value, which the SDK would sign with. What can not stand in a
+/// header it would end in a panic with.
+fn clean(found: Credentials) -> Result<Credentials, CredentialsError> {
+    let key = found.access_key_id().trim();
+    let token = found.session_token().map(str::trim);
+    let is_sendable = |value: &str| value.bytes().all(|byte| byte.is_ascii_graphic());
+    for (name, value) in [
+        ("access key ID", key),
+        ("session token", token.unwrap_or_default()),
+    ] {
+        if !is_sendable(value) {
+            return Err(CredentialsError::invalid_configuration(format!(
+                "the {name} has a blank, a control character or one that is not ASCII in it"
+            )));
+        }
+    }
+    let mut clean = Credentials::builder()
+        .access_key_id(key)
+        .secret_access_key(found.secret_access_key().trim())
+        .provider_name(SESSION);
+    clean.set_session_token(token.map(str::to_owned));
+    clean.set_expiry(found.expiry());
+    clean.set_account_id(found.account_id().cloned());
+    Ok(clean.build())
 }
 
 /// The endpoint that the environment or a profile names for a service.
@@ -144,6 +170,38 @@ fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
     let key = key.expect("all of the key is set");
     let own = config.service_config().and_then(|all| all.load_config(key));
     own.or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// A URL that can not be read the SDK would leave out, or call all the same.
+fn check_endpoints(environment: &Environment) -> Result<(), CallError> {
+    for (name, url) in environment.all("AWS_ENDPOINT_URL") {
+        let uri: Option<Uri> = url.parse().ok();
+        let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+        if !uri.is_some_and(|uri| is_http(&uri) && uri.host().is_some()) {
+            return Err(CallError {
+                cause: Cause::NotFirehose,
+                text: format!("{name} is not a URL that begins with http:// or https://"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A region becomes a part of a host's name.
+fn check_region(config: &SdkConfig) -> Result<(), CallError> {
+    let is_name = |name: &str| {
+        let mut letters = name.bytes();
+        letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'-')
+    };
+    let text = match config.region() {
+        Some(region) if is_name(region.as_ref()) => return Ok(()),
+        Some(region) => format!("`{region}` is no name of an AWS region"),
+        None => "no AWS region".to_owned(),
+    };
+    Err(CallError {
+        cause: Cause::Region,
+        text,
+    })
 }
 
 /// Where credentials were looked for, and why there are none.

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -28,6 +28,7 @@ use crate::config::Access;
 use crate::failure::Cause;
 use crate::service::{CallError, Sent};
 
+use super::environment::Environment;
 use super::head::Head;
 use super::reply::{self, Fates};
 
@@ -39,17 +40,31 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 /// A reply is in memory as a whole, and a byte for each of its entries.
 const MAX_REPLY: usize = 500 * 1024;
 
-/// How connections are made: whom to trust.
+/// Where distributions keep the certificates of the system.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// How connections are made: whom to trust, and by which proxy.
 #[derive(Clone, Debug)]
 pub(super) struct Transport {
     tls: TlsContext,
+    http_proxy: ProxyConfig,
+    https_proxy: ProxyConfig,
 }
 
 impl Transport {
     /// Reads files.
-    pub(super) fn new(access: &Access) -> Result<Self, CallError> {
+    pub(super) fn new(access: &Access, environment: &Environment) -> Result<Self, CallError> {
+        const HTTP: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
+        const HTTPS: [&str; 4] = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
         Ok(Self {
-            tls: tls_context(access)?,
+            tls: tls_context(access, environment)?,
+            http_proxy: proxy(&HTTP, environment)?,
+            https_proxy: proxy(&HTTPS, environment)?,
         })
     }
 
@@ -61,43 +76,79 @@ impl Transport {
         http_client_fn(move |settings, components| {
             let key = [settings.connect_timeout(), settings.read_timeout()];
             let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = || connector(&transport, settings.clone(), components.sleep_impl());
+            let new = || {
+                let sleep = components.sleep_impl();
+                let connectors = Connectors::new(&transport, settings.clone(), sleep);
+                SharedHttpConnector::new(Bounded(connectors))
+            };
             made.entry(key).or_insert_with(new).clone()
         })
     }
 
-    /// For calls of Firehose. It has read all files that it needs.
-    pub(super) fn for_calls(&self, config: &SdkConfig) -> SharedHttpClient {
+    /// For calls to an endpoint. It has read all files that it needs.
+    pub(super) fn for_calls(&self, config: &SdkConfig, endpoint: Option<&str>) -> SharedHttpClient {
         let times = config.timeout_config();
         let connect = times.and_then(TimeoutConfig::connect_timeout);
         let mut settings = HttpConnectorSettings::builder();
         settings.set_connect_timeout(connect);
-        let connector = connector(self, settings.build(), config.sleep_impl());
+        let connectors = Connectors::new(self, settings.build(), config.sleep_impl());
+        connectors.to(endpoint.unwrap_or("https:"));
+        let connector = SharedHttpConnector::new(Bounded(connectors));
         http_client_fn(move |_, _| connector.clone())
     }
 }
 
-fn connector(
-    transport: &Transport,
+/// A connector for http and one for https, as each has a proxy of its own.
+#[derive(Debug)]
+struct Connectors {
+    transport: Transport,
     settings: HttpConnectorSettings,
     sleep: Option<SharedAsyncSleep>,
-) -> SharedHttpConnector {
-    let mut builder = Connector::builder()
-        .connector_settings(settings)
-        .enable_tcp_nodelay(true)
-        .pool_idle_timeout(POOL_IDLE)
-        .proxy_config(ProxyConfig::from_env());
-    builder.set_sleep_impl(sleep);
-    let connector = builder
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .tls_context(transport.tls.clone())
-        .build();
-    SharedHttpConnector::new(Bounded(connector))
+    http: OnceLock<Connector>,
+    https: OnceLock<Connector>,
+}
+
+impl Connectors {
+    fn new(
+        transport: &Transport,
+        settings: HttpConnectorSettings,
+        sleep: Option<SharedAsyncSleep>,
+    ) -> Self {
+        Self {
+            transport: transport.clone(),
+            settings,
+            sleep,
+            http: OnceLock::new(),
+            https: OnceLock::new(),
+        }
+    }
+
+    /// The one for a URL.
+    fn to(&self, url: &str) -> &Connector {
+        let transport = &self.transport;
+        match url.starts_with("http:") {
+            true => self.http.get_or_init(|| self.make(&transport.http_proxy)),
+            false => self.https.get_or_init(|| self.make(&transport.https_proxy)),
+        }
+    }
+
+    fn make(&self, proxy: &ProxyConfig) -> Connector {
+        let mut builder = Connector::builder()
+            .connector_settings(self.settings.clone())
+            .enable_tcp_nodelay(true)
+            .pool_idle_timeout(POOL_IDLE)
+            .proxy_config(proxy.clone());
+        builder.set_sleep_impl(self.sleep.clone());
+        builder
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(self.transport.tls.clone())
+            .build()
+    }
 }
 
 /// Breaks a reply off that is longer than any can be, and reads what Firehose says of records.
 #[derive(Debug)]
-struct Bounded(Connector);
+struct Bounded(Connectors);
 
 impl HttpConnector for Bounded {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
@@ -111,7 +162,7 @@ impl HttpConnector for Bounded {
             });
             *request.body_mut() = SdkBody::from_body_1_x(body);
         }
-        let reply = self.0.call(request);
+        let reply = self.0.to(request.uri()).call(request);
         HttpConnectorFuture::new(async move {
             let reply = reply.await?;
             let bounded = |body| SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY));
@@ -175,11 +226,11 @@ pub(super) async fn with_reply<C: Future>(
 
 /// `ca_file`, else AWS_CA_BUNDLE, in place of the system's certificates; else those, or the file
 /// that SSL_CERT_FILE names.
-fn tls_context(access: &Access) -> Result<TlsContext, CallError> {
-    let bundle = || std::env::var_os("AWS_CA_BUNDLE").filter(|path| !path.is_empty());
+fn tls_context(access: &Access, environment: &Environment) -> Result<TlsContext, CallError> {
+    let named = |name: &'static str| Some((name, PathBuf::from(environment.get(name)?)));
     let file = match &access.ca_file {
         Some(path) => Some(("ca_file", path.clone())),
-        None => bundle().map(|path| ("AWS_CA_BUNDLE", PathBuf::from(path))),
+        None => named("AWS_CA_BUNDLE").or_else(|| misread(environment)),
     };
     let trust = match file {
         None => TrustStore::default(),
@@ -192,6 +243,43 @@ fn tls_context(access: &Access) -> Result<TlsContext, CallError> {
         .with_trust_store(trust)
         .build()
         .map_err(network)
+}
+
+/// The file of the system's certificates where the library that looks for them would take an empty
+/// SSL_CERT_FILE, or the blanks around its path, for part of a path.
+fn misread(environment: &Environment) -> Option<(&'static str, PathBuf)> {
+    const NAME: &str = "SSL_CERT_FILE";
+    let raw = std::env::var(NAME).ok()?;
+    match environment.get(NAME) {
+        Some(path) if path == raw => None,
+        Some(path) => Some((NAME, PathBuf::from(path))),
+        None => {
+            let mut bundles = SYSTEM_BUNDLES.iter().map(Path::new);
+            let bundle = bundles.find(|bundle| bundle.exists())?;
+            Some(("the system's", bundle.to_owned()))
+        }
+    }
+}
+
+/// The proxy that the first of these variables names.
+fn proxy(names: &[&str], environment: &Environment) -> Result<ProxyConfig, CallError> {
+    let Some((name, url)) = environment.first(names) else {
+        return Ok(ProxyConfig::disabled());
+    };
+    let url = match url.contains("://") {
+        true => url.to_owned(),
+        false => format!("http://{url}"),
+    };
+    // The URL is not shown, nor what is wrong with it: it may have a password in it.
+    let proxy = ProxyConfig::all(url).map_err(|_| {
+        network(format!(
+            "{name} is not the URL of a proxy, such as http://proxy:3128"
+        ))
+    })?;
+    Ok(match environment.first(&["NO_PROXY", "no_proxy"]) {
+        Some((_, hosts)) => proxy.no_proxy(hosts),
+        None => proxy,
+    })
 }
 
 fn network(error: impl std::fmt::Display) -> CallError {

@@ -18,3 +18,4 @@ mod regions;
 mod roles;
 mod slowness;
 mod trust;
+mod variables;

@@ -5,9 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use fake_firehose::Credentials;
-
 use crate::sandbox::{Sandbox, assert_says, service};
+use crate::variables::printed;
 
 /// Whoever opens it to read waits until somebody writes to it.
 struct Pipe(PathBuf);
@@ -35,16 +34,6 @@ fn helper(sandbox: &Sandbox) -> (Pipe, PathBuf) {
     );
     let pipe = Pipe::new(sandbox.home().join("pipe"));
     (pipe, sandbox.home().join("starts"))
-}
-
-/// What a helper prints.
-fn printed(credentials: &Credentials) -> String {
-    format!(
-        r#"{{"Version":1,"AccessKeyId":"{}","SecretAccessKey":"{}","SessionToken":"{}"}}"#,
-        credentials.access_key,
-        credentials.secret_key,
-        credentials.session_token.as_deref().unwrap_or_default()
-    )
 }
 
 fn starts(path: &Path) -> usize {
@@ -108,6 +97,7 @@ fn a_file_that_can_not_be_read_holds_no_flush() {
         "SSL_CERT_FILE",
         "AWS_CONFIG_FILE",
         "AWS_SHARED_CREDENTIALS_FILE",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
     ] {
         let key = sandbox.session("reader");
         let service = service(&key);
