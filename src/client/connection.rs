@@ -89,7 +89,11 @@ impl Connection {
             .identity_cache(IdentityCache::no_cache())
             .credentials_provider(credentials.clone());
         if let Some(endpoint) = endpoint {
-            builder = builder.endpoint_url(endpoint);
+            // It is taken as it is: that of a VPC may be one for FIPS, or dual-stack, itself.
+            builder = builder
+                .endpoint_url(endpoint)
+                .use_fips(false)
+                .use_dual_stack(false);
         }
         Self {
             client: aws_sdk_firehose::Client::from_conf(builder.build()),

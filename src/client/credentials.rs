@@ -91,6 +91,12 @@ impl Means<'_> {
     /// The chain's credentials; from them, in this order, the role that AWS's Go plugin reads
     /// from the environment, then `role_arn`.
     async fn credentials(&self, config: &SdkConfig) -> Result<Credentials, CallError> {
+        let config = if configured_endpoint(config, "STS").is_some() {
+            // As with Firehose's own, an endpoint is taken as it is.
+            &as_it_is(self.loader()).load().await
+        } else {
+            config
+        };
         let chain = config.credentials_provider();
         let chain = chain.expect("the SDK's defaults include its chain of credentials");
         let found = chain.provide_credentials().await.and_then(clean);
@@ -98,8 +104,7 @@ impl Means<'_> {
         let sts = match &self.access.sts_endpoint {
             // It is set before loading: set later it would yield to AWS_ENDPOINT_URL_STS.
             Some(endpoint) => {
-                &self
-                    .bare_loader()
+                &as_it_is(self.bare_loader())
                     .no_credentials()
                     .endpoint_url(endpoint)
                     .region(config.region().cloned())
@@ -121,6 +126,11 @@ impl Means<'_> {
         }
         Ok(credentials)
     }
+}
+
+/// The SDK refuses to look for another kind of endpoint where one is named.
+fn as_it_is(loader: ConfigLoader) -> ConfigLoader {
+    loader.use_fips(false).use_dual_stack(false)
 }
 
 async fn assume(

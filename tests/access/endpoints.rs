@@ -1,9 +1,83 @@
-//! Who answers at an endpoint: Firehose, somebody else, or nobody.
+//! Where calls go: to an endpoint as it is named, and what somebody else answers there.
 
 use std::io::{BufReader, Write};
 
+use crate::authority::{Authority, Holdings};
 use crate::http::{Request, Server, answer};
-use crate::sandbox::{Sandbox, assert_says};
+use crate::sandbox::{Sandbox, assert_says, service};
+
+const ROLE: &str = "arn:aws:iam::000000000000:role/logs";
+
+/// These ask AWS's rules for another endpoint than the one that is named.
+const OTHER_ENDPOINTS: [&str; 2] = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"];
+
+#[test]
+fn one_that_is_named_is_taken_as_it_is() {
+    for other in OTHER_ENDPOINTS {
+        for variable in ["", "AWS_ENDPOINT_URL_FIREHOSE", "AWS_ENDPOINT_URL"] {
+            let mut sandbox = Sandbox::new();
+            let key = sandbox.session("caller");
+            let service = service(&key);
+            sandbox
+                .set_credentials(&key)
+                .set(other, "true")
+                .send_to(&service);
+            if !variable.is_empty() {
+                sandbox
+                    .without("endpoint")
+                    .set(variable, service.fake.url());
+            }
+            sandbox.delivers_to(&service);
+        }
+    }
+}
+
+#[test]
+fn that_of_sts_too() {
+    for other in OTHER_ENDPOINTS {
+        for variable in ["", "AWS_ENDPOINT_URL_STS"] {
+            let mut sandbox = Sandbox::new();
+            let (base, key) = (sandbox.session("base"), sandbox.session("assumed"));
+            let service = service(&key);
+            let authority = Authority::start(Holdings {
+                roles: [(ROLE.to_owned(), key)].into(),
+                ..Holdings::default()
+            });
+            sandbox
+                .set_credentials(&base)
+                .set(other, "true")
+                .option("role_arn", ROLE)
+                .send_to(&service);
+            match variable {
+                "" => sandbox.option("sts_endpoint", authority.url()),
+                _ => sandbox.set(variable, authority.url()),
+            };
+            sandbox.delivers_to(&service);
+        }
+    }
+}
+
+#[test]
+fn that_of_sts_for_a_web_identity_too() {
+    for other in OTHER_ENDPOINTS {
+        let mut sandbox = Sandbox::new();
+        let key = sandbox.session("web");
+        let token = sandbox.secret("header.claims-of-the-pod.signature-EXAMPLE");
+        let service = service(&key);
+        let authority = Authority::start(Holdings {
+            roles: [(ROLE.to_owned(), key)].into(),
+            ..Holdings::default()
+        });
+        let file = sandbox.file("token", &token);
+        sandbox
+            .set(other, "true")
+            .set("AWS_WEB_IDENTITY_TOKEN_FILE", file)
+            .set("AWS_ROLE_ARN", ROLE)
+            .set("AWS_ENDPOINT_URL_STS", authority.url())
+            .send_to(&service);
+        sandbox.delivers_to(&service);
+    }
+}
 
 /// What somebody who is not Firehose answers to every request.
 fn stranger(status: &'static str, headers: &'static str, body: &'static str) -> Server {
