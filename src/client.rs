@@ -82,7 +82,8 @@ impl Service for Firehose {
         match answer {
             Ok(_) => checked(fates, records, head.as_ref()),
             Err(error) => {
-                let error = error::of_call(&error, head.as_ref(), sent.is_set());
+                let caller = &connection.credentials;
+                let error = error::of_call(&error, head.as_ref(), sent.is_set(), caller);
                 if error.cause == Cause::Credentials {
                     self.look_up.refused(&connection);
                 }

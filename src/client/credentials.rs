@@ -100,7 +100,7 @@ impl Means<'_> {
         let chain = config.credentials_provider();
         let chain = chain.expect("the SDK's defaults include its chain of credentials");
         let found = chain.provide_credentials().await.and_then(clean);
-        let mut credentials = found.map_err(|error| error::of_credentials(&error))?;
+        let mut credentials = found.map_err(|error| error::of_credentials(&error, None))?;
         let sts = match &self.access.sts_endpoint {
             // It is set before loading: set later it would yield to AWS_ENDPOINT_URL_STS.
             Some(endpoint) => {
@@ -139,9 +139,9 @@ async fn assume(
     caller: Credentials,
 ) -> Result<Credentials, CallError> {
     let role = role.configure(sts).session_name(SESSION);
-    let role = role.build_from_provider(caller).await;
+    let role = role.build_from_provider(caller.clone()).await;
     let found = role.provide_credentials().await.and_then(clean);
-    found.map_err(|error| error::of_credentials(&error))
+    found.map_err(|error| error::of_credentials(&error, Some(&caller)))
 }
 
 /// Without the blanks around a value, which the SDK would sign with. What can not stand in a
@@ -187,12 +187,18 @@ fn check_endpoints(environment: &Environment) -> Result<(), CallError> {
     for (name, url) in environment.all("AWS_ENDPOINT_URL") {
         let uri: Option<Uri> = url.parse().ok();
         let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
-        if !uri.is_some_and(|uri| is_http(&uri) && uri.host().is_some()) {
-            return Err(CallError {
-                cause: Cause::NotFirehose,
-                text: format!("{name} is not a URL that begins with http:// or https://"),
-            });
-        }
+        let what = if !uri.is_some_and(|uri| is_http(&uri) && uri.host().is_some()) {
+            "is not a URL that begins with http:// or https://"
+        } else if url.contains('@') {
+            // Not shown: what stands before the @ may be a password.
+            "has a user name in it"
+        } else {
+            continue;
+        };
+        return Err(CallError {
+            cause: Cause::NotFirehose,
+            text: format!("{name} {what}"),
+        });
     }
     Ok(())
 }

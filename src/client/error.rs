@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::iter;
 
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
@@ -20,6 +21,7 @@ pub(super) fn of_call(
     error: &SdkError<PutRecordBatchError, HttpResponse>,
     head: Option<&Head>,
     was_sent: bool,
+    caller: &Credentials,
 ) -> CallError {
     let code = match error {
         SdkError::ServiceError(service) => service.err().code(),
@@ -43,7 +45,7 @@ pub(super) fn of_call(
     };
     let error = CallError {
         cause,
-        text: on_one_line(&text),
+        text: on_one_line(&without_secrets(text, caller)),
     };
     match head.and_then(Head::skew) {
         Some(skew) if is_about_signatures(code) => CallError {
@@ -54,12 +56,29 @@ pub(super) fn of_call(
     }
 }
 
-/// What a look-up of credentials ended with.
-pub(super) fn of_credentials(error: &CredentialsError) -> CallError {
+/// What a look-up of credentials ended with; `caller` is who asked for a role.
+pub(super) fn of_credentials(error: &CredentialsError, caller: Option<&Credentials>) -> CallError {
+    let text = match caller {
+        Some(caller) => without_secrets(chain(error), caller),
+        None => chain(error),
+    };
     about_time(CallError {
         cause: Cause::Credentials,
-        text: on_one_line(&chain(error)),
+        text: on_one_line(&text),
     })
+}
+
+/// Some of AWS's messages repeat what was sent.
+fn without_secrets(text: String, caller: &Credentials) -> String {
+    let secrets = [
+        caller.session_token().unwrap_or_default(),
+        caller.secret_access_key(),
+        caller.access_key_id(),
+    ];
+    // Emulators take keys like `test`, which is a word of other sentences as well.
+    const SHORTEST: usize = 8;
+    let secrets = secrets.iter().filter(|secret| secret.len() >= SHORTEST);
+    secrets.fold(text, |text, secret| text.replace(secret, "***"))
 }
 
 fn is_of_connector(error: &(dyn Error + 'static)) -> bool {
@@ -131,9 +150,10 @@ fn reason(error: &impl ProvideErrorMetadata) -> String {
 }
 
 /// AWS's message about a wrong signature goes on with the canonical request, session token
-/// included: only its first line may be logged.
+/// included: only its first line may be logged. What a credential_process wrote may be a secret.
 fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
+    let line = message.lines().next().unwrap_or_default();
+    line.split(" Stderr: ").next().unwrap_or_default()
 }
 
 fn on_one_line(text: &str) -> String {
@@ -150,9 +170,30 @@ mod tests {
     #[test]
     fn a_role_that_is_refused_for_its_time_is_told_as_the_clock() {
         let message = "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z";
-        let error = of_credentials(&CredentialsError::provider_error(message));
+        let error = of_credentials(&CredentialsError::provider_error(message), None);
         assert_eq!(error.cause, Cause::Clock);
-        let error = of_credentials(&CredentialsError::provider_error("AccessDenied"));
+        let error = of_credentials(&CredentialsError::provider_error("AccessDenied"), None);
         assert_eq!(error.cause, Cause::Credentials);
+    }
+
+    #[test]
+    fn what_a_message_repeats_of_the_caller_is_not_said() {
+        let token = Some("the-token".to_owned());
+        let caller = Credentials::new("AKIDEXAMPLE", "valid", token, None, "");
+        let message = "Credential=AKIDEXAMPLE/20260101, the-token is not valid";
+        let error = of_credentials(&CredentialsError::provider_error(message), Some(&caller));
+        assert!(
+            error
+                .text
+                .ends_with("Credential=***/20260101, *** is not valid"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_a_helper_wrote_is_not_said() {
+        let message = "external process exited with code exit status: 1. Stderr: secret";
+        let error = of_credentials(&CredentialsError::provider_error(message), None);
+        assert!(error.text.ends_with("exit status: 1"), "{error}");
     }
 }

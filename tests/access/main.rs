@@ -16,6 +16,7 @@ mod proxies;
 mod recovery;
 mod regions;
 mod roles;
+mod secrets;
 mod slowness;
 mod trust;
 mod variables;
