@@ -43,16 +43,17 @@ pub(super) fn of_call(
         (SdkError::ServiceError(service), _) => reason(service.err()),
         _ => chain(error),
     };
-    let error = CallError {
+    let error = about_time(CallError {
         cause,
         text: on_one_line(&without_secrets(text, caller)),
-    };
+    });
+    let may_be_of_time = error.cause == Cause::Clock || is_about_signatures(code);
     match head.and_then(Head::skew) {
-        Some(skew) if is_about_signatures(code) => CallError {
+        Some(skew) if may_be_of_time => CallError {
             cause: Cause::Clock,
             text: format!("{skew}: {}", error.text),
         },
-        _ => about_time(error),
+        _ => error,
     }
 }
 

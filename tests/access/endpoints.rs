@@ -163,6 +163,16 @@ fn an_error_that_is_not_known_stores_nothing_and_keeps_the_data() {
     assert_says(&log, "documents ambiguous: 0");
 }
 
+#[test]
+fn a_request_that_has_expired_is_told_as_the_clock() {
+    const LONG_AGO: &str = "x-amzn-RequestId: 0\r\ncontent-type: application/x-amz-json-1.1\r\n\
+                            date: Mon, 01 Jan 2001 00:00:00 GMT\r\n";
+    let body = r#"{"__type":"RequestExpired"}"#;
+    let log = log_of(&stranger("400 Bad Request", LONG_AGO, body));
+    assert_says(&log, " s ahead of the service's: RequestExpired");
+    assert_says(&log, "set the clock");
+}
+
 /// It takes connections, and says nothing on them.
 #[test]
 fn a_call_that_never_gets_a_connection_is_not_ambiguous() {
