@@ -1,127 +1,91 @@
 //! The Firehose client. This module alone names the AWS SDK.
 
+mod connection;
 mod credentials;
+mod environment;
+mod error;
+mod head;
+mod look_up;
 mod reply;
 mod transport;
 
-use std::error::Error;
-use std::iter;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
-use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
-use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_firehose::config::StalledStreamProtectionConfig;
-use aws_sdk_firehose::config::retry::RetryConfig;
-use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::error::ErrorMetadata;
 use bytes::Bytes;
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 
 use crate::config::Access;
 use crate::failure::Cause;
-use crate::service::{CallError, Service};
+use crate::service::{CallError, Sent, Service};
 
-use credentials::{Dated, Fetched};
+use head::Head;
+use look_up::LookUp;
 use reply::Fates;
 
-/// Credentials that are refused are looked for anew, but not more often than this: each time may
-/// cost calls of STS.
-const RENEWAL: Duration = Duration::from_secs(5);
-
-/// One output's way to its delivery stream. It is built by the first call that can be, so that
-/// what is missing at start (a region, a role, the network) may still come.
+/// One output's way to its delivery stream. It is found by the first call that can find it, so
+/// that what is missing at start (a region, a role, the network) may still come.
 #[derive(Debug)]
 pub struct Firehose {
     delivery_stream: String,
-    access: Access,
-    connection: Mutex<Connection>,
-    credentials: Fetched,
-}
-
-#[derive(Debug, Default)]
-struct Connection {
-    client: Option<aws_sdk_firehose::Client>,
-    /// When a client was last given up for its credentials.
-    renewed: Option<Instant>,
+    look_up: LookUp,
 }
 
 impl Firehose {
-    pub fn new(delivery_stream: String, access: Access) -> Self {
+    /// A look-up of credentials takes so long at most.
+    pub fn new(delivery_stream: String, access: Access, credentials_timeout: Duration) -> Self {
         Self {
             delivery_stream,
-            access,
-            connection: Mutex::default(),
-            credentials: Fetched::default(),
+            look_up: LookUp::new(access, credentials_timeout),
         }
     }
+}
 
-    async fn client(&self) -> Result<aws_sdk_firehose::Client, CallError> {
-        let mut connection = self.connection.lock().await;
-        if let Some(client) = &connection.client {
-            return Ok(client.clone());
-        }
-        let client = self.connect().await?;
-        connection.client = Some(client.clone());
-        Ok(client)
-    }
-
-    /// Has the next call build a new client. A client reads files of credentials only once, found
-    /// or not, and keeps what it fetched until that says itself that it has expired.
-    async fn renew_credentials(&self) {
-        let mut connection = self.connection.lock().await;
-        if connection.renewed.is_none_or(|at| at.elapsed() >= RENEWAL) {
-            *connection = Connection {
-                client: None,
-                renewed: Some(Instant::now()),
-            };
-        }
-    }
-
-    async fn connect(&self) -> Result<aws_sdk_firehose::Client, CallError> {
-        let access = &self.access;
-        let shared = load(access).await?;
-        let mut config = aws_sdk_firehose::config::Builder::from(&shared)
-            // A flush retries by itself and knows which records are left to send.
-            .retry_config(RetryConfig::disabled())
-            // Each call has a time-out as a whole.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .credentials_provider(Dated {
-                provider: credentials::provider(access, &shared).await,
-                fetched: self.credentials.clone(),
-            });
-        if let Some(endpoint) = &access.endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        Ok(aws_sdk_firehose::Client::from_conf(config.build()))
+impl Drop for Firehose {
+    fn drop(&mut self) {
+        self.look_up.abort();
     }
 }
 
 impl Service for Firehose {
-    async fn put(&self, body: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
-        let client = self.client().await?;
+    async fn ready(&self) {
+        self.look_up.ready().await;
+    }
+
+    async fn put(
+        &self,
+        body: Bytes,
+        records: usize,
+        sent: Sent,
+    ) -> Result<Vec<Result<(), Cause>>, CallError> {
+        let connection = self.look_up.connection()?;
         let length = body.len().to_string();
-        let call = client
-            .put_record_batch()
-            .delivery_stream_name(&self.delivery_stream)
-            .set_records(Some(Vec::new()))
-            .customize()
-            .mutate_request(move |request| {
-                *request.body_mut() = SdkBody::from(body.clone());
-                request
-                    .headers_mut()
-                    .insert("content-length", length.clone());
-            })
-            .send();
-        match transport::with_fates(call).await {
-            (Ok(_), fates) => checked(fates, records),
-            (Err(error), _) => {
-                let error = classify(&error);
+        let call = async {
+            let request = connection
+                .client
+                .put_record_batch()
+                .delivery_stream_name(&self.delivery_stream)
+                .set_records(Some(Vec::new()))
+                .customize()
+                .mutate_request(move |request| {
+                    *request.body_mut() = SdkBody::from(body.clone());
+                    request
+                        .headers_mut()
+                        .insert("content-length", length.clone());
+                });
+            request.send().await
+        };
+        let (answer, head, fates) = caught(transport::with_reply(call, sent.clone())).await?;
+        match answer {
+            Ok(_) => checked(fates, records, head.as_ref()),
+            Err(error) => {
+                let caller = &connection.credentials;
+                let error = error::of_call(&error, head.as_ref(), sent.is_set(), caller);
                 if error.cause == Cause::Credentials {
-                    self.renew_credentials().await;
+                    self.look_up.refused(&connection);
                 }
                 Err(error)
             }
@@ -129,130 +93,58 @@ impl Service for Firehose {
     }
 
     fn credentials_time(&self) -> Option<SystemTime> {
-        self.credentials.time()
+        self.look_up.time()
     }
 }
 
-async fn load(access: &Access) -> Result<SdkConfig, CallError> {
-    let app =
-        AppName::new("fluent-bit-firehose").expect("the name has no character that is not allowed");
-    let mut loader: ConfigLoader = aws_config::defaults(BehaviorVersion::latest())
-        .app_name(app)
-        .http_client(transport::client(access)?);
-    if let Some(region) = &access.region {
-        loader = loader.region(Region::new(region.clone()));
-    }
-    if let Some(profile) = &access.profile {
-        loader = loader.profile_name(profile);
-    }
-    let config = loader.load().await;
-    match config.region() {
-        Some(_) => Ok(config),
-        None => Err(CallError {
-            cause: Cause::Region,
-            text: "no AWS region".to_owned(),
-        }),
-    }
+/// A panic of the SDK is an error like others: its lane makes other calls.
+async fn caught<F: Future>(call: F) -> Result<F::Output, CallError> {
+    let mut call = pin!(call);
+    poll_fn(move |context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context)));
+        polled.map_or_else(
+            // What it says is on standard error, and may hold a secret.
+            |_| {
+                Poll::Ready(Err(CallError {
+                    cause: Cause::Bug,
+                    text: "the call ended by a panic".to_owned(),
+                }))
+            },
+            |polled| polled.map(Ok),
+        )
+    })
+    .await
 }
 
 /// The service names each record's fate; anything else is no answer.
-fn checked(fates: Option<Fates>, records: usize) -> Result<Fates, CallError> {
-    let text = match fates {
-        Some(fates) if fates.len() == records => return Ok(fates),
-        Some(fates) => format!(
-            "the answer speaks of {} records, not of {records}",
-            fates.len()
+fn checked(fates: Option<Fates>, records: usize, head: Option<&Head>) -> Result<Fates, CallError> {
+    let (cause, text) = match (fates, head) {
+        (Some(fates), _) if fates.len() == records => return Ok(fates),
+        (_, Some(head)) if head.is_foreign() => (Cause::NotFirehose, head.to_string()),
+        (Some(fates), _) => (
+            Cause::Server,
+            format!(
+                "the answer speaks of {} records, not of {records}",
+                fates.len()
+            ),
         ),
-        None => "the answer can not be read".to_owned(),
+        (None, _) => (Cause::Server, "the answer can not be read".to_owned()),
     };
-    Err(CallError {
-        cause: Cause::Server,
-        text,
-    })
+    Err(CallError { cause, text })
 }
 
-fn classify(error: &SdkError<PutRecordBatchError, HttpResponse>) -> CallError {
-    let cause = match error {
-        SdkError::ServiceError(service) => {
-            Cause::classify(service.err().code(), service.raw().status().as_u16())
-        }
-        SdkError::ResponseError(response) => {
-            Cause::classify(None, response.raw().status().as_u16())
-        }
-        _ if is_about_credentials(error) => Cause::Credentials,
-        SdkError::ConstructionFailure(_) => Cause::Network,
-        _ if is_about_connecting(error) => Cause::Network,
-        _ => Cause::Unanswered,
-    };
-    let text = match error {
-        SdkError::ServiceError(service) => reason(service.err()),
-        _ => chain(error),
-    };
-    CallError {
-        cause,
-        text: on_one_line(&text),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_error_that_asks_for_a_report() {
+        let error = caught(async { panic!("secret") }).await;
+        let error = error.map(|(): ()| ()).expect_err("it panicked");
+        assert_eq!(error.cause, Cause::Bug);
+        let line = error.to_string();
+        assert!(line.contains("please report it"), "{line}");
+        assert!(!line.contains("secret"), "{line}");
+        assert_eq!(caught(async { 1 }).await, Ok(1));
     }
-}
-
-fn is_about_connecting(error: &(dyn Error + 'static)) -> bool {
-    let mut errors = causes(error).filter_map(|error| error.downcast_ref());
-    errors.any(hyper_util::client::legacy::Error::is_connect)
-}
-
-fn is_about_credentials(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|error| error.is::<CredentialsError>())
-}
-
-/// What an error says, from its cause that is not the SDK's own wrapping on.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    const WRAPPING: [&str; 5] = [
-        "dispatch failure",
-        "other",
-        "io error",
-        "service error",
-        "the credential provider was not enabled",
-    ];
-    let mut parts: Vec<String> = Vec::new();
-    for error in causes(error) {
-        let part = if let Some(error) = error.downcast_ref::<ErrorMetadata>() {
-            reason(error)
-        } else if let Some(error) = error.downcast_ref() {
-            credentials::places(error)
-        } else {
-            first_line(&error.to_string()).to_owned()
-        };
-        let is_new = !parts.last().is_some_and(|last| last.contains(&part));
-        let is_wrapping = WRAPPING.contains(&part.as_str()) || part.starts_with("unhandled error");
-        if is_new && !is_wrapping {
-            parts.push(part);
-        }
-    }
-    parts.join(": ")
-}
-
-/// An error and its causes, the first cause last.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&error| error.source())
-}
-
-/// What a service answered instead of what it was asked for.
-fn reason(error: &impl ProvideErrorMetadata) -> String {
-    let code = error.code().unwrap_or("an error without a code");
-    match error.message() {
-        Some(message) => format!("{code}: {}", first_line(message)),
-        None => code.to_owned(),
-    }
-}
-
-/// AWS's message about a wrong signature goes on with the canonical request, session token
-/// included: only its first line may be logged.
-fn first_line(message: &str) -> &str {
-    message.lines().next().unwrap_or_default()
-}
-
-fn on_one_line(text: &str) -> String {
-    const LONGEST: usize = 500;
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let line: String = lines.join(" ").chars().take(LONGEST).collect();
-    line.trim_end_matches(['.', ':', ' ']).to_owned()
 }

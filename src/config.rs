@@ -49,8 +49,10 @@ pub struct Delivery {
     pub batch_size: usize,
     /// Calls under way at once, over all flushes of this output.
     pub max_in_flight: usize,
-    /// One call, its connection and its credentials included.
+    /// One call, its connection included.
     pub request_timeout: Duration,
+    /// One look-up of credentials.
+    pub credentials_timeout: Duration,
     /// One flush, all its calls and waits included.
     pub flush_timeout: Duration,
     /// All flushes together, once the host was told to stop.
@@ -101,6 +103,10 @@ const DEFAULT_BYTES_IN_FLIGHT: usize = 4_608 * 1024;
 
 /// Fluent Bit's own default of `grace`.
 const DEFAULT_STOP: Duration = Duration::from_secs(5);
+
+/// Helpers that ask for a second factor, or for a token by way of a browser's session, take many
+/// seconds; AWS's own tools wait for one as long as it takes.
+const DEFAULT_CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// So long small chunks wait for each other, at most a quarter of the flush time-out. A sidecar that
 /// writes 2 KB a second gathers two billing units meanwhile.
@@ -250,6 +256,12 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
                 seconds(10).min(flush_timeout),
                 Duration::from_millis(100)..=flush_timeout,
                 ", which is flush_timeout",
+            )?,
+            credentials_timeout: self.duration(
+                "credentials_timeout",
+                DEFAULT_CREDENTIALS_TIMEOUT,
+                seconds(1)..=longest,
+                "",
             )?,
             flush_timeout,
             stop_timeout: self.duration("stop_timeout", DEFAULT_STOP, Duration::ZERO..=hour, "")?,

@@ -27,6 +27,12 @@ pub enum Cause {
     WrongSource,
     /// The service can't read what was sent.
     Serialization,
+    /// Somebody else answered.
+    NotFirehose,
+    /// The service refuses the call for a reason that is not known here.
+    Refused,
+    /// The plugin or the SDK failed.
+    Bug,
 }
 
 /// What to do with the records of a call that failed.
@@ -34,15 +40,14 @@ pub enum Cause {
 pub enum Action {
     /// Send them again later.
     Retry,
-    /// Send them again in two halves; a document that is refused alone is dropped.
+    /// Send them again in two halves; a document that is refused alone, while another is accepted,
+    /// is dropped.
     Split,
-    /// Sending them again can't help: give the chunk back as an error.
-    Fail,
 }
 
 impl Cause {
     /// Each at the place of its number.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Throttled,
         Self::Server,
         Self::Network,
@@ -55,6 +60,9 @@ impl Cause {
         Self::Payload,
         Self::WrongSource,
         Self::Serialization,
+        Self::NotFirehose,
+        Self::Refused,
+        Self::Bug,
     ];
 
     /// Classifies by the error's code first, as HTTP statuses are shared by unlike errors.
@@ -95,11 +103,13 @@ impl Cause {
             "InvalidArgumentException" | "ValidationException" | "ValidationError" => Self::Payload,
             "InvalidSourceException" => Self::WrongSource,
             "SerializationException" => Self::Serialization,
+            "UnknownOperationException" | "UnknownOperation" | "InvalidAction" => Self::NotFirehose,
             _ => match status {
                 413 => Self::Payload,
                 429 | 503 => Self::Throttled,
                 401 | 403 => Self::Credentials,
                 // Not knowing an error is no reason to give data up.
+                300..=499 => Self::Refused,
                 _ => Self::Server,
             },
         }
@@ -115,16 +125,19 @@ impl Cause {
             | Self::Credentials
             | Self::Region
             | Self::NoStream
-            | Self::Kms => Action::Retry,
+            | Self::Kms
+            | Self::WrongSource
+            | Self::NotFirehose
+            | Self::Refused
+            | Self::Bug => Action::Retry,
             // What can't be read of one document must not take the others with it.
             Self::Payload | Self::Serialization => Action::Split,
-            Self::WrongSource => Action::Fail,
         }
     }
 
-    /// Whether a call that failed may have been stored all the same.
+    /// Whether a call that was sent and failed may have been stored all the same.
     pub fn is_ambiguous(self) -> bool {
-        matches!(self, Self::Server | Self::Unanswered)
+        matches!(self, Self::Server | Self::Unanswered | Self::Bug)
     }
 
     /// Whether a new connection may be all it takes.
@@ -136,7 +149,13 @@ impl Cause {
     pub fn needs_operator(self) -> bool {
         matches!(
             self,
-            Self::Credentials | Self::Region | Self::NoStream | Self::Kms
+            Self::Credentials
+                | Self::Region
+                | Self::NoStream
+                | Self::Kms
+                | Self::WrongSource
+                | Self::NotFirehose
+                | Self::Refused
         )
     }
 
@@ -155,6 +174,9 @@ impl Cause {
             Self::Payload => "payload",
             Self::WrongSource => "wrong_source",
             Self::Serialization => "serialization",
+            Self::NotFirehose => "not_firehose",
+            Self::Refused => "refused",
+            Self::Bug => "bug",
         }
     }
 
@@ -182,10 +204,19 @@ impl Cause {
             }
             Self::Payload => "the service refuses this data",
             Self::WrongSource => {
-                "the delivery stream takes no direct PUTs: create one with the source Direct PUT"
+                "the delivery stream takes no direct PUTs: create one with the source Direct PUT; data is kept"
             }
             Self::Serialization => {
                 "the service can't read the request: please report this as a bug"
+            }
+            Self::NotFirehose => {
+                "this is not Firehose: check endpoint, AWS_ENDPOINT_URL and the proxy's variables; data is kept"
+            }
+            Self::Refused => {
+                "the service refuses calls for the reason that it names: mend that; data is kept"
+            }
+            Self::Bug => {
+                "a bug of the plugin or the AWS SDK: please report it with what standard error says; sent again"
             }
         }
     }
@@ -209,7 +240,9 @@ mod tests {
             (Some("InvalidArgumentException"), 400, Cause::Payload),
             (Some("InvalidSourceException"), 400, Cause::WrongSource),
             (Some("SerializationException"), 400, Cause::Serialization),
-            (Some("SomethingNew"), 400, Cause::Server),
+            (Some("UnknownOperationException"), 400, Cause::NotFirehose),
+            (Some("SomethingNew"), 400, Cause::Refused),
+            (Some("SomethingNew"), 500, Cause::Server),
             (Some("SomethingNew"), 502, Cause::Server),
             (None, 413, Cause::Payload),
             (None, 429, Cause::Throttled),

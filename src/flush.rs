@@ -49,8 +49,6 @@ pub struct Fate {
     pub under_way: u64,
     /// Documents of calls whose answer was lost.
     pub ambiguous: u64,
-    /// Sending again can't help.
-    pub has_failed: bool,
     pub tally: Tally,
 }
 
@@ -183,14 +181,6 @@ impl Flush {
         self.done_in(&mut self.state(), part);
     }
 
-    /// Gives the whole flush up for a share that can't be delivered.
-    pub fn fail(&self, share: &Share) {
-        let mut state = self.state();
-        state.fate.under_way -= share.documents;
-        state.fate.has_failed = true;
-        self.changed.notify_one();
-    }
-
     fn done_in(&self, state: &mut State, part: Range<usize>) {
         state.left.remove(part);
         if state.is_settled() {
@@ -223,6 +213,6 @@ impl fmt::Debug for Flush {
 
 impl State {
     fn is_settled(&self) -> bool {
-        self.left.is_empty() || self.fate.has_failed
+        self.left.is_empty()
     }
 }

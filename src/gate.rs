@@ -312,6 +312,11 @@ impl Pass<'_> {
         }
     }
 
+    /// Nothing of it was accepted, and it may be that nothing is: one call at a time finds out.
+    pub fn doubted(self) {
+        self.gate.state().is_probing = true;
+    }
+
     /// Nothing can be delivered until an operator mends something.
     pub fn blocked(self, random: f64) {
         let now = Instant::now();

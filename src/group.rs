@@ -4,6 +4,7 @@
 mod queue;
 
 use std::iter;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::ledger::Left;
 use crate::log::{Level, Limiter, count};
 use crate::metrics::{self, Metric};
 use crate::pack::{Packer, Piece, Room};
-use crate::service::{CallError, Service};
+use crate::service::{CallError, Sent, Service};
 use crate::totals::{Accepted, Answer, Totals};
 
 pub use queue::Linger;
@@ -61,8 +62,20 @@ pub struct Group<V> {
 /// A batch that is about to be sent.
 struct Load {
     batch: Batch,
-    /// If one of its documents is thought to be bad, how many to send together.
-    suspected: Option<u64>,
+    suspected: Option<Suspicion>,
+    /// Calls are numbered in the order in which they begin.
+    number: u64,
+}
+
+/// One of the documents of a batch is thought to be bad.
+#[derive(Clone, Copy, Debug)]
+struct Suspicion {
+    /// How many of them to send together.
+    documents: u64,
+    /// The last call that had begun when they were refused first.
+    since: u64,
+    /// It is one document, and was refused alone.
+    is_alone: bool,
 }
 
 impl<V: Service> Group<V> {
@@ -163,10 +176,10 @@ impl<V: Service> Group<V> {
         let mut batch = lock(&self.spare).pop().unwrap_or_default();
         let mut packer = lock(&self.packer);
         let suspect = self.queue().next_suspect();
-        let suspected = suspect.as_ref().map(|suspect| suspect.documents);
+        let suspected = suspect.as_ref().map(|suspect| suspect.suspicion);
         let room = Room {
             bytes,
-            documents: suspected.unwrap_or(u64::MAX),
+            documents: suspected.map_or(u64::MAX, |suspicion| suspicion.documents),
         };
         if let Some(suspect) = suspect {
             let pieces = suspect.pieces.into_iter();
@@ -177,7 +190,7 @@ impl<V: Service> Group<V> {
             if !rest.is_empty() {
                 self.queue().suspect(Suspect {
                     pieces: rest,
-                    documents: suspect.documents,
+                    ..suspect
                 });
             }
         } else {
@@ -192,7 +205,11 @@ impl<V: Service> Group<V> {
             self.keep(batch);
             return None;
         }
-        Some(Load { batch, suspected })
+        Some(Load {
+            batch,
+            suspected,
+            number: self.queue().begin_call(),
+        })
     }
 
     /// One call, and all that follows from its answer.
@@ -202,31 +219,88 @@ impl<V: Service> Group<V> {
         for (flush, documents) in batch.documents_by_flush() {
             flush.begin(documents);
         }
-        // Beyond all its flushes' ends nobody waits for the answer.
-        let deadlines = batch.flushes().iter().map(|flush| flush.deadline());
-        let deadline = deadlines.max().expect("a batch holds documents of a flush");
-        let left = deadline.saturating_duration_since(Instant::now());
-        let limit = self.options.request_timeout.min(left);
-        let call = self.service.put(body.clone(), batch.records().len());
+        let sent = Sent::default();
+        let call = self
+            .service
+            .put(body.clone(), batch.records().len(), sent.clone());
         let began = Instant::now();
-        let answer = timeout(limit, call).await.unwrap_or_else(|_| {
-            Err(CallError {
-                cause: Cause::Unanswered,
-                text: format!("no answer within {limit:?}"),
-            })
-        });
+        let answer = self.answer(batch, call, &sent).await;
         self.totals.call_time.observe(began.elapsed());
         match answer {
-            Ok(results) => self.settle(batch, &results, pass),
+            Ok(results) => {
+                if results.iter().any(Result::is_ok) {
+                    self.queue().accepted(load.number);
+                }
+                self.settle(batch, &results, pass);
+            }
             Err(error) => {
                 self.totals.call(Answer::Failed(error.cause));
-                self.fail(&load, &error, pass);
+                self.fail(&load, &error, sent.is_set(), pass);
             }
         }
         if let Ok(body) = body.try_into_mut() {
             load.batch.reuse(body.into());
         }
         self.keep(load.batch);
+    }
+
+    /// Waits for a call's answer, but not too long.
+    async fn answer<A>(
+        &self,
+        batch: &Batch,
+        call: impl Future<Output = Result<A, CallError>>,
+        sent: &Sent,
+    ) -> Result<A, CallError> {
+        let deadlines = || batch.flushes().iter().map(|flush| flush.deadline());
+        let (first, last) = (deadlines().min(), deadlines().max());
+        let (Some(first), Some(last)) = (first, last) else {
+            unreachable!("a batch holds documents of a flush");
+        };
+        let began = Instant::now();
+        // Beyond all its flushes' ends nobody waits for the answer.
+        let end = last.min(began + self.options.request_timeout);
+        // The end of each flush finds its documents sent, or waiting: to send them then would be
+        // to begin a call with less time than is enough for one.
+        let enough = SHORTEST_CALL.min(self.options.request_timeout);
+        let latest = end.min(first - enough / 2);
+        {
+            let mut call = pin!(call);
+            if let Ok(answer) = timeout_at(latest, call.as_mut()).await {
+                return answer;
+            }
+            if sent.is_set()
+                && let Ok(answer) = timeout_at(end, call).await
+            {
+                return answer;
+            }
+        }
+        let (cause, what) = match sent.is_set() {
+            true => (Cause::Unanswered, "no answer"),
+            false => (Cause::Network, "no connection"),
+        };
+        Err(CallError {
+            cause,
+            text: format!("{what} within {:?}", began.elapsed()),
+        })
+    }
+
+    /// Waits until calls can be made. If that takes long, the host's log says so.
+    async fn ready(&self) {
+        let mut ready = pin!(self.service.ready());
+        while timeout(self.options.request_timeout, ready.as_mut())
+            .await
+            .is_err()
+        {
+            let Some(flush) = self.queue().first_open() else {
+                continue;
+            };
+            self.limiter
+                .write(&*flush.sink, Level::Warn, "look-up", || {
+                    "nothing is sent yet: the look-up of credentials takes long \
+                     (credentials_timeout)"
+                        .to_owned()
+                });
+        }
     }
 
     /// Keeps a batch's memory for another.
@@ -315,38 +389,53 @@ impl<V: Service> Group<V> {
     }
 
     /// Does what the error's cause asks for.
-    fn fail(&self, load: &Load, error: &CallError, pass: Pass<'_>) {
+    fn fail(&self, load: &Load, error: &CallError, was_sent: bool, pass: Pass<'_>) {
         let batch = &load.batch;
         let documents = batch.documents();
-        match error.cause.action() {
-            Action::Retry => return self.retry(load, error, pass),
-            Action::Split if documents > 1 => {
-                self.suspect(batch, documents.div_ceil(2));
-                return;
-            }
-            Action::Split => {
-                self.totals.rejected.add(documents);
-                self.log(batch, Level::Error, error, || {
-                    format!("{} is dropped", count(documents, "document"))
-                });
-            }
-            Action::Fail => {
-                self.log(batch, Level::Error, error, || {
-                    format!("{} can not be delivered", count(documents, "document"))
-                });
-            }
+        if error.cause.action() == Action::Retry {
+            return self.retry(load, error, was_sent, pass);
         }
-        for share in batch.shares() {
-            let flush = batch.flush_of(share);
-            match error.cause.action() {
-                Action::Split => flush.dropped(share),
-                _ => flush.fail(share),
+        let since = match load.suspected {
+            Some(suspicion) => suspicion.since,
+            None => self.queue().last_call(),
+        };
+        let is_all_refused = !self.queue().has_accepted_since(since);
+        if documents > 1 {
+            let half = Suspicion {
+                documents: documents.div_ceil(2),
+                since,
+                is_alone: false,
+            };
+            self.suspect(batch, half);
+            if is_all_refused {
+                pass.doubted();
             }
+            return;
+        }
+        // Where nothing is accepted, it is not this document that is bad.
+        if is_all_refused {
+            self.log(batch, Level::Warn, error, || {
+                "a document was refused alone, and none was accepted since: all are kept".to_owned()
+            });
+            let alone = Suspicion {
+                documents,
+                since,
+                is_alone: true,
+            };
+            self.suspect(batch, alone);
+            return pass.blocked((self.random)());
+        }
+        self.totals.rejected.add(documents);
+        self.log(batch, Level::Error, error, || {
+            format!("{} is dropped", count(documents, "document"))
+        });
+        for share in batch.shares() {
+            batch.flush_of(share).dropped(share);
         }
     }
 
     /// Has these documents sent again, so many at a time.
-    fn suspect(&self, batch: &Batch, documents: u64) {
+    fn suspect(&self, batch: &Batch, suspicion: Suspicion) {
         let piece = |share: &Share| {
             let flush = batch.flush_of(share);
             flush.end(share.documents);
@@ -356,10 +445,10 @@ impl<V: Service> Group<V> {
             }
         };
         let pieces = batch.shares().iter().map(piece).collect();
-        self.queue().suspect(Suspect { pieces, documents });
+        self.queue().suspect(Suspect { pieces, suspicion });
     }
 
-    fn retry(&self, load: &Load, error: &CallError, pass: Pass<'_>) {
+    fn retry(&self, load: &Load, error: &CallError, was_sent: bool, pass: Pass<'_>) {
         let batch = &load.batch;
         let cause = error.cause;
         let may_resend_at_once = self.options.auto_retry_requests && cause.is_of_connection();
@@ -374,13 +463,13 @@ impl<V: Service> Group<V> {
                 count(batch.records().len(), "record")
             )
         });
-        if cause.is_ambiguous() {
+        if was_sent && cause.is_ambiguous() {
             for share in batch.shares() {
                 batch.flush_of(share).ambiguous(share.documents);
             }
         }
         match load.suspected {
-            Some(documents) => self.suspect(batch, documents),
+            Some(suspicion) => self.suspect(batch, suspicion),
             None => self.put_back(batch, batch.shares().iter()),
         }
         let random = (self.random)();
@@ -415,6 +504,7 @@ impl<V: Service> Lane<V> {
         while group.is_due().await {
             let turn = group.gate.turn().await;
             group.totals.throttled.add(turn.throttled());
+            group.ready().await;
             let Some(load) = group.load(turn.max_bytes()) else {
                 continue;
             };

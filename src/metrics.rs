@@ -108,7 +108,7 @@ pub fn of(totals: &Totals, gate: Reading, credentials: Option<SystemTime>) -> Ve
         histogram(
             "call_duration_seconds",
             &totals.call_time,
-            "How long calls took, credentials and connection included.",
+            "How long calls took, connection included.",
         ),
         counter(
             "refused_records_total",

@@ -45,7 +45,11 @@ pub struct Output<V: Service = Firehose> {
 
 impl Output {
     pub fn new(config: Config, max_level: Level) -> Self {
-        let firehose = Firehose::new(config.delivery_stream.clone(), config.access.clone());
+        let firehose = Firehose::new(
+            config.delivery_stream.clone(),
+            config.access.clone(),
+            config.delivery.credentials_timeout,
+        );
         Self::with_service(config, max_level, firehose)
     }
 }
@@ -143,7 +147,7 @@ impl<V: Service> Output<V> {
     fn verdict(&self, fate: &Fate, left: &Left, flush: &Flush) -> Verdict {
         // Where nothing of a chunk is good, the host may want to keep it for somebody to look at.
         let is_all_bad = fate.dropped > 0 && fate.delivered == 0 && left.parts.is_empty();
-        if fate.has_failed || is_all_bad {
+        if is_all_bad {
             return Verdict::Failed;
         }
         if left.parts.is_empty() {
@@ -290,7 +294,7 @@ mod tests {
 
     use super::*;
     use crate::failure::Cause;
-    use crate::service::CallError;
+    use crate::service::{CallError, Sent};
 
     /// Accepts the first so many records of each call, and counts them.
     struct Takes {
@@ -299,7 +303,12 @@ mod tests {
     }
 
     impl Service for Arc<Takes> {
-        async fn put(&self, _: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
+        async fn put(
+            &self,
+            _: Bytes,
+            records: usize,
+            _: Sent,
+        ) -> Result<Vec<Result<(), Cause>>, CallError> {
             let accepted = records.min(self.most);
             self.accepted.fetch_add(accepted, Ordering::Relaxed);
             let mut results = vec![Err(Cause::Throttled); records];

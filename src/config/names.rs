@@ -62,6 +62,7 @@ pub const ALL: &[Known] = &[
     shown("max_records_per_second"),
     shown("max_requests_per_second"),
     shown("request_timeout"),
+    shown("credentials_timeout"),
     shown("flush_timeout"),
     shown("stop_timeout"),
     shown("auto_retry_requests"),

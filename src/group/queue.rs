@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Suspicion;
 use crate::flush::Flush;
 use crate::pack::Piece;
 
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
-    suspects: Vec<Suspect>,
+    suspects: VecDeque<Suspect>,
     /// Flushes that the host waits for, those included that are all under way.
     open: Vec<Arc<Flush>>,
     /// The host's threads that a flush came from so far, and when the last one of each ended.
@@ -22,6 +23,9 @@ pub(super) struct Queue {
     /// The host stops: all flushes end until then.
     stop: Option<Instant>,
     pub(super) lanes: usize,
+    /// How many calls have begun, and which was the last of which something was accepted.
+    begun: u64,
+    accepted: u64,
 }
 
 #[derive(Debug)]
@@ -35,8 +39,7 @@ struct Waiting {
 #[derive(Debug)]
 pub(super) struct Suspect {
     pub(super) pieces: Vec<Piece>,
-    /// How many of them to send together.
-    pub(super) documents: u64,
+    pub(super) suspicion: Suspicion,
 }
 
 /// When the next call is due.
@@ -109,12 +112,49 @@ impl Queue {
         }
     }
 
+    pub(super) fn begin_call(&mut self) -> u64 {
+        self.begun += 1;
+        self.begun
+    }
+
+    pub(super) fn last_call(&self) -> u64 {
+        self.begun
+    }
+
+    /// Something of this call was accepted.
+    pub(super) fn accepted(&mut self, call: u64) {
+        self.accepted = self.accepted.max(call);
+    }
+
+    /// Whether something was accepted of a call that began after this one.
+    pub(super) fn has_accepted_since(&self, call: u64) -> bool {
+        self.accepted > call
+    }
+
+    /// A flush that the host waits for.
+    pub(super) fn first_open(&self) -> Option<Arc<Flush>> {
+        self.open.first().cloned()
+    }
+
+    /// What was refused alone goes last: what others are accepted tells whether it is bad.
     pub(super) fn suspect(&mut self, suspect: Suspect) {
-        self.suspects.push(suspect);
+        match self.is_held(&suspect) {
+            true => self.suspects.push_front(suspect),
+            false => self.suspects.push_back(suspect),
+        }
+    }
+
+    fn is_held(&self, suspect: &Suspect) -> bool {
+        let suspicion = suspect.suspicion;
+        suspicion.is_alone && !self.has_accepted_since(suspicion.since)
     }
 
     pub(super) fn next_suspect(&mut self) -> Option<Suspect> {
-        self.suspects.pop()
+        let is_held = self.is_held(self.suspects.back()?);
+        if is_held && !self.waiting.is_empty() {
+            return None;
+        }
+        self.suspects.pop_back()
     }
 
     /// The next piece of a flush for which there is time.

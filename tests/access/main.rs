@@ -11,8 +11,12 @@ mod proxy;
 mod sandbox;
 
 mod chain;
+mod endpoints;
 mod proxies;
 mod recovery;
 mod regions;
 mod roles;
+mod secrets;
+mod slowness;
 mod trust;
+mod variables;

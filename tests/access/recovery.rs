@@ -188,6 +188,13 @@ fn signatures_that_come_too_late_or_too_early_are_made_anew_by_the_service_s_clo
         });
         sandbox.set_credentials(&key).send_to(&service);
         let log = sandbox.delivers_to(&service);
-        assert_says(&log, "Signature");
+        let how = match clock_offset_seconds {
+            ..0 => "ahead of",
+            _ => "behind",
+        };
+        assert_says(&log, "this machine's clock is 3");
+        assert_says(&log, &format!(" s {how} the service's: "));
+        assert_says(&log, "set the clock");
+        assert!(!log.contains("AWS credentials are missing"), "{log}");
     }
 }

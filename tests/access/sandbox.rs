@@ -104,7 +104,7 @@ impl Sandbox {
 
     pub(crate) fn key_pair(&mut self, name: &str) -> Credentials {
         Credentials {
-            access_key: format!("AKIA{}EXAMPLE", name.to_ascii_uppercase()),
+            access_key: self.secret(format!("AKIA{}EXAMPLE", name.to_ascii_uppercase())),
             secret_key: self.secret(format!("secret-key-of-{name}/EXAMPLE")),
             session_token: None,
         }

@@ -6,7 +6,7 @@ use std::thread;
 
 use fake_firehose::scenario::{ExpectedOutcome, Send};
 use fake_firehose::{Scenario, Settings};
-use firehose_host::{FLB_ERROR, FLB_OK, FLB_RETRY, HostVersion, Instance};
+use firehose_host::{FLB_OK, FLB_RETRY, HostVersion, Instance};
 
 use crate::host::{Host, chunk, flush, with};
 use crate::support::logs::{Difference, assert_exactly_once, http_logs};
@@ -202,13 +202,13 @@ fn a_record_that_is_refused_alone_is_dropped_and_the_others_arrive() {
 }
 
 #[test]
-fn a_stream_that_takes_no_direct_puts_is_an_error_to_the_host() {
+fn a_stream_that_takes_no_direct_puts_gives_nothing_up() {
     let step = "[[step]]\nrepeat = \"forever\"\nstatus = 400\ntype = \"InvalidSourceException\"";
     let service = Service::with_scenario(step);
     let host = Host::start(HostVersion::V5_1);
-    let instance = host.init("source", &service.options("logs"));
-    assert_eq!(flush(&instance, &chunk(&http_logs(0..10))), FLB_ERROR);
-    assert_eq!(service.fake.stats().requests, 1);
+    let extra = [("flush_timeout", "1s")];
+    let instance = host.init("source", &with(&extra, service.options("logs")));
+    assert_eq!(flush(&instance, &chunk(&http_logs(0..10))), FLB_RETRY);
 }
 
 fn scenario(name: &str) -> Scenario {

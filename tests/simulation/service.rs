@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastrand::Rng;
 use firehose::failure::Cause;
-use firehose::service::{CallError, Service};
+use firehose::service::{CallError, Sent, Service};
 use tokio::time::{Instant, sleep};
 
 use crate::body;
@@ -187,7 +187,13 @@ impl State {
 }
 
 impl Service for Model {
-    async fn put(&self, call: Bytes, records: usize) -> Result<Vec<Result<(), Cause>>, CallError> {
+    async fn put(
+        &self,
+        call: Bytes,
+        records: usize,
+        sent: Sent,
+    ) -> Result<Vec<Result<(), Cause>>, CallError> {
+        sent.set();
         let datas = body::datas(&call);
         assert_eq!(datas.len(), records);
         let documents: Vec<Vec<Id>> = datas.iter().map(|data| ids(data)).collect();

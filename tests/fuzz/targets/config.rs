@@ -43,6 +43,8 @@ fn check(config: &Config) {
     assert!(Duration::from_millis(100) <= delivery.request_timeout);
     assert!(delivery.request_timeout <= delivery.flush_timeout);
     assert!(delivery.flush_timeout <= Duration::from_secs(600));
+    let credentials_timeout = Duration::from_secs(1)..=Duration::from_secs(600);
+    assert!(credentials_timeout.contains(&delivery.credentials_timeout));
     if let Some(aggregation) = config.packing.aggregation {
         assert!((5120..=1_024_000).contains(&aggregation.max_bytes));
         assert!(aggregation.max_documents > 0);

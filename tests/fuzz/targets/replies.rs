@@ -12,7 +12,7 @@ use arbitrary::Unstructured;
 use bytes::Bytes;
 use firehose::client::Firehose;
 use firehose::config::Access;
-use firehose::service::Service;
+use firehose::service::{Sent, Service};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -205,6 +205,7 @@ impl Endpoint {
                     region: Some("us-east-1".to_owned()),
                     ..Access::default()
                 },
+                FOREVER,
             ),
             reply,
         }
@@ -215,7 +216,10 @@ impl Endpoint {
     pub(crate) fn put(&self, reply: Vec<u8>) -> Option<Vec<bool>> {
         *self.reply.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(reply);
         let body = Bytes::from_static(b"{\"DeliveryStreamName\":\"logs\",\"Records\":[]}");
-        let put = self.firehose.put(body, RECORDS);
+        let put = async {
+            self.firehose.ready().await;
+            self.firehose.put(body, RECORDS, Sent::default()).await
+        };
         let call = async { tokio::time::timeout(FOREVER, put).await };
         let answer = self.runtime.block_on(call).expect("a call never returned");
         match answer {
