@@ -222,14 +222,12 @@ impl<'f> Formatter<'f> {
         };
         self.transcoder.pairs(pairs, reader, out, &mut own)?;
         let has_fields = out.len() > start + own.time_length;
-        if own.time.is_some() {
-            own.push_time(out);
-        }
+        own.push_time(out);
         close(out, b'}');
         Ok(has_fields)
     }
 
-    /// Writes the value of the first pair whose key is `log_key`, and passes over all others.
+    /// Writes the value of the last pair whose key is `log_key`, and passes over all others.
     fn log_value(
         &mut self,
         log_key: &str,
@@ -237,17 +235,18 @@ impl<'f> Formatter<'f> {
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
     ) -> Result<LogValue, Malformed> {
+        let start = out.len();
         let mut found = LogValue::Missing;
         for _ in 0..pairs {
             let name = read_name(reader)?;
-            let is_it = found == LogValue::Missing
-                && keeps(&self.format.data_keys, name)
+            let is_it = keeps(&self.format.data_keys, name)
                 && name
                     .is_some_and(|name| self.transcoder.without_dots(name) == log_key.as_bytes());
             if !is_it {
                 reader.skip()?;
                 continue;
             }
+            out.truncate(start);
             let mut value = *reader;
             if let Token::Str(text) = value.read()? {
                 out.extend_from_slice(without_trailing_newlines(text));

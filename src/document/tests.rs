@@ -164,6 +164,8 @@ fn a_log_key_s_text_goes_out_as_it_is() {
         let event = body(&[("logger", 1.into()), ("lo", 2.into()), ("log", value)]);
         assert_eq!(document(&format, &event), expected);
     }
+    let twice = body(&[("log", "first".into()), ("a", 1.into()), ("log", 2.into())]);
+    assert_eq!(document(&format, &twice), "2\n");
     let without = body(&[("logs", 1.into()), ("Log", 2.into())]);
     let mut formatter = Formatter::new(&format);
     assert_eq!(

@@ -108,7 +108,7 @@ fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
         let name = name(key).map(|name| String::from_utf8_lossy(name).into_owned());
         name.is_some_and(|name| without_dots(name, dots) == *log_key)
     };
-    let (_, value) = pairs.iter().find(|(key, _)| is_log(key))?;
+    let (_, value) = pairs.iter().rfind(|(key, _)| is_log(key))?;
     Some(match value {
         Value::String(text) => Document::Raw(without_newlines(text.as_bytes())),
         _ => Document::Json(json(value, dots, false)),

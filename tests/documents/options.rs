@@ -130,7 +130,7 @@ const CASES: &[Case] = &[
     Case {
         chunk: "5.1.1/packed-raw",
         options: &[("data_keys", "dup,s"), ("log_key", "dup")],
-        records: &["1\n"],
+        records: &["2\n"],
     },
     // Dots go from keys at every depth and stay in values.
     Case {
