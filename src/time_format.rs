@@ -68,7 +68,7 @@ impl TimeFormat {
 
     /// Whether Firehose's conversion to Parquet reads what it writes as a timestamp: date and time
     /// with `T` and `Z`, or with a blank between them, up to nine digits of a fraction, or the
-    /// seconds since 1970 (OpenX JSON SerDe).
+    /// seconds or milliseconds since 1970 (OpenX JSON SerDe).
     ///
     /// Source: <https://docs.aws.amazon.com/firehose/latest/dev/record-format-conversion-concepts.html>.
     pub fn is_convertible(&self) -> bool {
@@ -89,6 +89,7 @@ impl TimeFormat {
         let is_date = |form: &str| head.trim_end_matches('Z') == form && has_fraction;
         let is_seconds = head == "1700000000" && has_fraction && end.is_empty();
         is_seconds
+            || text == "1700000000000"
             || is_date("2023-11-14T22:13:20") && end == "Z"
             || is_date("2023-11-14 22:13:20") && end.is_empty()
     }
@@ -214,6 +215,10 @@ mod tests {
             ("%F %T.%f", true),
             ("%s", true),
             ("%s.%3N", true),
+            ("%s%3N", true),
+            ("%s%L", true),
+            ("%s%6N", false),
+            ("%s%3NZ", false),
             // Both peers' default.
             ("%Y-%m-%dT%H:%M:%S", false),
             ("%Y-%m-%dT%H:%M:%S.%3N", false),
