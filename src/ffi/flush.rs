@@ -131,7 +131,11 @@ impl Instance {
 
     /// Hands the chunk to the runtime and waits for its fate.
     pub(super) fn flush(&self, chunk: &[u8], tag: &CStr) -> c_int {
-        if !self.has_checked_thread.swap(true, Ordering::Relaxed) && !host::is_worker_thread() {
+        // Where the plugin makes the workers, it tells itself when there are none.
+        if self.settings.is_none()
+            && !self.has_checked_thread.swap(true, Ordering::Relaxed)
+            && !host::is_worker_thread()
+        {
             self.host.log(
                 Level::Warn,
                 "flush runs on the engine's own thread: while it waits for Firehose no input is \
@@ -184,20 +188,26 @@ impl Instance {
     }
 }
 
+const UNREAD: &str = "the section can not be read as a whole in this host: a misspelt name is not \
+                      found, and of a list in YAML only the first item counts; write lists as one \
+                      text with commas, such as `data_keys: level, message`";
+
 /// The section's options; none if one is wrong, which is then logged.
 fn read_config(host: &Host) -> Option<Config> {
     let section = host.section();
-    let mistakes = section.iter().flat_map(Section::mistakes);
-    let is_wrong = mistakes
-        .map(|mistake| host.log(Level::Error, &mistake))
-        .count()
-        > 0;
+    let mistakes = section.as_ref().map(Section::mistakes).unwrap_or_default();
+    for mistake in &mistakes {
+        host.log(Level::Error, mistake);
+    }
     let property = |name: &str| match &section {
         Some(section) => section.get(name),
         None => host.property(name),
     };
     match Config::parse(property) {
-        Ok(config) if !is_wrong => {
+        Ok(config) if mistakes.is_empty() => {
+            if section.is_none() {
+                host.log(Level::Warn, UNREAD);
+            }
             let options = names::in_force(property);
             host.log(Level::Info, &format!("options in force: {options}"));
             Some(config)
@@ -214,8 +224,8 @@ fn read_config(host: &Host) -> Option<Config> {
 fn take_over(host: &Host) -> Option<Settings> {
     match host.settings() {
         Ok(settings) => {
-            if let Some(notice) = settings.notice() {
-                host.log(Level::Info, &notice);
+            if let Some((level, notice)) = settings.notice() {
+                host.log(level, &notice);
             }
             Some(settings)
         }
@@ -238,7 +248,8 @@ unsafe extern "C" fn start_workers(config: *mut c_void, handle: *mut c_void) {
         // SAFETY: the engine calls this on its own thread, with its configuration. What the host
         // has of an instance is valid until its exit, after which the handle leads nowhere.
         if !unsafe { settings.start_workers(config) } {
-            let line = "no worker can be started: the process is out of threads or memory";
+            let line = "no worker can be started, as the process is out of threads or memory: a \
+                        flush that waits stops all inputs until Fluent Bit is started again";
             instance.host.log(Level::Error, line);
         }
     };

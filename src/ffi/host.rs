@@ -11,7 +11,7 @@ use super::memory::Memory;
 use super::metrics::Metrics;
 use super::properties;
 use super::settings::{Missing, Settings};
-use crate::config::names::{self, Known};
+use crate::config::names;
 use crate::config::section::Section;
 use crate::log::Level;
 use crate::metrics::Metric;
@@ -68,27 +68,26 @@ impl Host {
         }
     }
 
-    pub(super) fn property(&self, key: &str) -> Option<String> {
-        let get_property = self.get_property?;
-        let key = CString::new(key).ok()?;
-        // SAFETY: the key is a C string, and the instance is valid.
-        let value = unsafe { get_property(key.as_ptr(), self.instance) };
+    pub(super) fn property(&self, name: &str) -> Option<String> {
         // SAFETY: the host answers null or a C string that lives as long as the instance.
-        unsafe { to_string(value) }
+        unsafe { to_string(self.value(name)) }
+    }
+
+    /// Where the host has a property's value; null if the section has none.
+    fn value(&self, name: &str) -> *const c_char {
+        let (Some(get_property), Ok(name)) = (self.get_property, CString::new(name)) else {
+            return std::ptr::null();
+        };
+        // SAFETY: the name is a C string, and the instance is valid.
+        unsafe { get_property(name.as_ptr(), self.instance) }
     }
 
     /// All that the section says, known or not; none where it can't be read.
     pub(super) fn section(&self) -> Option<Section> {
-        let get_property = self.get_property?;
-        let address = |known: &Known| {
-            let name = CString::new(known.name).ok()?;
-            // SAFETY: the name is a C string, and the instance is valid.
-            let value = unsafe { get_property(name.as_ptr(), self.instance) };
-            (!value.is_null()).then(|| value.addr())
-        };
-        let value = names::ALL.iter().find_map(address)?;
+        let values = names::ALL.iter().map(|known| self.value(known.name));
+        let value = values.into_iter().find(|value| !value.is_null())?;
         let memory = Memory::open().ok()?;
-        properties::read(&memory, self.instance.addr(), value).map(Section)
+        properties::read(&memory, self.instance.addr(), value.addr()).map(Section)
     }
 
     /// Registers an output's metrics; none where the host has no place for them.

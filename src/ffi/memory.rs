@@ -4,6 +4,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
+/// So many bytes are looked at from the start of the host's instance, which is shorter.
+pub(super) const INSTANCE_BYTES: usize = 4096;
+
 /// The longest text that is read.
 const MAX_TEXT: usize = 64 * 1024;
 
@@ -31,7 +34,7 @@ impl Memory {
         ints.iter().copied().map(i32::from_ne_bytes).collect()
     }
 
-    /// The C string at an address; none if it has no end, or is no UTF-8.
+    /// The C string at an address; none if it has no end. What is no UTF-8 is replaced.
     pub(super) fn text(&self, address: usize) -> Option<String> {
         const STEP: usize = 256;
         let mut text = Vec::new();
@@ -39,7 +42,7 @@ impl Memory {
             let bytes = self.bytes(address.checked_add(text.len())?, STEP);
             if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
                 text.extend_from_slice(&bytes[..end]);
-                return String::from_utf8(text).ok();
+                return Some(String::from_utf8_lossy(&text).into_owned());
             }
             if bytes.is_empty() {
                 return None;
@@ -85,6 +88,7 @@ mod tests {
         }
         let endless = vec![b'x'; 2 * MAX_TEXT];
         assert_eq!(memory.text(endless.as_ptr().addr()), None);
-        assert_eq!(memory.text(b"\xff\0".as_ptr().addr()), None);
+        let damaged = memory.text(c"a\xff".as_ptr().addr());
+        assert_eq!(damaged.as_deref(), Some("a\u{fffd}"));
     }
 }

@@ -5,10 +5,8 @@
 //! list in YAML does) with the first value only. But it keeps the whole section as a list, from
 //! which the answer comes.
 
-use super::memory::Memory;
+use super::memory::{INSTANCE_BYTES, Memory};
 
-/// The host's instance is shorter; what lies behind it is never taken for a list.
-const MAX_WORDS: usize = 512;
 /// No section is longer.
 const MAX_PROPERTIES: usize = 1000;
 
@@ -24,7 +22,8 @@ pub(super) fn read(
     instance: usize,
     value: usize,
 ) -> Option<Vec<(String, String)>> {
-    let words = memory.words(instance, MAX_WORDS);
+    // What lies behind the instance is never taken for a list.
+    let words = memory.words(instance, INSTANCE_BYTES / size_of::<usize>());
     let heads = words.windows(2).enumerate();
     let mut lists = heads.filter_map(|(place, head)| {
         let address = instance + place * size_of::<usize>();

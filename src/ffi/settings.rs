@@ -8,10 +8,12 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::fmt;
 
 use super::host::symbol;
-use super::memory::Memory;
+use super::memory::{INSTANCE_BYTES, Memory};
+use crate::log::Level;
 
-/// How many of an output's flushes may wait at the same time, unless the section says otherwise.
-/// docs/performance.md has the measurement.
+/// How many of an output's flushes may wait at the same time, unless the section says otherwise:
+/// the fewest with which a drain at 50 ms takes no longer than the core plugin's. More take as long
+/// (docs/performance.md).
 const DEFAULT_WORKERS: c_int = 4;
 
 /// What the host takes for no limit, and for no retry at all, and what it holds for them.
@@ -46,8 +48,15 @@ struct Functions {
 pub(super) struct Settings {
     functions: Functions,
     instance: *mut c_void,
+    in_force: InForce,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct InForce {
     workers: Setting,
     retry_limit: Setting,
+    /// Whether what the section says was found. If not, it was overwritten by looking for it.
+    is_found: bool,
 }
 
 // SAFETY: the instance is only handed back to the host's functions, on the engine's thread.
@@ -94,17 +103,16 @@ impl Settings {
             // SAFETY: the instance is valid by this function's contract, and both are C strings.
             unsafe { (functions.set_property)(instance, key.as_ptr(), value.as_ptr()) };
         };
-        let read = || memory.ints(instance.addr(), MAX_INTS);
+        let read = || memory.ints(instance.addr(), INSTANCE_BYTES / size_of::<c_int>());
         let workers = Field::find(read, |value| set(c"workers", value));
         let retry_limit = Field::find(read, |value| set(c"retry_limit", value));
-        let retry_limit = retry_limit.map_or(UNLIMITED, |field| field.retry_limit());
-        set(c"retry_limit", &retry_limit.retry_limit());
+        let in_force = InForce::of(workers.as_ref(), retry_limit.as_ref());
+        set(c"retry_limit", &in_force.retry_limit.retry_limit());
         set(c"workers", c"0");
         Ok(Self {
             functions,
             instance,
-            workers: workers.map_or(OWN_WORKERS, |field| field.workers()),
-            retry_limit,
+            in_force,
         })
     }
 
@@ -135,7 +143,7 @@ impl Settings {
     ///
     /// The instance is valid.
     pub(super) unsafe fn leave_workers(&self) {
-        let count = self.workers.number();
+        let count = self.in_force.workers.number();
         // SAFETY: the instance is valid by this function's contract, and both are C strings.
         unsafe {
             (self.functions.set_property)(self.instance, c"workers".as_ptr(), count.as_ptr())
@@ -143,24 +151,8 @@ impl Settings {
     }
 
     /// What was set, and how to change it; nothing where the section sets both.
-    pub(super) fn notice(&self) -> Option<String> {
-        let workers = ("workers", self.workers, self.workers.number());
-        let retry_limit = (
-            "retry_limit",
-            self.retry_limit,
-            self.retry_limit.retry_limit(),
-        );
-        let ours: Vec<String> = [workers, retry_limit]
-            .into_iter()
-            .filter(|(_, setting, _)| setting.is_ours)
-            .map(|(name, _, value)| format!("`{name} {}`", value.to_string_lossy()))
-            .collect();
-        (!ours.is_empty()).then(|| {
-            format!(
-                "the plugin set {} for this output: for another value, set it in the section",
-                ours.join(" and ")
-            )
-        })
+    pub(super) fn notice(&self) -> Option<(Level, String)> {
+        self.in_force.notice()
     }
 
     /// Has the host make the workers.
@@ -174,6 +166,43 @@ impl Settings {
         // SAFETY: by this function's contract.
         let answer = unsafe { (self.functions.enable_workers)(self.instance, config) };
         answer == 0
+    }
+}
+
+impl InForce {
+    fn of(workers: Option<&Field>, retry_limit: Option<&Field>) -> Self {
+        Self {
+            workers: workers.map_or(OWN_WORKERS, Field::workers),
+            retry_limit: retry_limit.map_or(UNLIMITED, Field::retry_limit),
+            is_found: workers.is_some() && retry_limit.is_some(),
+        }
+    }
+
+    fn notice(&self) -> Option<(Level, String)> {
+        let workers = ("workers", self.workers, self.workers.number());
+        let retry_limit = (
+            "retry_limit",
+            self.retry_limit,
+            self.retry_limit.retry_limit(),
+        );
+        let ours: Vec<String> = [workers, retry_limit]
+            .into_iter()
+            .filter(|(_, setting, _)| setting.is_ours)
+            .map(|(name, _, value)| format!("`{name} {}`", value.to_string_lossy()))
+            .collect();
+        let ours = ours.join(" and ");
+        if !self.is_found {
+            let line = format!(
+                "the plugin set {ours} for this output: what the section says of them can not be \
+                 read in this host, and is not used; please report this with Fluent Bit's version"
+            );
+            return Some((Level::Warn, line));
+        }
+        let line = format!(
+            "the plugin set {ours} for this output: for another value, set it in the section \
+             (`workers 0`, and before Fluent Bit 5.1 `retry_limit 1`, can not be told from none)"
+        );
+        (!ours.is_empty()).then_some((Level::Info, line))
     }
 }
 
@@ -194,9 +223,6 @@ impl Functions {
         })
     }
 }
-
-/// The host's instance is shorter.
-const MAX_INTS: usize = 1024;
 
 /// Where the instance holds a property: the one `int` that takes both of two values that nobody
 /// else sets, one after the other.
@@ -323,6 +349,27 @@ mod tests {
         assert_eq!(find(&memory, |_, _| ()), None);
         assert_eq!(find(&memory, |memory, _| memory[1] = 7919), None);
         assert_eq!(find(&[], |_, _| ()), None);
+    }
+
+    #[test]
+    fn what_the_plugin_set_is_told_and_a_value_that_it_lost_is_warned_of() {
+        let field = |value| Field {
+            value,
+            next: [Some(0), Some(0)],
+        };
+        let told = |workers: Option<c_int>, retry_limit: Option<c_int>| {
+            let [workers, retry_limit] = [workers, retry_limit].map(|value| value.map(field));
+            InForce::of(workers.as_ref(), retry_limit.as_ref()).notice()
+        };
+        assert_eq!(told(Some(8), Some(5)), None);
+        let (level, line) = told(Some(0), Some(5)).unwrap();
+        assert_eq!(level, Level::Info);
+        assert!(line.starts_with("the plugin set `workers 4` for this output"));
+        for lost in [told(None, Some(5)), told(Some(8), None), told(None, None)] {
+            let (level, line) = lost.unwrap();
+            assert_eq!(level, Level::Warn);
+            assert!(line.contains("is not used"), "{line}");
+        }
     }
 
     #[test]
