@@ -1,7 +1,7 @@
 //! What the delivery stream does with the documents, and what that asks of the other options.
 
 use super::options::Options;
-use super::{Error, Format, Packing};
+use super::{Error, Format, Packing, value};
 use crate::limits::MAX_DEAGGREGATED_DOCUMENTS;
 
 /// What a delivery stream does with what it is sent. It may do several of these.
@@ -51,8 +51,8 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             let mut all = Destination::ALL.into_iter();
             all.find(|known| known.name().eq_ignore_ascii_case(name))
         };
-        let parse = |_: &str| {
-            let names = self.list("destination");
+        let parse = |text: &str| {
+            let names = value::list(text);
             let found: Option<Vec<Destination>> = names.iter().map(find).collect();
             found
                 .filter(|all| !all.is_empty())

@@ -20,16 +20,6 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// An option that takes several values, with commas between them.
-    pub(super) fn list(&self, key: &str) -> Vec<String> {
-        let text = self.text(key).unwrap_or_default();
-        let items = text.split(',').map(str::trim);
-        items
-            .filter(|item| !item.is_empty())
-            .map(str::to_owned)
-            .collect()
-    }
-
     /// No value means to have a control character: it came with a variable, or a file's newline.
     pub(super) fn check_characters(&self) -> Result<(), Error> {
         for known in names::ALL {
