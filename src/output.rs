@@ -155,9 +155,10 @@ impl<V: Service> Output<V> {
         }
         self.write(flush, Level::Warn, "flush timeout", || {
             let delivery = &self.config.delivery;
-            let (option, time) = match self.stop.get() {
-                Some(_) => ("stop_timeout", delivery.stop_timeout),
-                None => ("flush_timeout", delivery.flush_timeout),
+            let is_stopped = self.stop.get().is_some_and(|stop| *stop <= Instant::now());
+            let (option, time) = match is_stopped {
+                true => ("stop_timeout", delivery.stop_timeout),
+                false => ("flush_timeout", delivery.flush_timeout),
             };
             format!(
                 "{} of a chunk of tag {} not accepted within {option} ({time:?}), {} accepted: \
