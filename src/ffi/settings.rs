@@ -351,6 +351,21 @@ mod tests {
         assert_eq!(find(&[], |_, _| ()), None);
     }
 
+    /// As in this process, which is no host.
+    #[test]
+    fn a_host_that_does_not_export_its_functions_is_left_alone() {
+        let mut instance = [1; 64];
+        let pointer = (&raw mut instance).cast();
+        // SAFETY: of an instance that no function of a host is called with, nothing is read.
+        let missing = unsafe { Settings::take_over(pointer) }.err().unwrap();
+        assert_eq!(
+            missing.to_string(),
+            "this host does not export what sets them"
+        );
+        assert_eq!(instance, [1; 64]);
+        assert!(warning(&missing).contains("set `workers 4` and `retry_limit no_limits`"));
+    }
+
     #[test]
     fn what_the_plugin_set_is_told_and_a_value_that_it_lost_is_warned_of() {
         let field = |value| Field {
