@@ -188,7 +188,7 @@ impl Cause {
             }
             Self::Server => "the service failed: sent again; a duplicate is possible",
             Self::Network => {
-                "no answer from the endpoint: sent again; check network, DNS, proxy and certificates (ca_file)"
+                "no connection to the endpoint, so nothing was stored: sent again; check network, DNS, proxy and certificates (ca_file)"
             }
             Self::Unanswered => "the answer was lost: sent again; a duplicate is possible",
             Self::Clock => "this machine's clock and the service's disagree: set the clock",
