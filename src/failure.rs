@@ -216,7 +216,7 @@ impl Cause {
                 "the service refuses calls for the reason that it names: mend that; data is kept"
             }
             Self::Bug => {
-                "a bug of the plugin or the AWS SDK: please report it with what standard error says; sent again"
+                "a bug of the plugin or the AWS SDK: please report it (standard error may say more; take secrets out); sent again"
             }
         }
     }

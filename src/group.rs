@@ -296,7 +296,7 @@ impl<V: Service> Group<V> {
             };
             self.limiter
                 .write(&*flush.sink, Level::Warn, "look-up", || {
-                    "nothing is sent yet: the look-up of credentials takes long \
+                    "nothing is sent: the look-up of credentials takes long \
                      (credentials_timeout)"
                         .to_owned()
                 });
