@@ -30,7 +30,7 @@ const EARLY: Duration = Duration::from_secs(300);
 const GIVEN_UP: Duration = Duration::from_secs(600);
 
 /// What all calls of an output share.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct LookUp(Arc<Shared>);
 
 #[derive(Debug)]
