@@ -152,8 +152,13 @@ fn reason(error: &impl ProvideErrorMetadata) -> String {
 
 /// AWS's message about a wrong signature goes on with the canonical request, session token
 /// included: only its first line may be logged. What a credential_process wrote may be a secret.
+/// Of an endpoint that is no URL the SDK shows the request, which has a token in it.
 fn first_line(message: &str) -> &str {
     let line = message.lines().next().unwrap_or_default();
+    if line.contains("failed to apply endpoint") {
+        // The options and the variables were looked at before.
+        return "a profile's endpoint_url is not a URL that begins with http:// or https://";
+    }
     line.split(" Stderr: ").next().unwrap_or_default()
 }
 
