@@ -65,7 +65,7 @@ impl Connection {
         let environment = Environment::read();
         let transport = Transport::new(access, &environment)?;
         let http = transport.for_look_ups();
-        let found = credentials::look_up(access, &environment, http, limit).await?;
+        let found = credentials::look_up(access, environment, http, limit).await?;
         Ok(Self::new(found, &transport))
     }
 
