@@ -28,7 +28,8 @@ pub(super) fn of_call(
         _ => None,
     };
     let cause = match head {
-        Some(head) if head.is_foreign() => Cause::NotFirehose,
+        // A proxy that takes no long bodies may take shorter ones.
+        Some(head) if head.is_foreign() && head.status != 413 => Cause::NotFirehose,
         Some(head) if code.is_some() || !head.is_success() => Cause::classify(code, head.status),
         _ if was_sent => Cause::Unanswered,
         _ if is_of_connector(error) => Cause::Network,
@@ -36,7 +37,7 @@ pub(super) fn of_call(
         _ => Cause::Bug,
     };
     let text = match (error, head) {
-        (_, Some(head)) if cause == Cause::NotFirehose => match code {
+        (_, Some(head)) if head.is_foreign() || cause == Cause::NotFirehose => match code {
             Some(code) => format!("{code}, {head}"),
             None => head.to_string(),
         },
