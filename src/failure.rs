@@ -188,7 +188,7 @@ impl Cause {
             }
             Self::Server => "the service failed: sent again; a duplicate is possible",
             Self::Network => {
-                "no answer from the endpoint: sent again; check network, DNS, proxy and certificates (ca_file)"
+                "no connection to the endpoint, so nothing was stored: sent again; check network, DNS, proxy and certificates (ca_file)"
             }
             Self::Unanswered => "the answer was lost: sent again; a duplicate is possible",
             Self::Clock => "this machine's clock and the service's disagree: set the clock",
@@ -216,7 +216,7 @@ impl Cause {
                 "the service refuses calls for the reason that it names: mend that; data is kept"
             }
             Self::Bug => {
-                "a bug of the plugin or the AWS SDK: please report it with what standard error says; sent again"
+                "a bug of the plugin or the AWS SDK: please report it (standard error may say more; take secrets out); sent again"
             }
         }
     }

@@ -3,9 +3,11 @@
 
 mod queue;
 
+use std::future::poll_fn;
 use std::iter;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -53,7 +55,7 @@ pub struct Group<V> {
     /// Batches whose memory is to be used again.
     spare: Mutex<Vec<Batch>>,
     queue: Mutex<Queue>,
-    /// What is due may have changed.
+    /// What is due may have changed, or when flushes end.
     changed: Notify,
     /// Each makes one call at a time, as long as anything waits.
     lanes: Mutex<JoinSet<()>>,
@@ -251,27 +253,21 @@ impl<V: Service> Group<V> {
         call: impl Future<Output = Result<A, CallError>>,
         sent: &Sent,
     ) -> Result<A, CallError> {
-        let deadlines = || batch.flushes().iter().map(|flush| flush.deadline());
-        let (first, last) = (deadlines().min(), deadlines().max());
-        let (Some(first), Some(last)) = (first, last) else {
-            unreachable!("a batch holds documents of a flush");
-        };
         let began = Instant::now();
-        // Beyond all its flushes' ends nobody waits for the answer.
-        let end = last.min(began + self.options.request_timeout);
-        // The end of each flush finds its documents sent, or waiting: to send them then would be
-        // to begin a call with less time than is enough for one.
-        let enough = SHORTEST_CALL.min(self.options.request_timeout);
-        let latest = end.min(first - enough / 2);
-        {
-            let mut call = pin!(call);
-            if let Ok(answer) = timeout_at(latest, call.as_mut()).await {
-                return answer;
-            }
-            if sent.is_set()
-                && let Ok(answer) = timeout_at(end, call).await
-            {
-                return answer;
+        let mut call = pin!(call);
+        loop {
+            // A host that stops moves the ends of flushes.
+            let mut changed = pin!(self.changed.notified());
+            let was_sent = sent.is_set();
+            let end = self.end_of_call(batch, began, was_sent);
+            let answer = poll_fn(|context| match call.as_mut().poll(context) {
+                Poll::Ready(answer) => Poll::Ready(Some(answer)),
+                Poll::Pending => changed.as_mut().poll(context).map(|()| None),
+            });
+            match timeout_at(end, answer).await {
+                Ok(Some(answer)) => return answer,
+                Err(_) if was_sent == sent.is_set() => break,
+                Ok(None) | Err(_) => {}
             }
         }
         let (cause, what) = match sent.is_set() {
@@ -282,6 +278,24 @@ impl<V: Service> Group<V> {
             cause,
             text: format!("{what} within {:?}", began.elapsed()),
         })
+    }
+
+    /// When a call is given up.
+    fn end_of_call(&self, batch: &Batch, began: Instant, was_sent: bool) -> Instant {
+        let deadlines = || batch.flushes().iter().map(|flush| flush.deadline());
+        let (first, last) = (deadlines().min(), deadlines().max());
+        let (Some(first), Some(last)) = (first, last) else {
+            unreachable!("a batch holds documents of a flush");
+        };
+        // Beyond all its flushes' ends nobody waits for the answer.
+        let end = last.min(began + self.options.request_timeout);
+        if was_sent {
+            return end;
+        }
+        // The end of each flush finds its documents sent, or waiting: to send them then would be
+        // to begin a call with less time than is enough for one.
+        let enough = SHORTEST_CALL.min(self.options.request_timeout);
+        end.min(first - enough / 2)
     }
 
     /// Waits until calls can be made. If that takes long, the host's log says so.
@@ -296,7 +310,7 @@ impl<V: Service> Group<V> {
             };
             self.limiter
                 .write(&*flush.sink, Level::Warn, "look-up", || {
-                    "nothing is sent yet: the look-up of credentials takes long \
+                    "nothing is sent: the look-up of credentials takes long \
                      (credentials_timeout)"
                         .to_owned()
                 });

@@ -65,7 +65,7 @@ impl Connection {
         let environment = Environment::read();
         let transport = Transport::new(access, &environment)?;
         let http = transport.for_look_ups();
-        let found = credentials::look_up(access, &environment, http, limit).await?;
+        let found = credentials::look_up(access, environment, http, limit).await?;
         Ok(Self::new(found, &transport))
     }
 
@@ -75,15 +75,12 @@ impl Connection {
             credentials,
             endpoint,
         } = found;
-        let times = config.timeout_config();
-        let connect = times.and_then(TimeoutConfig::connect_timeout);
-        let mut times = TimeoutConfig::builder();
-        times.set_connect_timeout(connect);
         let mut builder = aws_sdk_firehose::config::Builder::from(&config)
             // A flush retries by itself and knows which records are left to send.
             .retry_config(RetryConfig::disabled())
-            // Each call has a time-out as a whole, which is the flush's matter.
-            .timeout_config(times.build())
+            // Each call has a time-out as a whole, which is the flush's matter, and its connector
+            // has one for a connection.
+            .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .http_client(transport.for_calls(&config, endpoint.as_deref()))
             .identity_cache(IdentityCache::no_cache())

@@ -35,14 +35,14 @@ pub(super) struct Found {
 /// takes so long at most.
 pub(super) async fn look_up(
     access: &Access,
-    environment: &Environment,
+    mut environment: Environment,
     http: SharedHttpClient,
     limit: Duration,
 ) -> Result<Found, CallError> {
-    check_endpoints(environment)?;
+    check_endpoints(access, &mut environment)?;
     let means = Means {
         access,
-        environment,
+        environment: &environment,
         http,
         limit,
     };
@@ -182,25 +182,45 @@ fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
     own.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
-/// A URL that can not be read the SDK would leave out, or call all the same.
-fn check_endpoints(environment: &Environment) -> Result<(), CallError> {
-    for (name, url) in environment.all("AWS_ENDPOINT_URL") {
-        let uri: Option<Uri> = url.parse().ok();
-        let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
-        let what = if !uri.is_some_and(|uri| is_http(&uri) && uri.host().is_some()) {
-            "is not a URL that begins with http:// or https://"
-        } else if url.contains('@') {
-            // Not shown: what stands before the @ may be a password.
-            "has a user name in it"
-        } else {
+/// A URL that can not be read the SDK would leave out, or call all the same. Where an option takes
+/// its place, it is left out.
+fn check_endpoints(access: &Access, environment: &mut Environment) -> Result<(), CallError> {
+    let is_role_asked_for =
+        access.role_arn.is_some() || environment.get("EKS_POD_EXECUTION_ROLE").is_some();
+    let has_endpoint = access.endpoint.is_some();
+    let has_sts_endpoint = access.sts_endpoint.is_some();
+    for (name, is_replaced) in [
+        (
+            "AWS_ENDPOINT_URL",
+            has_endpoint && (has_sts_endpoint || !is_role_asked_for),
+        ),
+        ("AWS_ENDPOINT_URL_FIREHOSE", has_endpoint),
+        ("AWS_ENDPOINT_URL_STS", has_sts_endpoint),
+        ("AWS_ENDPOINT_URL_SSO", false),
+        ("AWS_ENDPOINT_URL_SSO_OIDC", false),
+    ] {
+        let Some(what) = environment.get(name).and_then(mistake_in_endpoint) else {
             continue;
         };
-        return Err(CallError {
-            cause: Cause::NotFirehose,
-            text: format!("{name} {what}"),
-        });
+        if !is_replaced {
+            return Err(CallError {
+                cause: Cause::NotFirehose,
+                text: format!("{name} {what}"),
+            });
+        }
+        environment.remove(name);
     }
     Ok(())
+}
+
+fn mistake_in_endpoint(url: &str) -> Option<&'static str> {
+    let uri: Option<Uri> = url.parse().ok();
+    let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+    if !uri.is_some_and(|uri| is_http(&uri) && uri.host().is_some()) {
+        return Some("is not a URL that begins with http:// or https://");
+    }
+    // Not shown: what stands before the @ may be a password.
+    url.contains('@').then_some("has a user name in it")
 }
 
 /// A region becomes a part of a host's name.

@@ -28,13 +28,9 @@ impl Environment {
         self.0.get(name).map(String::as_str)
     }
 
-    /// Those that are set of all whose names begin so.
-    pub(super) fn all(&self, begin: &str) -> impl Iterator<Item = (&str, &str)> {
-        let all = self
-            .0
-            .iter()
-            .filter(move |(name, _)| name.starts_with(begin));
-        all.map(|(name, value)| (name.as_str(), value.as_str()))
+    /// Has a variable not set.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
     }
 
     /// The first of these variables that is set, and its value.

@@ -28,7 +28,8 @@ pub(super) fn of_call(
         _ => None,
     };
     let cause = match head {
-        Some(head) if head.is_foreign() => Cause::NotFirehose,
+        // A proxy that takes no long bodies may take shorter ones.
+        Some(head) if head.is_foreign() && head.status != 413 => Cause::NotFirehose,
         Some(head) if code.is_some() || !head.is_success() => Cause::classify(code, head.status),
         _ if was_sent => Cause::Unanswered,
         _ if is_of_connector(error) => Cause::Network,
@@ -36,7 +37,7 @@ pub(super) fn of_call(
         _ => Cause::Bug,
     };
     let text = match (error, head) {
-        (_, Some(head)) if cause == Cause::NotFirehose => match code {
+        (_, Some(head)) if head.is_foreign() || cause == Cause::NotFirehose => match code {
             Some(code) => format!("{code}, {head}"),
             None => head.to_string(),
         },
@@ -152,8 +153,13 @@ fn reason(error: &impl ProvideErrorMetadata) -> String {
 
 /// AWS's message about a wrong signature goes on with the canonical request, session token
 /// included: only its first line may be logged. What a credential_process wrote may be a secret.
+/// Of an endpoint that is no URL the SDK shows the request, which has a token in it.
 fn first_line(message: &str) -> &str {
     let line = message.lines().next().unwrap_or_default();
+    if line.contains("failed to apply endpoint") {
+        // The options and the variables were looked at before.
+        return "a profile's endpoint_url is not a URL that begins with http:// or https://";
+    }
     line.split(" Stderr: ").next().unwrap_or_default()
 }
 

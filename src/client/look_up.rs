@@ -2,11 +2,13 @@
 //!
 //! A look-up reads files, which may lie on a mount that is gone. So it has a thread of its own.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot};
-use tokio::task::{AbortHandle, spawn_blocking};
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use crate::config::Access;
@@ -28,7 +30,7 @@ const EARLY: Duration = Duration::from_secs(300);
 const GIVEN_UP: Duration = Duration::from_secs(600);
 
 /// What all calls of an output share.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct LookUp(Arc<Shared>);
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ struct Shared {
     access: Access,
     /// How long calls wait for a look-up.
     limit: Duration,
+    /// What a look-up runs on.
+    thread: fn() -> thread::Builder,
     state: Mutex<State>,
     /// A look-up ended, or is given up.
     changed: Notify,
@@ -63,6 +67,7 @@ impl LookUp {
         Self(Arc::new(Shared {
             access,
             limit,
+            thread: || thread::Builder::new().name("firehose".to_owned()),
             state: Mutex::default(),
             changed: Notify::new(),
         }))
@@ -138,8 +143,22 @@ impl LookUp {
 impl Shared {
     async fn run(self: Arc<Self>) {
         let (told, mut found) = oneshot::channel();
+        let (running, ended) = oneshot::channel::<Infallible>();
         let (access, limit) = (self.access.clone(), self.limit);
-        let thread = spawn_blocking(move || connection::look_up(&access, limit, told));
+        // Not one of the runtime's threads: where none can be started, the runtime panics.
+        let thread = (self.thread)().spawn(move || {
+            connection::look_up(&access, limit, told);
+            drop(running);
+        });
+        if thread.is_err() {
+            self.fail(CallError {
+                cause: Cause::Credentials,
+                text: "no thread can be started to look credentials up: the process is out of \
+                       threads or memory"
+                    .to_owned(),
+            });
+            return self.end();
+        }
         let mut in_time = timeout(limit, &mut found).await;
         if in_time.is_err() {
             self.fail(CallError {
@@ -159,7 +178,7 @@ impl Shared {
         }
         // What can not be given up is not joined by another.
         drop(found);
-        _ = thread.await;
+        _ = ended.await;
         self.end();
     }
 
@@ -196,5 +215,28 @@ impl Shared {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The calls go on, and fail: to wait would stop all outputs of the stream.
+    #[tokio::test(start_paused = true)]
+    async fn a_thread_that_can_not_be_started_is_told_and_nobody_waits_for_it() {
+        let mut look_up = LookUp::new(Access::default(), Duration::from_secs(1));
+        let shared = Arc::get_mut(&mut look_up.0).expect("nobody else has it");
+        // No machine has room for such a stack.
+        shared.thread = || thread::Builder::new().stack_size(1 << 62);
+        // Once more after a pause, as nothing of the first try is left.
+        for _ in 0..2 {
+            let ready = timeout(GIVEN_UP, look_up.ready()).await;
+            ready.expect("calls wait no longer");
+            let error = look_up.connection().expect_err("there are no credentials");
+            assert!(error.text.contains("out of threads or memory"), "{error}");
+            assert!(look_up.0.state().running.is_none());
+            tokio::time::sleep(RENEWAL).await;
+        }
     }
 }

@@ -354,6 +354,27 @@ async fn a_call_that_is_not_sent_by_the_end_of_a_flush_is_not_its_anymore() {
     assert_eq!(told.left(), 4);
 }
 
+/// A host that stops has flushes end earlier than they were to end when the call began.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_sent_when_the_host_stops_is_not_ambiguous() {
+    for (answer, under_way) in [(Answer::Unconnected, 0), (Answer::Hang, 4)] {
+        let script = Arc::new(Script::new(&[answer]));
+        let config = config(&[("request_timeout", "60s"), ("flush_timeout", "60s")]);
+        let group = group(Arc::clone(&script), &config);
+        let start = Instant::now();
+        let flush = flush("abcd", &config, &Lines::default());
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            group.stop(Instant::now() + Duration::from_secs(5));
+        };
+        let ((fate, left), ()) = tokio::join!(group.deliver(&flush, 0), stop);
+        assert_eq!(start.elapsed().as_secs(), 6, "{answer:?}");
+        assert_eq!(fate.under_way + fate.ambiguous, under_way, "{answer:?}");
+        assert_eq!(left.parts.bytes(), 4 * EVENT, "{answer:?}");
+        assert_eq!(script.calls.lock().unwrap().len(), 1, "{answer:?}");
+    }
+}
+
 /// A look-up of credentials that takes 12 seconds, before each call.
 struct Late(Script);
 

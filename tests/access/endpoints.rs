@@ -2,9 +2,13 @@
 
 use std::io::{BufReader, Write};
 
+use fake_firehose::Settings;
+
 use crate::authority::{Authority, Holdings};
 use crate::http::{Request, Server, answer};
-use crate::sandbox::{Sandbox, assert_says, service};
+use crate::proxy::{HTML, Proxy};
+use crate::sandbox::{Sandbox, assert_says, service, settings};
+use crate::support::service::Service;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/logs";
 
@@ -103,7 +107,6 @@ fn log_of(stranger: &Server) -> String {
     sandbox.ends_with_failure()
 }
 
-const HTML: &str = "server: nginx\r\ncontent-type: text/html\r\n";
 const OF_AWS: &str = "x-amzn-RequestId: 0\r\ncontent-type: application/x-amz-json-1.1\r\n";
 const UNKNOWN_OPERATION: &str = r#"{"__type":"UnknownOperationException"}"#;
 
@@ -120,7 +123,6 @@ fn what_is_not_firehose_is_told_and_the_data_is_kept() {
             "",
         ),
         ("407 Proxy Authentication Required", HTML, ""),
-        ("413 Content Too Large", HTML, "<html></html>"),
         ("500 Internal Server Error", HTML, "<html></html>"),
         ("200 OK", HTML, "<html></html>"),
         (
@@ -139,6 +141,40 @@ fn what_is_not_firehose_is_told_and_the_data_is_kept() {
         assert_says(&log, "documents ambiguous: 0");
         assert_says(&log, "events dropped: 0");
     }
+}
+
+/// Smaller calls may pass.
+#[test]
+fn a_proxy_that_takes_no_call_for_its_length_is_told_and_the_data_is_kept() {
+    let log = log_of(&stranger("413 Content Too Large", HTML, "<html></html>"));
+    assert_says(&log, "none was accepted since: all are kept");
+    assert_says(
+        &log,
+        "HTTP status 413, server nginx, content-type text/html",
+    );
+    assert_says(&log, "asked to hand the chunk over again");
+    assert_says(&log, "documents ambiguous: 0");
+    assert_says(&log, "events dropped: 0");
+}
+
+#[test]
+fn a_proxy_that_takes_no_long_bodies_gets_all_in_shorter_ones() {
+    let mut sandbox = Sandbox::new();
+    let key = sandbox.session("caller");
+    let service = Service::start(Settings {
+        tls: false,
+        ..settings(&key)
+    });
+    // One document has room, two have not.
+    let proxy = Proxy::limited(service.fake.address(), 150);
+    sandbox
+        .set_credentials(&key)
+        .set("HTTP_PROXY", proxy.url())
+        .send_to(&service)
+        .option("endpoint", "http://firehose.test");
+    let log = sandbox.delivers_to(&service);
+    assert_eq!(service.fake.stats().requests, 3, "{log}");
+    assert!(proxy.asked().len() > 3, "{log}");
 }
 
 /// It speaks for a service that does not answer.

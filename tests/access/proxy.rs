@@ -6,7 +6,10 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use crate::http::{Request, Server};
+use crate::http::{Request, Server, answer};
+
+/// The headers of what a proxy answers by itself.
+pub(crate) const HTML: &str = "server: nginx\r\ncontent-type: text/html\r\n";
 
 /// What a client asked the proxy for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +26,14 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn to(destination: SocketAddr) -> Self {
+        Self::limited(destination, usize::MAX)
+    }
+
+    /// One that takes bodies of up to so many bytes.
+    pub(crate) fn limited(destination: SocketAddr, max_body: usize) -> Self {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
-        let server = Server::start(move |client| serve(client, destination, &log));
+        let server = Server::start(move |client| serve(client, destination, max_body, &log));
         Self { server, asked }
     }
 
@@ -44,7 +52,7 @@ impl Proxy {
 }
 
 /// One request for a connection: then it is a tunnel, or ends with the answer.
-fn serve(client: TcpStream, destination: SocketAddr, log: &Mutex<Vec<Asked>>) {
+fn serve(client: TcpStream, destination: SocketAddr, max_body: usize, log: &Mutex<Vec<Asked>>) {
     let mut reader = BufReader::new(client);
     let Some(request) = Request::read(&mut reader) else {
         return;
@@ -54,10 +62,15 @@ fn serve(client: TcpStream, destination: SocketAddr, log: &Mutex<Vec<Asked>>) {
         target: request.target.clone(),
         authorization: request.header("proxy-authorization").map(str::to_owned),
     });
+    let mut client = reader.into_inner();
+    if request.body.len() > max_body {
+        let refusal = answer("413 Content Too Large", HTML, "<html></html>");
+        // A client that has gone needs no answer.
+        return drop(client.write_all(refusal.as_bytes()));
+    }
     let Ok(mut upstream) = TcpStream::connect(destination) else {
         return;
     };
-    let mut client = reader.into_inner();
     let begun = if request.method == "CONNECT" {
         client.write_all(b"HTTP/1.1 200 OK\r\n\r\n")
     } else {

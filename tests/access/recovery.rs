@@ -141,8 +141,8 @@ fn ones_that_expire_mid_run_are_fetched_anew() {
         }
         sandbox.send_to(&service);
         let mut arguments = PATIENT.to_vec();
-        // A chunk, and a call, for each event.
-        arguments.extend(["--chunk-size", "1"]);
+        // A chunk, and a call, for each event: chunks that wait together would share one.
+        arguments.extend(["--chunk-size", "1", "--workers", "1"]);
         let log = sandbox.start(&arguments).delivers_to(&service);
         assert_says(&log, "ExpiredTokenException");
         let asked = authority.asked();

@@ -196,3 +196,36 @@ fn of_an_endpoint_s_user() {
     });
     assert_says(&log, "AWS_ENDPOINT_URL has a user name in it");
 }
+
+/// What can not be sent there, the SDK would show.
+#[test]
+fn of_a_web_identity_for_an_endpoint_that_is_none() {
+    for url in [
+        "localhost:8000",
+        "logs:password-EXAMPLE@127.0.0.1:1",
+        "http://logs:password-EXAMPLE@127.0.0.1:1",
+    ] {
+        for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", ""] {
+            let log = log_of(|sandbox, _| {
+                sandbox.secret("password-EXAMPLE");
+                let token = sandbox.secret("header.claims-of-the-pod.signature-EXAMPLE");
+                let file = sandbox.file("token", &token);
+                sandbox
+                    .set("AWS_WEB_IDENTITY_TOKEN_FILE", file)
+                    .set("AWS_ROLE_ARN", ROLE)
+                    // Nobody is asked beyond this machine.
+                    .set("HTTPS_PROXY", "http://127.0.0.1:1");
+                match variable {
+                    "" => {
+                        let config = format!("[default]\nendpoint_url = {url}\n");
+                        sandbox.file(".aws/config", config);
+                    }
+                    _ => {
+                        sandbox.set(variable, url);
+                    }
+                }
+            });
+            assert_says(&log, "documents ambiguous: 0");
+        }
+    }
+}

@@ -6,6 +6,8 @@ use crate::authority::{Authority, CONTAINER_PATH, Holdings};
 use crate::proxy::Proxy;
 use crate::sandbox::{REGION, Sandbox, assert_says, profile, service};
 
+const ROLE: &str = "arn:aws:iam::000000000000:role/logs";
+
 /// As `echo` ends it.
 fn line(value: &str) -> String {
     format!("{value}\n")
@@ -230,6 +232,11 @@ fn a_url_or_region_that_is_none_is_told_by_its_name() {
         ),
         ("AWS_ENDPOINT_URL", "vpce", "AWS_ENDPOINT_URL is not a URL"),
         (
+            "AWS_ENDPOINT_URL_STS",
+            "localhost:2",
+            "AWS_ENDPOINT_URL_STS is not a URL",
+        ),
+        (
             "HTTPS_PROXY",
             "http://user:pass word@proxy",
             "HTTPS_PROXY is not the URL of a proxy",
@@ -243,7 +250,57 @@ fn a_url_or_region_that_is_none_is_told_by_its_name() {
             .set_credentials(&key)
             .set(variable, value)
             .send_to(&service);
+        if variable.starts_with("AWS_ENDPOINT_URL") {
+            sandbox.without("endpoint");
+        }
         let log = sandbox.delivers_nothing_to(&service);
         assert_says(&log, expected);
+    }
+}
+
+/// The applications beside Fluent Bit have the same environment.
+#[test]
+fn a_url_by_which_nobody_is_called_need_not_be_one() {
+    for (variable, is_assumed) in [
+        ("AWS_ENDPOINT_URL_DYNAMODB", false),
+        ("AWS_ENDPOINT_URL_FIREHOSE", false),
+        ("AWS_ENDPOINT_URL", false),
+        ("AWS_ENDPOINT_URL", true),
+        ("AWS_ENDPOINT_URL_STS", true),
+    ] {
+        let mut sandbox = Sandbox::new();
+        let (base, key) = (sandbox.session("base"), sandbox.session("assumed"));
+        let service = service(if is_assumed { &key } else { &base });
+        let authority = Authority::start(Holdings {
+            roles: [(ROLE.to_owned(), key)].into(),
+            ..Holdings::default()
+        });
+        sandbox
+            .set_credentials(&base)
+            .set(variable, "localhost:8000")
+            .send_to(&service);
+        if is_assumed {
+            sandbox
+                .option("role_arn", ROLE)
+                .option("sts_endpoint", authority.url());
+        }
+        sandbox.delivers_to(&service);
+    }
+}
+
+/// `endpoint` is for Firehose alone.
+#[test]
+fn a_url_by_which_a_role_is_asked_for_has_to_be_one() {
+    for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS"] {
+        let mut sandbox = Sandbox::new();
+        let key = sandbox.session("base");
+        let service = service(&key);
+        sandbox
+            .set_credentials(&key)
+            .set(variable, "localhost:8000")
+            .option("role_arn", ROLE)
+            .send_to(&service);
+        let log = sandbox.delivers_nothing_to(&service);
+        assert_says(&log, &format!("{variable} is not a URL"));
     }
 }
