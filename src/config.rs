@@ -5,7 +5,7 @@ mod destination;
 pub mod names;
 mod options;
 pub mod section;
-mod value;
+pub(crate) mod value;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ use http::Uri;
 
 use super::environment::Environment;
 use super::error;
-use crate::config::Access;
+use crate::config::{Access, value};
 use crate::failure::Cause;
 use crate::service::CallError;
 
@@ -225,12 +225,8 @@ fn mistake_in_endpoint(url: &str) -> Option<&'static str> {
 
 /// A region becomes a part of a host's name.
 fn check_region(config: &SdkConfig) -> Result<(), CallError> {
-    let is_name = |name: &str| {
-        let mut letters = name.bytes();
-        letters.all(|letter| letter.is_ascii_alphanumeric() || letter == b'-')
-    };
     let text = match config.region() {
-        Some(region) if is_name(region.as_ref()) => return Ok(()),
+        Some(region) if value::region(region.as_ref()).is_some() => return Ok(()),
         Some(region) => format!("`{region}` is no name of an AWS region"),
         None => "no AWS region".to_owned(),
     };

@@ -121,9 +121,9 @@ pub(super) fn refused(text: &str, sentence: String) -> Error {
 /// The option with its value, unless that may hold a secret.
 fn named(key: &str, text: &str) -> String {
     let is_secret = |known: &names::Known| known.name == key && known.is_secret;
-    // What stands before the @ may be a password.
-    let is_url_with_user = key.ends_with("endpoint") && text.contains('@');
-    if names::ALL.iter().any(is_secret) || is_url_with_user {
+    // What stands before an @ may be a password, and what stands behind a ? a token.
+    let may_hold_secret = key.ends_with("endpoint") && text.contains(['@', '?']);
+    if names::ALL.iter().any(is_secret) || may_hold_secret {
         return format!("{key} (its value is not shown)");
     }
     format!("{key} `{text}`")

@@ -77,7 +77,7 @@ pub(super) fn round_size(size: usize, divide: impl Fn(usize, usize) -> usize) ->
 }
 
 /// Words, the last of them a number: `eu-west-1`, `us-gov-east-1`, `us-isob-east-1`.
-pub(super) fn region(text: &str) -> Option<String> {
+pub(crate) fn region(text: &str) -> Option<String> {
     let words: Vec<&str> = text.split('-').collect();
     let [area, between @ .., number] = words.as_slice() else {
         return None;

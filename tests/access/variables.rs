@@ -226,6 +226,11 @@ fn a_url_or_region_that_is_none_is_told_by_its_name() {
             "`eu west 1` is no name of an AWS region",
         ),
         (
+            "AWS_REGION",
+            "Ireland",
+            "`Ireland` is no name of an AWS region",
+        ),
+        (
             "AWS_ENDPOINT_URL_FIREHOSE",
             "localhost:1",
             "AWS_ENDPOINT_URL_FIREHOSE is not a URL",
