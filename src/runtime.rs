@@ -1,6 +1,8 @@
 //! The embedded runtime: one for all outputs of the process, made by the first Init and joined by
 //! the last Exit.
 
+use std::io::Error;
+use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -21,17 +23,22 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    pub fn shared() -> std::io::Result<Arc<Self>> {
+    pub fn shared() -> Result<Arc<Self>, Error> {
         static SHARED: Mutex<Weak<Runtime>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = shared.upgrade() {
             return Ok(runtime);
         }
-        let inner = runtime::Builder::new_multi_thread()
-            .worker_threads(THREADS)
-            .thread_name("firehose")
-            .enable_all()
-            .build()?;
+        let build = || {
+            runtime::Builder::new_multi_thread()
+                .worker_threads(THREADS)
+                .thread_name("firehose")
+                .enable_all()
+                .build()
+        };
+        // The builder panics where the system gives it no thread.
+        let inner = catch_unwind(build)
+            .unwrap_or_else(|_| Err(Error::other("the system gives no thread")))?;
         let runtime = Arc::new(Self { inner: Some(inner) });
         *shared = Arc::downgrade(&runtime);
         Ok(runtime)
