@@ -224,7 +224,7 @@ fn read_config(host: &Host) -> Option<Config> {
 fn take_over(host: &Host) -> Option<Settings> {
     match host.settings() {
         Ok(settings) => {
-            if let Some((level, notice)) = settings.notice() {
+            for (level, notice) in settings.notices() {
                 host.log(level, &notice);
             }
             Some(settings)

@@ -150,9 +150,10 @@ impl Settings {
         };
     }
 
-    /// What was set, and how to change it; nothing where the section sets both.
-    pub(super) fn notice(&self) -> Option<(Level, String)> {
-        self.in_force.notice()
+    /// What was set and how to change it, and what the section itself limits.
+    pub(super) fn notices(&self) -> Vec<(Level, String)> {
+        let limit = self.in_force.limit().map(|line| (Level::Warn, line));
+        self.in_force.notice().into_iter().chain(limit).collect()
     }
 
     /// Has the host make the workers.
@@ -203,6 +204,19 @@ impl InForce {
              (`workers 0`, and before Fluent Bit 5.1 `retry_limit 1`, can not be told from none)"
         );
         (!ours.is_empty()).then_some((Level::Info, line))
+    }
+
+    /// A limit of the section's own drops chunks. 1 is also what Fluent Bit makes of a value that
+    /// it can not read.
+    fn limit(&self) -> Option<String> {
+        let limit = self.retry_limit;
+        (!limit.is_ours && limit.value != NO_LIMITS.1).then(|| {
+            format!(
+                "`retry_limit {}` is in force by this section: Fluent Bit drops a chunk that was \
+                 not delivered by then; 1 is also what it takes a wrong value for",
+                limit.retry_limit().to_string_lossy()
+            )
+        })
     }
 }
 
@@ -311,7 +325,8 @@ pub(super) fn warning(missing: &Missing) -> String {
     format!(
         "workers and retry_limit are as Fluent Bit has them ({missing}): set `workers \
          {DEFAULT_WORKERS}` and `retry_limit no_limits` in this section, else a flush that waits \
-         stops all inputs, and a chunk is dropped after its second failure"
+         stops all inputs, and a chunk is dropped after its second failure; restart Fluent Bit \
+         instead of reloading it, as a reload with workers crashes it here"
     )
 }
 
@@ -377,6 +392,14 @@ mod tests {
             InForce::of(workers.as_ref(), retry_limit.as_ref()).notice()
         };
         assert_eq!(told(Some(8), Some(5)), None);
+        let limit = |value| InForce::of(Some(&field(8)), Some(&field(value))).limit();
+        assert!(limit(5).unwrap().starts_with("`retry_limit 5` is in force"));
+        assert!(
+            limit(0)
+                .unwrap()
+                .starts_with("`retry_limit no_retries` is in force")
+        );
+        assert_eq!((limit(-1), limit(1)), (None, None));
         let (level, line) = told(Some(0), Some(5)).unwrap();
         assert_eq!(level, Level::Info);
         assert!(line.starts_with("the plugin set `workers 4` for this output"));
