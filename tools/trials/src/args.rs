@@ -141,7 +141,7 @@ mod tests {
         }
         let error = parse_words(&["--story", "none"]).unwrap_err().to_string();
         assert!(
-            error.contains("the stories are refusals, backlog"),
+            error.contains("the stories are shortest, refusals"),
             "{error}"
         );
     }

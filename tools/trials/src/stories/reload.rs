@@ -16,8 +16,8 @@ const AT_ONCE: u64 = 20;
 const ASKED_AGAIN: Duration = Duration::from_secs(3);
 const ASKED_AT_MOST: usize = 10;
 const LIMIT: Duration = Duration::from_secs(60);
-/// All that is made once is there by then.
-const SETTLING: Duration = Duration::from_secs(3);
+/// All that is made once is there by then, and threads that looked names up have ended.
+const SETTLING: Duration = Duration::from_secs(15);
 
 pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> {
     Ok(vec![
@@ -47,6 +47,7 @@ fn reload(setup: &Setup<'_>, output: Output, workers: Option<usize>) -> Result<R
             return Err(trial.failure(&format!("reload {reload} did not end")));
         }
     }
+    fed_until(&mut trial, SETTLING, |_| Ok(false))?;
     let drain = trial.until_drained(LIMIT)?.then(|| started.elapsed());
     let after = trial.sample()?;
     trial.end(drain)?;
@@ -65,8 +66,7 @@ fn reload(setup: &Setup<'_>, output: Output, workers: Option<usize>) -> Result<R
         before.rss_bytes as f64 / 1e6,
         after.rss_bytes as f64 / 1e6,
     ));
-    // A look-up of a name may be under way, in a thread of its own.
-    row.target("threads", after.threads as f64, before.threads as f64 + 1.0);
+    row.target("threads", after.threads as f64, before.threads as f64);
     Ok(row)
 }
 
