@@ -6,13 +6,13 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::abi::{FLB_ERROR, FLB_OK, FLB_RETRY};
-use super::host::{self, Host};
+use super::host::Host;
 use super::loan;
 use super::metrics::Metrics;
 use super::settings::{self, Settings};
@@ -33,7 +33,6 @@ pub(super) struct Instance {
     settings: Option<Settings>,
     /// Dropped with the instance, on a thread of the host.
     runtime: Arc<Runtime>,
-    has_checked_thread: AtomicBool,
 }
 
 /// How often a flush that waits looks whether the host stops, and renews its metrics.
@@ -90,7 +89,6 @@ impl Instance {
             metrics,
             settings,
             runtime,
-            has_checked_thread: AtomicBool::new(false),
         });
         let mut registry = registry();
         registry.last += 1;
@@ -131,17 +129,6 @@ impl Instance {
 
     /// Hands the chunk to the runtime and waits for its fate.
     pub(super) fn flush(&self, chunk: &[u8], tag: &CStr) -> c_int {
-        // Where the plugin makes the workers, it tells itself when there are none.
-        if self.settings.is_none()
-            && !self.has_checked_thread.swap(true, Ordering::Relaxed)
-            && !host::is_worker_thread()
-        {
-            self.host.log(
-                Level::Warn,
-                "flush runs on the engine's own thread: while it waits for Firehose no input is \
-                 read; set `workers 4` for this output",
-            );
-        }
         let code = loan::lend(chunk, |chunk| self.deliver(chunk, tag));
         self.publish();
         code

@@ -171,15 +171,6 @@ fn exit_signal() -> Option<&'static AtomicI32> {
     unsafe { address.cast::<AtomicI32>().as_ref() }
 }
 
-/// Whether the calling thread is one of an output's workers, and not the engine's own.
-pub(super) fn is_worker_thread() -> bool {
-    // The kernel's limit, its final zero included.
-    let mut name = [0_u8; 16];
-    // SAFETY: PR_GET_NAME writes at most 16 bytes.
-    unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
-    name.starts_with(b"flb-out-")
-}
-
 /// A function that the process exports.
 ///
 /// # Safety

@@ -20,8 +20,8 @@ fn an_instance_at_error_level_writes_no_less_severe_line() {
 #[test]
 fn an_instance_at_warn_level_writes_no_info() {
     let levels = levels_of_an_eventful_life("terse", LogLevel::Warn);
-    // An option without effect, flush on the engine's thread, a refused record.
-    assert_eq!(levels, [LogLevel::Warn; 3]);
+    // An option without effect, a refused record.
+    assert_eq!(levels, [LogLevel::Warn; 2]);
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn an_instance_at_info_level_writes_a_summary_at_its_exit() {
     assert_eq!(levels.last(), Some(&LogLevel::Info));
 }
 
-/// The levels of what is written about three things to warn of, and the exit.
+/// The levels of what is written about two things to warn of, and the exit.
 fn levels_of_an_eventful_life(name: &str, log_level: LogLevel) -> Vec<LogLevel> {
     let service = Service::with_scenario(REFUSES_ONCE);
     let host = Host::start(HostVersion::V5_1);
@@ -45,35 +45,6 @@ fn levels_of_an_eventful_life(name: &str, log_level: LogLevel) -> Vec<LogLevel> 
     );
     instance.exit();
     lines(name).into_iter().map(|(level, _)| level).collect()
-}
-
-#[test]
-fn flush_on_the_engines_thread_is_warned_of_once() {
-    let service = Service::plain();
-    let host = Host::start(HostVersion::V5_1);
-    let instance = host.init("engine", &service.options("logs"));
-    let chunk = chunk(&http_logs(0..10));
-    let is_about_threads =
-        |(level, text): &(LogLevel, String)| *level == LogLevel::Warn && text.contains("workers");
-    for _ in 0..3 {
-        assert_eq!(
-            instance.flush_on_coroutine(&chunk, "t", DEFAULT_STACK_SIZE),
-            FLB_OK
-        );
-    }
-    assert_eq!(
-        lines("engine")
-            .iter()
-            .filter(|line| is_about_threads(line))
-            .count(),
-        1
-    );
-
-    let instance = host.init("worker", &service.options("logs"));
-    for _ in 0..3 {
-        assert_eq!(flush(&instance, &chunk), FLB_OK);
-    }
-    assert!(!lines("worker").iter().any(is_about_threads));
 }
 
 #[test]
