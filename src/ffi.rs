@@ -80,8 +80,9 @@ pub unsafe extern "C" fn FLBPluginFlushCtx(
 ) -> c_int {
     // After a panic nothing is known of the chunk: the host shall keep it.
     guard(FLB_RETRY, || {
+        // Not to be understood is no reason to have the host drop the chunk.
         if (data.is_null() && size > 0) || tag.is_null() {
-            return FLB_ERROR;
+            return FLB_RETRY;
         }
         let chunk = if size == 0 {
             &[]
@@ -93,7 +94,7 @@ pub unsafe extern "C" fn FLBPluginFlushCtx(
         let tag = unsafe { CStr::from_ptr(tag) };
         match Instance::find(context) {
             Some(instance) => instance.flush(chunk, tag),
-            None => FLB_ERROR,
+            None => FLB_RETRY,
         }
     })
 }

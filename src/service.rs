@@ -1,34 +1,35 @@
-//! What delivers batches: Firehose, or a test's model of it.
+//! What carries calls out: Firehose, or a test's model of it.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-
-use crate::failure::Cause;
+use firehose_core::deliver::failure::{CallError, Cause};
 
 pub trait Service: Send + Sync + 'static {
-    /// Returns when calls can be made, or when it is known why not.
+    /// Whether calls can be made, or it is known why not.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
+    /// Returns when it is ready.
     fn ready(&self) -> impl Future<Output = ()> + Send {
         async {}
     }
 
     /// One PutRecordBatch call with a body of so many records. The answer has one entry for each.
     /// `sent` is set before anything goes out.
-    fn put(
-        &self,
-        body: Bytes,
-        records: usize,
-        sent: Sent,
-    ) -> impl Future<Output = Result<Vec<Result<(), Cause>>, CallError>> + Send;
+    fn put(&self, body: Bytes, records: usize, sent: Sent) -> impl Future<Output = Answer> + Send;
 
     /// When the credentials in use were fetched, where there are any.
     fn credentials_time(&self) -> Option<SystemTime> {
         None
     }
 }
+
+/// What became of each record of a call, or of the call as a whole.
+pub type Answer = Result<Vec<Result<(), Cause>>, CallError>;
 
 /// Whether anything of a call went out. If not, nothing of it was stored.
 #[derive(Clone, Debug, Default)]
@@ -41,19 +42,5 @@ impl Sent {
 
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A call that was not answered with what became of its records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CallError {
-    pub cause: Cause,
-    /// For the log: the service's code and the first line of its message.
-    pub text: String,
-}
-
-impl fmt::Display for CallError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.text, self.cause.advice())
     }
 }

@@ -10,11 +10,11 @@ mod packed;
 mod shapes;
 
 use allocation_counter::measure;
-use firehose::batch::Batch;
-use firehose::compress::Compression;
-use firehose::document::{Format, TimeKey};
-use firehose::pack::{Aggregation, Packer, Packing, Piece, Room};
-use firehose::time_format::{self, TimeFormat};
+use firehose_core::format::document::{Format, TimeKey};
+use firehose_core::format::time::{self as time_format, TimeFormat};
+use firehose_core::pack::batch::Batch;
+use firehose_core::pack::compress::Compression;
+use firehose_core::pack::packer::{Aggregation, OneChunk, Packer, Packing, Room};
 use packed::PLAIN;
 
 /// Records of two documents.
@@ -71,17 +71,15 @@ fn allocations(chunk: &[u8], format: &Format, packing: Packing) -> [u64; 2] {
     let mut packer = Packer::new("logs", packing);
     let mut batch = Batch::default();
     let mut pack = |documents| {
-        let flush = packed::flush(chunk, None);
-        let part = 0..chunk.len();
-        let mut piece = Some(Piece { flush, part }).into_iter();
+        let mut source = OneChunk::new(chunk);
         let room = Room {
             bytes: usize::MAX,
             documents,
         };
         let info = measure(|| {
-            let rest = packer.pack(format, &mut piece, room, &mut batch);
+            packer.pack(format, &mut source, room, &mut batch);
             assert!(
-                !rest.is_empty(),
+                !batch.rest.is_empty(),
                 "the chunk has more than {documents} documents"
             );
             let body = batch.finish();

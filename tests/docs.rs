@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use firehose::config::names;
-use firehose::failure::Cause;
+use firehose_core::deliver::failure::Cause;
+use firehose_core::options::names;
 
 use crate::pages::root;
 

@@ -4,7 +4,7 @@
 #[path = "fuzz/targets/mod.rs"]
 mod targets;
 
-use firehose::config::Config;
+use firehose_core::options::Config;
 use peak_alloc::PeakAlloc;
 use targets::packed;
 use targets::replies::Endpoint;
@@ -92,7 +92,9 @@ fn chunks() {
 fn assert_cost(bytes: &[u8], factor: usize, what: &str) {
     let config = Config::parse(|key| (key == "delivery_stream").then(|| "logs".to_owned()));
     let config = config.expect("the options are right");
-    let cost = peak_of(|| _ = packed::batches(bytes, &config.format, packed::PLAIN, None, |_| {}));
+    let cost = peak_of(|| {
+        _ = packed::batches(bytes, &config.delivery.format, packed::PLAIN, None, |_| {})
+    });
     let allowed = TABLES + factor * bytes.len();
     println!("{what}: {} bytes cost {cost}", bytes.len());
     assert!(

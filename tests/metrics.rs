@@ -6,7 +6,7 @@ mod metrics;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use firehose::metrics::Values;
+use firehose_core::tell::metrics::Values;
 use metrics::{PREFIX, base, full_name, kind, names_in, registered};
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ fn the_document_tells_all_values_of_labels() {
 
 #[test]
 fn the_document_tells_the_bounds_of_histograms() {
-    let bounds: Vec<String> = firehose::metrics::BOUNDS
+    let bounds: Vec<String> = firehose_core::tell::metrics::BOUNDS
         .iter()
         .map(f64::to_string)
         .collect();

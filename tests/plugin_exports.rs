@@ -7,7 +7,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
 
-use firehose_host::{ChunkBuilder, EventFormat, EventTime, FLB_ERROR, FLB_OK};
+use firehose_host::{ChunkBuilder, EventFormat, EventTime, FLB_OK, FLB_RETRY};
 use libloading::Library;
 use support::logs::{assert_exactly_once, http_logs};
 use support::service::Service;
@@ -73,8 +73,8 @@ fn flush_survives_null_data_and_null_tag() {
         // SAFETY: what is not null is valid; null is what the export must find out.
         unsafe { (exports().flush)(context, data, size, tag) }
     };
-    assert_eq!(flush_raw(ptr::null(), 10, c"t".as_ptr()), FLB_ERROR);
-    assert_eq!(flush_raw(data, bytes.len(), ptr::null()), FLB_ERROR);
+    assert_eq!(flush_raw(ptr::null(), 10, c"t".as_ptr()), FLB_RETRY);
+    assert_eq!(flush_raw(data, bytes.len(), ptr::null()), FLB_RETRY);
     assert_eq!(flush_raw(ptr::null(), 0, c"t".as_ptr()), FLB_OK);
     assert_eq!(flush_raw(data, 0, c"t".as_ptr()), FLB_OK);
     assert_eq!(service.fake.stats().requests, 0);
@@ -94,14 +94,14 @@ fn a_context_that_is_none_is_found_out() {
     let bytes = chunk(&http_logs(0..1));
     let garbage = [0, usize::MAX, 0xdead_beef].map(ptr::without_provenance_mut);
     for context in garbage.into_iter().chain([stale]) {
-        assert_eq!(flush(context, &bytes), FLB_ERROR, "{context:?}");
+        assert_eq!(flush(context, &bytes), FLB_RETRY, "{context:?}");
         exit(context);
         exit(context);
     }
     assert_eq!(service.fake.stats().requests, 0);
     assert_eq!(flush(alive, &bytes), FLB_OK);
     exit(alive);
-    assert_eq!(flush(alive, &bytes), FLB_ERROR);
+    assert_eq!(flush(alive, &bytes), FLB_RETRY);
 }
 
 // === the host ===

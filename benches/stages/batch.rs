@@ -3,20 +3,15 @@
 
 use std::hint::black_box;
 use std::iter;
-use std::sync::Arc;
-use std::time::Duration;
+use std::ops::Range;
 
 use base64_simd::STANDARD;
 use criterion::{Criterion, Throughput};
-use firehose::batch::Batch;
-use firehose::chunk::Chunk;
-use firehose::document::Format;
-use firehose::flush::Flush;
-use firehose::limits::MAX_RECORD_BYTES;
-use firehose::log::{Level, Sink};
-use firehose::pack::{Aggregation, Packer, Packing, Piece, Room};
+use firehose_core::format::document::Format;
+use firehose_core::limits::MAX_RECORD_BYTES;
+use firehose_core::pack::batch::{Batch, ChunkId, Piece};
+use firehose_core::pack::packer::{Aggregation, OneChunk, Packer, Packing, Room};
 use sha2::{Digest, Sha256};
-use tokio::time::Instant;
 
 use crate::shapes;
 
@@ -34,7 +29,7 @@ const AGGREGATED: Packing = Packing {
 
 pub(crate) fn benchmarks(criterion: &mut Criterion) {
     for shape in shapes::all() {
-        let chunk: Arc<[u8]> = shape.chunk.into();
+        let chunk = shape.chunk;
         let mut group = criterion.benchmark_group(format!("pack/{}", shape.name));
         group.throughput(Throughput::Bytes(chunk.len() as u64));
         for (name, packing) in [("a record a document", PLAIN), ("aggregated", AGGREGATED)] {
@@ -66,7 +61,7 @@ fn body(criterion: &mut Criterion) {
             bencher.iter(|| {
                 batch.begin("logs", 0);
                 for at in 0..count {
-                    batch.push(&record, iter::once((0, at..at + 1)));
+                    batch.push(&record, iter::once(piece(at..at + 1)));
                 }
                 let body = batch.finish();
                 black_box(&body);
@@ -90,24 +85,23 @@ fn body(criterion: &mut Criterion) {
     }
 }
 
-fn pack(chunk: &Arc<[u8]>, packer: &mut Packer, batch: &mut Batch, mut with: impl FnMut(&[u8])) {
+fn piece(range: Range<usize>) -> Piece {
+    let chunk = ChunkId(1);
+    Piece { chunk, range }
+}
+
+fn pack(chunk: &[u8], packer: &mut Packer, batch: &mut Batch, mut with: impl FnMut(&[u8])) {
     let format = Format {
         max_bytes: MAX_RECORD_BYTES,
         ..Format::default()
     };
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let chunk = Chunk::new(Arc::clone(chunk));
-    let flush = Arc::new(Flush::new(chunk, "tag", Box::new(Silence), deadline, None));
+    let mut source = OneChunk::new(chunk);
     loop {
-        let mut pieces = iter::from_fn(|| {
-            let flush = Arc::clone(&flush);
-            flush.take().map(|part| Piece { flush, part })
-        });
         let room = Room {
             bytes: 1_048_576,
             documents: u64::MAX,
         };
-        let rest = packer.pack(&format, &mut pieces, room, batch);
+        packer.pack(&format, &mut source, room, batch);
         let is_last = batch.records().is_empty();
         let body = batch.finish();
         with(&body);
@@ -115,14 +109,6 @@ fn pack(chunk: &Arc<[u8]>, packer: &mut Packer, batch: &mut Batch, mut with: imp
         if is_last {
             return;
         }
-        for piece in rest {
-            flush.put_back(piece.part);
-        }
+        source.packed(batch);
     }
-}
-
-struct Silence;
-
-impl Sink for Silence {
-    fn line(&self, _: Level, _: String) {}
 }

@@ -4,9 +4,9 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use firehose::document::{Format, Formatter};
-use firehose::event::{self, Head};
-use firehose::msgpack::Reader;
+use firehose_core::format::document::{Format, Formatter};
+use firehose_core::format::event::{self, Head};
+use firehose_core::format::msgpack::Reader;
 
 use crate::shapes;
 

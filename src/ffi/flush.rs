@@ -9,30 +9,37 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::abi::{FLB_ERROR, FLB_OK, FLB_RETRY};
 use super::host::Host;
 use super::loan;
 use super::metrics::Metrics;
 use super::settings::{self, Settings};
-use crate::chunk::Chunk;
-use crate::config::section::Section;
-use crate::config::{Config, names};
-use crate::log::{Level, Sink};
-use crate::output::{Output, Verdict};
+use firehose_core::deliver::verdict::Verdict;
+use firehose_core::options::section::Section;
+use firehose_core::options::{Config, names};
+use firehose_core::tell::log::{Level, Line};
+
+use crate::aws;
+use crate::driver::{Flush, Host as Waits};
+use crate::lent::LentChunk;
+use crate::output::Output;
 use crate::runtime::Runtime;
 
 /// One output of the host.
 pub(super) struct Instance {
     host: Host,
-    output: Arc<Output>,
+    output: Output,
+    /// The longest that a flush may last.
+    flush_timeout: Duration,
+    stop_timeout: Duration,
     /// None where the host has no place for them.
     metrics: Option<Metrics>,
     /// None where the host does not let them be set.
     settings: Option<Settings>,
     /// Dropped with the instance, on a thread of the host.
-    runtime: Arc<Runtime>,
+    _runtime: Arc<Runtime>,
 }
 
 /// How often a flush that waits looks whether the host stops, and renews its metrics.
@@ -81,14 +88,18 @@ impl Instance {
         }
         let settings = take_over(&host);
         let stream = config.delivery_stream.clone();
-        let output = Arc::new(Output::new(config, host.max_level()));
+        let (flush_timeout, stop_timeout) =
+            (config.delivery.flush_timeout, config.delivery.stop_timeout);
+        let output = Output::start(config, host.max_level(), runtime.handle());
         let metrics = host.register(&stream, &output.metrics());
         let instance = Arc::new(Self {
             host,
             output,
+            flush_timeout,
+            stop_timeout,
             metrics,
             settings,
-            runtime,
+            _runtime: runtime,
         });
         let mut registry = registry();
         registry.last += 1;
@@ -123,11 +134,14 @@ impl Instance {
             .as_mut()
             .and_then(|running| running.remove(&context.addr()));
         if let Some(instance) = stopped {
+            for line in instance.output.leave() {
+                instance.host.log(line.level, &line.text);
+            }
             instance.host.log(Level::Info, &instance.output.summary());
         }
     }
 
-    /// Hands the chunk to the runtime and waits for its fate.
+    /// Hands the chunk to its stream's driver and waits for its fate.
     pub(super) fn flush(&self, chunk: &[u8], tag: &CStr) -> c_int {
         let code = loan::lend(chunk, |chunk| self.deliver(chunk, tag));
         self.publish();
@@ -141,39 +155,43 @@ impl Instance {
         }
     }
 
-    fn deliver(&self, chunk: Chunk, tag: &CStr) -> c_int {
+    fn deliver(&self, chunk: LentChunk, tag: &CStr) -> c_int {
         let (sender, receiver) = mpsc::channel();
-        let work = Work {
-            output: self.output.clone(),
+        self.output.flush(Flush {
             chunk,
             tag: tag.to_string_lossy().into_owned(),
             caller: CALLER.with(|caller| *caller),
-            host: sender,
-        };
-        // Boxed on the runtime's side: the future of a flush is too large for this stack.
-        self.runtime
-            .handle()
-            .spawn(async { Box::pin(work.run()).await });
+            host: Box::new(sender),
+        });
+        let mut end = Instant::now() + self.flush_timeout + MARGIN;
+        let mut is_stopping = false;
         loop {
-            if self.host.is_stopping() {
+            if !is_stopping && self.host.is_stopping() {
+                is_stopping = true;
                 self.output.stop();
+                end = end.min(Instant::now() + self.stop_timeout + MARGIN);
             }
             match receiver.recv_timeout(CHECK) {
-                Ok(Message::Line(level, text)) => self.host.log(level, &text),
-                Ok(Message::Done(verdict)) => return to_code(verdict),
-                Err(RecvTimeoutError::Timeout) => self.publish(),
-                Err(RecvTimeoutError::Disconnected) => {
-                    self.host.log(
-                        Level::Error,
-                        "a flush ended by a panic, please report it as a bug; Fluent Bit is \
-                         asked to hand the chunk over again",
-                    );
+                Ok(Message::Line(line)) => self.host.log(line.level, &line.text),
+                Ok(Message::Answer(verdict)) => return to_code(verdict),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < end => self.publish(),
+                Err(_) => {
+                    // The host is not kept for ever, whatever the plugin's own thread does.
+                    self.host.log(Level::Error, UNANSWERED);
                     return FLB_RETRY;
                 }
             }
         }
     }
 }
+
+/// So long after its end a flush is given up by the waiting side, which the driver ends in time
+/// unless it hangs.
+const MARGIN: Duration = Duration::from_secs(5);
+
+const UNANSWERED: &str = "the plugin's own thread does not answer, please report it as a bug; \
+                          Fluent Bit is asked to hand the chunk over again, and some of it may \
+                          arrive twice";
 
 const UNREAD: &str = "the section can not be read as a whole in this host: a misspelt name is not \
                       found, and of a list in YAML only the first item counts; write lists as one \
@@ -190,7 +208,7 @@ fn read_config(host: &Host) -> Option<Config> {
         Some(section) => section.get(name),
         None => host.property(name),
     };
-    match Config::parse(property) {
+    match Config::parse(property).and_then(aws::with_files) {
         Ok(config) if mistakes.is_empty() => {
             if section.is_none() {
                 host.log(Level::Warn, UNREAD);
@@ -254,32 +272,17 @@ fn to_code(verdict: Verdict) -> c_int {
 }
 
 enum Message {
-    Line(Level, String),
-    Done(Verdict),
+    Line(Line),
+    Answer(Verdict),
 }
 
-/// The working half of a flush.
-struct Work {
-    output: Arc<Output>,
-    chunk: Chunk,
-    tag: String,
-    caller: usize,
-    host: Sender<Message>,
-}
-
-impl Work {
-    async fn run(self) {
-        let flush = self
-            .output
-            .flush(self.chunk, &self.tag, self.caller, self.host.clone());
-        let verdict = flush.await;
-        // Fails only if the waiting thread is gone, which it never is.
-        _ = self.host.send(Message::Done(verdict));
+impl Waits for Sender<Message> {
+    fn line(&self, line: Line) {
+        // Fails only if the waiting thread has given up.
+        _ = self.send(Message::Line(line));
     }
-}
 
-impl Sink for Sender<Message> {
-    fn line(&self, level: Level, text: String) {
-        _ = self.send(Message::Line(level, text));
+    fn answer(&self, verdict: Verdict) {
+        _ = self.send(Message::Answer(verdict));
     }
 }

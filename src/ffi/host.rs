@@ -11,10 +11,10 @@ use super::memory::Memory;
 use super::metrics::Metrics;
 use super::properties;
 use super::settings::{Missing, Settings};
-use crate::config::names;
-use crate::config::section::Section;
-use crate::log::Level;
-use crate::metrics::Metric;
+use firehose_core::options::names;
+use firehose_core::options::section::Section;
+use firehose_core::tell::log::Level;
+use firehose_core::tell::metrics::Metric;
 
 type LogPrint =
     unsafe extern "C" fn(kind: c_int, file: *const c_char, line: c_int, format: *const c_char, ...);

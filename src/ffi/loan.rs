@@ -1,11 +1,11 @@
 //! A chunk of the host, lent to the runtime's threads while a call of the host lasts.
 
-use crate::chunk::Chunk;
+use crate::lent::LentChunk;
 
 /// Lends bytes for as long as `borrower` runs. Who reads them then is waited for; who wants to
 /// read them later finds none.
-pub(super) fn lend<R>(bytes: &[u8], borrower: impl FnOnce(Chunk) -> R) -> R {
-    let chunk = Chunk::new(Lent(bytes));
+pub(super) fn lend<R>(bytes: &[u8], borrower: impl FnOnce(LentChunk) -> R) -> R {
+    let chunk = LentChunk::new(Lent(bytes));
     let _loan = Loan(chunk.clone());
     borrower(chunk)
 }
@@ -24,7 +24,7 @@ impl AsRef<[u8]> for Lent {
     }
 }
 
-struct Loan(Chunk);
+struct Loan(LentChunk);
 
 impl Drop for Loan {
     fn drop(&mut self) {

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::host::symbol;
-use crate::metrics::{BOUNDS, LABELS, Metric, NAMESPACE, SUBSYSTEM, Values};
-use crate::totals::Observed;
+use firehose_core::tell::metrics::{BOUNDS, LABELS, Metric, NAMESPACE, SUBSYSTEM, Values};
+use firehose_core::tell::totals::Observed;
 
 /// `struct cmt *`, the metrics of one instance.
 type Context = *mut c_void;

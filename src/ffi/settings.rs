@@ -9,7 +9,7 @@ use std::fmt;
 
 use super::host::symbol;
 use super::memory::{INSTANCE_BYTES, Memory};
-use crate::log::Level;
+use firehose_core::tell::log::Level;
 
 /// How many of an output's flushes may wait at the same time, unless the section says otherwise:
 /// the fewest with which a drain at 50 ms takes no longer than the core plugin's. More take as long

@@ -54,7 +54,7 @@ fn recorded_chunks_become_the_documents_expected() {
     for path in chunks {
         let name = path.display();
         let bytes = fs::read(&path).unwrap();
-        let formatted = packed::format(&bytes, &crate::config(&[]).format);
+        let formatted = packed::format(&bytes, &crate::config(&[]).delivery.format);
 
         let expected = fs::read(path.with_extension("jsonl")).unwrap();
         let lines: Vec<&[u8]> = expected.split_inclusive(|byte| *byte == b'\n').collect();

@@ -1,6 +1,6 @@
 //! Documents over the service's limit, at its real size, and depth.
 
-use firehose::truncate;
+use firehose_core::format::truncate;
 use rmpv::Value;
 use serde::de::IgnoredAny;
 
@@ -29,7 +29,7 @@ fn huge(bytes: &[u8], options: &[(&str, &str)]) -> Vec<u8> {
     let small = event(&map(&[("log", "small".into())]));
     let formatted = packed::format(
         &[&small, bytes, &small].concat(),
-        &crate::config(options).format,
+        &crate::config(options).delivery.format,
     );
     let tally = formatted.tally;
     assert_eq!((tally.corrupt, tally.not_events), (None, 0));
@@ -198,7 +198,7 @@ fn depth_is_no_limit() {
     // As the metadata of an event, and as no event at all: passed over.
     let event = [b"\x92\x92\x00", &arrays[..], b"\x81\xa1d\x07"].concat();
     assert_eq!(huge(&event, &[]), b"{\"d\":7}");
-    let stranger = packed::format(&arrays, &crate::config(&[]).format);
+    let stranger = packed::format(&arrays, &crate::config(&[]).delivery.format);
     assert_eq!(
         (stranger.tally.not_events, stranger.documents.len()),
         (1, 0)
@@ -285,7 +285,8 @@ fn a_cut_document_fits_a_record_compressed_or_not() {
                 ("compression", compression),
                 ("simple_aggregation", aggregation),
             ]);
-            let records = packed::pack(&bytes, &config.format, config.packing, None).records;
+            let records =
+                packed::pack(&bytes, &config.delivery.format, config.packing, None).records;
             let [record] = &records[..] else {
                 panic!("{} records", records.len());
             };

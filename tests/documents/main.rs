@@ -21,7 +21,7 @@ mod strategies;
 
 use std::path::PathBuf;
 
-use firehose::config::Config;
+use firehose_core::options::Config;
 use proptest::test_runner::Config as ProptestConfig;
 
 /// The recorded chunks.

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use firehose::config::Config;
+use firehose_core::options::Config;
 
 use crate::packed::{self, Formatted, Record};
 
@@ -158,14 +158,19 @@ fn chunk(name: &str) -> Vec<u8> {
 }
 
 fn format(name: &str, config: &Config) -> Formatted {
-    packed::format(&chunk(name), &config.format)
+    packed::format(&chunk(name), &config.delivery.format)
 }
 
 #[test]
 fn options_do_to_recorded_chunks_what_they_say() {
     for case in CASES {
         let config = crate::config(case.options);
-        let packed = packed::pack(&chunk(case.chunk), &config.format, config.packing, None);
+        let packed = packed::pack(
+            &chunk(case.chunk),
+            &config.delivery.format,
+            config.packing,
+            None,
+        );
         let text = |record: Record| String::from_utf8(record.data).unwrap();
         let records: Vec<String> = packed.records.into_iter().map(text).collect();
         assert_eq!(
@@ -211,7 +216,7 @@ fn an_event_without_the_log_key_is_counted() {
 /// Docker's log lines bring a newline of their own.
 #[test]
 fn a_log_line_ends_in_one_newline() {
-    let format = crate::config(&[("log_key", "log")]).format;
+    let format = crate::config(&[("log_key", "log")]).delivery.format;
     for (log, expected) in [
         ("line", "line\n"),
         ("line\n", "line\n"),
@@ -231,7 +236,7 @@ fn a_log_line_ends_in_one_newline() {
 #[test]
 fn dots_among_bytes_are_none() {
     let event = b"\x92\x00\x82\xc4\x02\x2e\x80\x01\xc4\x03a.b\x02";
-    let format = crate::config(&[("replace_dots", "_")]).format;
+    let format = crate::config(&[("replace_dots", "_")]).delivery.format;
     let documents = packed::format(event, &format).documents;
     let expected = "{\"LoA=\":1,\"a_b\":2}\n";
     assert_eq!(String::from_utf8_lossy(&documents.concat()), expected);

@@ -2,10 +2,9 @@
 
 use std::io::Read;
 
-use firehose::compress::Compression;
-use firehose::ledger::Left;
-use firehose::pack::{Aggregation, Packing};
-use firehose::parts::Parts;
+use firehose_core::deliver::ranges::Ranges;
+use firehose_core::pack::compress::Compression;
+use firehose_core::pack::packer::{Aggregation, Packing};
 use proptest::prelude::*;
 use proptest::sample::select;
 use rmpv::Value;
@@ -28,8 +27,8 @@ fn events(texts: &[String]) -> Vec<Vec<u8>> {
 }
 
 /// Each text is a document, as it is.
-fn pack(packing: Packing, texts: &[String], left: Option<Left>) -> Packed {
-    let format = crate::config(&[("log_key", "log")]).format;
+fn pack(packing: Packing, texts: &[String], left: Option<Ranges>) -> Packed {
+    let format = crate::config(&[("log_key", "log")]).delivery.format;
     packed::pack(&events(texts).concat(), &format, packing, left)
 }
 
@@ -60,7 +59,7 @@ fn check_records(
     texts: &[String],
 ) -> Result<Vec<(Record, Vec<u8>)>, TestCaseError> {
     let packed = pack(packing, texts, None);
-    prop_assert!(packed.left.parts.is_empty(), "events left over");
+    prop_assert!(packed.left.is_empty(), "events left over");
     let mut rest = texts;
     let mut records = Vec::new();
     for record in packed.records {
@@ -146,19 +145,19 @@ proptest! {
         for event in events(&texts) {
             ends.push(ends[ends.len() - 1] + event.len());
         }
-        let mut parts = Parts::default();
-        wanted.clone().for_each(|range| parts.insert(ends[range.start]..ends[range.end]));
-        let packed = pack(packing, &texts, Some(Left { parts: parts.clone(), counted: 0 }));
+        let mut left = Ranges::default();
+        wanted.clone().for_each(|range| left.insert(ends[range.start]..ends[range.end]));
+        let packed = pack(packing, &texts, Some(left.clone()));
         let plain = packed.records.iter().map(|record| decompressed(compression, &record.data));
         let expected: String = wanted.map(|range| lines(&texts[range])).collect();
         let plain: Vec<u8> = plain.flatten().collect();
         prop_assert_eq!(String::from_utf8_lossy(&plain), expected);
         // What the records were made of is all that was left.
-        let mut made = Parts::default();
-        for part in packed.records.iter().flat_map(|record| &record.parts) {
-            made.insert(part.clone());
+        let mut made = Ranges::default();
+        for range in packed.records.iter().flat_map(|record| &record.ranges) {
+            made.insert(range.clone());
         }
-        prop_assert_eq!(made, parts);
+        prop_assert_eq!(made, left);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Any chunk, under any options.
 
-use firehose::document::{Format, TimeKey};
-use firehose::time_format::TimeFormat;
+use firehose_core::format::document::{Format, TimeKey};
+use firehose_core::format::time::TimeFormat;
 use proptest::prelude::*;
 
 use crate::cases;

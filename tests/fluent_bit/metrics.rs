@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use firehose::metrics::{BOUNDS, Values};
+use firehose_core::tell::metrics::{BOUNDS, Values};
 use rustix::process::Signal;
 use serde_json::Value;
 

@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use firehose_host::{DEFAULT_STACK_SIZE, FLB_OK, HostVersion, LogLevel, take_logs};
+use firehose_host::{DEFAULT_STACK_SIZE, FLB_ERROR, FLB_OK, HostVersion, LogLevel, take_logs};
 
 use crate::host::{Host, chunk, flush, with};
 use crate::support::logs::{assert_exactly_once, http_logs};
@@ -67,8 +67,8 @@ fn depth_is_survived_wherever_it_is() {
         ];
         assert_eq!(flush(&instance, &events.concat()), FLB_OK);
     }
-    // Depth without an end.
-    assert_eq!(flush(&instance, &vec![0x91; DEPTH]), FLB_OK);
+    // Depth without an end, and nothing before it that is good.
+    assert_eq!(flush(&instance, &vec![0x91; DEPTH]), FLB_ERROR);
     assert_eq!(flush(&instance, &chunk(&["{\"n\":7}".to_owned()])), FLB_OK);
     let documents = service.fake.documents();
     let last = documents.split_inclusive(|byte| *byte == b'\n').next_back();
@@ -98,7 +98,8 @@ fn bytes_at_random_are_survived() {
     let mut random = fastrand::Rng::with_seed(1);
     for length in 0..300 {
         let bytes: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
-        assert_eq!(flush(&instance, &bytes), FLB_OK);
+        // Where nothing is good the host is told so.
+        assert!([FLB_OK, FLB_ERROR].contains(&flush(&instance, &bytes)));
     }
 }
 
@@ -110,7 +111,7 @@ fn a_tag_makes_no_line_of_its_own() {
     let instance = host.init("forged", &service.options("logs"));
     let tag = "t\n[error] [output:firehose:forged] all is lost\r\u{1b}[2J\u{85}";
     let answer = instance.flush_on_coroutine(b"\xc1", tag, DEFAULT_STACK_SIZE);
-    assert_eq!(answer, FLB_OK);
+    assert_eq!(answer, FLB_ERROR);
     let lines = take_logs("[output:firehose:forged] ");
     assert!(lines.iter().any(|line| line.text.contains("all is lost")));
     for line in lines {

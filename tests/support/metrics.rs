@@ -7,19 +7,14 @@
 
 use std::collections::BTreeSet;
 
-use firehose::gate::Reading;
-use firehose::metrics::{self, Metric, Values};
-use firehose::totals::Totals;
+use firehose_core::tell::metrics::{self, Metric, Values};
+use firehose_core::tell::totals::{Gauges, Totals};
 
 pub(crate) const PREFIX: &str = "fluentbit_output_firehose_";
 
 /// Those of an output that has done nothing yet.
 pub(crate) fn registered() -> Vec<Metric> {
-    let gate = Reading {
-        in_flight: 0,
-        bytes_per_second: None,
-    };
-    metrics::of(&Totals::default(), gate, None)
+    metrics::of(&Totals::default(), &Gauges::default(), None)
 }
 
 pub(crate) fn full_name(metric: &Metric) -> String {

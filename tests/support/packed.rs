@@ -1,19 +1,13 @@
 //! What the packer makes of a chunk: the bodies of its calls, read back.
 
-use std::iter;
 use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
 
-use firehose::batch::{self, Batch, Share};
-use firehose::chunk::{Chunk, Tally};
-use firehose::document::Format;
-use firehose::flush::{Fate, Flush};
-use firehose::ledger::Left;
-use firehose::limits::MAX_BATCH_BYTES;
-use firehose::log::{Level, Sink};
-use firehose::pack::{Packer, Packing, Piece, Room};
-use tokio::time::Instant;
+use firehose_core::deliver::ranges::Ranges;
+use firehose_core::format::document::Format;
+use firehose_core::format::outcome::Tally;
+use firehose_core::limits::MAX_BATCH_BYTES;
+use firehose_core::pack::batch::{self, Batch, Share};
+use firehose_core::pack::packer::{OneChunk, Packer, Packing, Room};
 
 use super::body;
 
@@ -23,15 +17,15 @@ pub(crate) struct Packed {
     pub(crate) records: Vec<Record>,
     pub(crate) tally: Tally,
     /// What is neither in a record nor dropped.
-    pub(crate) left: Left,
+    pub(crate) left: Ranges,
 }
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Record {
     pub(crate) data: Vec<u8>,
     pub(crate) documents: u64,
-    /// The parts of the chunk that it was made of.
-    pub(crate) parts: Vec<Range<usize>>,
+    /// The ranges of the chunk that it was made of.
+    pub(crate) ranges: Vec<Range<usize>>,
 }
 
 /// What a chunk comes to when each document is a record.
@@ -46,6 +40,12 @@ pub(crate) const PLAIN: Packing = Packing {
     compression: None,
 };
 
+/// As much as one call takes.
+pub(crate) const ROOM: Room = Room {
+    bytes: MAX_BATCH_BYTES,
+    documents: u64::MAX,
+};
+
 pub(crate) fn format(chunk: &[u8], format: &Format) -> Formatted {
     let packed = pack(chunk, format, PLAIN, None);
     let records = packed.records.into_iter();
@@ -56,57 +56,52 @@ pub(crate) fn format(chunk: &[u8], format: &Format) -> Formatted {
 }
 
 /// Packs a chunk, or what is left of it, as if every call were accepted.
-pub(crate) fn pack(chunk: &[u8], format: &Format, packing: Packing, left: Option<Left>) -> Packed {
+pub(crate) fn pack(
+    chunk: &[u8],
+    format: &Format,
+    packing: Packing,
+    left: Option<Ranges>,
+) -> Packed {
     let mut records = Vec::new();
-    let (fate, left) = batches(chunk, format, packing, left, |batch| {
+    let (tally, left) = batches(chunk, format, packing, left, |batch| {
         records.extend(read_back(batch));
     });
     Packed {
         records,
-        tally: fate.tally,
+        tally,
         left,
     }
 }
 
-/// Hands out each batch that a chunk comes to.
+/// Hands out each batch that a chunk comes to. What is left then is in none of them.
 pub(crate) fn batches(
     chunk: &[u8],
     format: &Format,
     packing: Packing,
-    left: Option<Left>,
+    left: Option<Ranges>,
     mut with: impl FnMut(&mut Batch),
-) -> (Fate, Left) {
-    let flush = flush(chunk, left);
+) -> (Tally, Ranges) {
+    let waiting = left.unwrap_or_else(|| Ranges::from(0..chunk.len()));
+    let mut left = waiting.clone();
+    let mut source = OneChunk::new(chunk);
+    source.waiting = waiting;
     let mut packer = Packer::new("logs", packing);
     let mut batch = Batch::default();
+    let mut tally = Tally::default();
     loop {
-        let mut pieces = iter::from_fn(|| {
-            let flush = Arc::clone(&flush);
-            flush.take().map(|part| Piece { flush, part })
-        });
-        let room = Room {
-            bytes: MAX_BATCH_BYTES,
-            documents: u64::MAX,
-        };
-        for piece in packer.pack(format, &mut pieces, room, &mut batch) {
-            piece.flush.put_back(piece.part);
+        packer.pack(format, &mut source, ROOM, &mut batch);
+        for counted in &batch.counted {
+            tally.add(&counted.tally);
         }
+        source.packed(&batch);
+        let shares = batch.shares().iter().map(|share| share.range.clone());
+        let passed = batch.passed.iter().map(|piece| piece.range.clone());
+        shares.chain(passed).for_each(|range| left.remove(range));
         if batch.records().is_empty() {
-            return flush.close();
-        }
-        for share in batch.shares() {
-            flush.begin(share.documents);
-            flush.accepted(share);
+            return (tally, left);
         }
         with(&mut batch);
     }
-}
-
-/// The flush of a chunk, or of what is left of it.
-pub(crate) fn flush(chunk: &[u8], left: Option<Left>) -> Arc<Flush> {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let chunk = Chunk::new(chunk.to_vec());
-    Arc::new(Flush::new(chunk, "tag", Box::new(Silence), deadline, left))
 }
 
 fn read_back(batch: &mut Batch) -> Vec<Record> {
@@ -130,14 +125,8 @@ fn read_back(batch: &mut Batch) -> Vec<Record> {
         Record {
             data,
             documents: record.documents,
-            parts: shares.iter().map(|share| share.part.clone()).collect(),
+            ranges: shares.iter().map(|share| share.range.clone()).collect(),
         }
     };
     records.map(record).collect()
-}
-
-struct Silence;
-
-impl Sink for Silence {
-    fn line(&self, _: Level, _: String) {}
 }

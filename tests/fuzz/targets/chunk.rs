@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use firehose::document::Format;
+use firehose_core::format::document::Format;
 use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firehose::config::{Config, names};
+use firehose_core::options::{Config, names};
 
 use super::packed;
 
@@ -39,12 +39,12 @@ fn check(config: &Config) {
     assert!((1..=64).contains(&stream.len()) && stream.chars().all(is_allowed));
     let delivery = &config.delivery;
     assert!((1_024_000..=4_194_304).contains(&delivery.batch_size));
-    assert!((1..=64).contains(&config.gate.max_in_flight));
+    assert!((1..=64).contains(&delivery.limits.max_in_flight));
     assert!(Duration::from_millis(100) <= delivery.request_timeout);
     assert!(delivery.request_timeout <= delivery.flush_timeout);
     assert!(delivery.flush_timeout <= Duration::from_secs(600));
     let credentials_timeout = Duration::from_secs(1)..=Duration::from_secs(600);
-    assert!(credentials_timeout.contains(&delivery.credentials_timeout));
+    assert!(credentials_timeout.contains(&config.credentials_timeout));
     if let Some(aggregation) = config.packing.aggregation {
         assert!((5120..=1_024_000).contains(&aggregation.max_bytes));
         assert!(aggregation.max_documents > 0);
@@ -59,7 +59,7 @@ fn check(config: &Config) {
     }
     let linger = delivery.linger.time;
     assert!(linger <= delivery.flush_timeout / 4);
-    let packed = packed::pack(CHUNK, &config.format, config.packing, None);
+    let packed = packed::pack(CHUNK, &delivery.format, config.packing, None);
     assert_eq!((packed.tally.not_events, packed.tally.corrupt), (0, None));
     let documents: u64 = packed.records.iter().map(|record| record.documents).sum();
     assert!(documents + packed.tally.without_log_key + packed.tally.without_field == 2);

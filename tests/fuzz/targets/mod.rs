@@ -17,8 +17,8 @@ pub(crate) mod packed;
 pub(crate) mod replies;
 
 use arbitrary::Unstructured;
-use firehose::document::{Format, TimeKey};
-use firehose::time_format::TimeFormat;
+use firehose_core::format::document::{Format, TimeKey};
+use firehose_core::format::time::TimeFormat;
 
 /// The end of an input chooses the options, so that a chunk that a host wrote is a good input as
 /// it is.

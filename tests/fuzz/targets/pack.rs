@@ -3,9 +3,9 @@
 use std::io::Read;
 
 use arbitrary::Unstructured;
-use firehose::compress::Compression;
-use firehose::ledger::Left;
-use firehose::pack::{Aggregation, Packing};
+use firehose_core::deliver::ranges::Ranges;
+use firehose_core::pack::compress::Compression;
+use firehose_core::pack::packer::{Aggregation, Packing};
 
 use super::packed::{self, Packed};
 
@@ -25,15 +25,11 @@ pub(crate) fn run(data: &[u8]) {
     let alone = packed::pack(&chunk, &format, packed::PLAIN, None);
     // What was accepted before lies in the middle.
     let middle = alone.records.len() * gap / 512..alone.records.len() * gap / 256;
-    let mut left = Left {
-        parts: (0..chunk.len()).into(),
-        counted: chunk.len(),
-    };
+    let mut left = Ranges::from(0..chunk.len());
     for record in &alone.records[middle.clone()] {
-        record
-            .parts
-            .iter()
-            .for_each(|part| left.parts.remove(part.clone()));
+        for range in &record.ranges {
+            left.remove(range.clone());
+        }
     }
     let wanted = alone.records.iter().enumerate();
     let wanted = wanted.filter(|(number, _)| !middle.contains(number));
@@ -64,7 +60,7 @@ fn options_of(options: &mut Unstructured<'_>) -> arbitrary::Result<(Packing, usi
 
 /// Every wanted document is in one record, whole and in order, and no other is in any.
 fn check_records(packed: &Packed, packing: &Packing, wanted: &[&[u8]]) {
-    assert!(packed.left.parts.is_empty(), "{:?} is left", packed.left);
+    assert!(packed.left.is_empty(), "{:?} is left", packed.left);
     let mut wanted = wanted.iter();
     for record in &packed.records {
         let documents = wanted.by_ref().take(record.documents as usize);

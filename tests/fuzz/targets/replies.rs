@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use arbitrary::Unstructured;
 use bytes::Bytes;
-use firehose::client::Firehose;
-use firehose::config::Access;
+use firehose::aws::Firehose;
 use firehose::service::{Sent, Service};
+use firehose_core::options::Access;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 

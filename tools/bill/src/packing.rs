@@ -88,20 +88,12 @@ impl Billed {
 
 #[cfg(test)]
 mod tests {
-    use std::iter;
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use firehose::batch::Batch;
-    use firehose::chunk::Chunk;
-    use firehose::config::Config;
-    use firehose::flush::Flush;
-    use firehose::limits::MAX_BATCH_BYTES;
-    use firehose::log::{Level, Sink};
-    use firehose::pack::{Packer, Piece, Room};
+    use firehose_core::limits::MAX_BATCH_BYTES;
+    use firehose_core::options::Config;
+    use firehose_core::pack::batch::Batch;
+    use firehose_core::pack::packer::{OneChunk, Packer, Room};
     use proptest::prelude::*;
     use rmpv::Value;
-    use tokio::time::Instant;
 
     use super::*;
 
@@ -169,29 +161,17 @@ mod tests {
             _ => None,
         });
         let config = config.unwrap();
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let chunk = Chunk::new(bytes);
-        let flush = Arc::new(Flush::new(chunk, "tag", Box::new(Silence), deadline, None));
-        let mut pieces = iter::from_fn(|| {
-            let flush = Arc::clone(&flush);
-            flush.take().map(|part| Piece { flush, part })
-        });
+        let mut source = OneChunk::new(&bytes);
         let room = Room {
             bytes: MAX_BATCH_BYTES,
             documents: u64::MAX,
         };
         let mut batch = Batch::default();
         let mut packer = Packer::new("logs", config.packing);
-        let left = packer.pack(&config.format, &mut pieces, room, &mut batch);
-        assert!(left.is_empty(), "more than a batch holds");
+        packer.pack(&config.delivery.format, &mut source, room, &mut batch);
+        assert!(batch.rest.is_empty(), "more than a batch holds");
         let records = batch.records().iter();
         records.map(|record| record.bytes as u32).collect()
-    }
-
-    struct Silence;
-
-    impl Sink for Silence {
-        fn line(&self, _: Level, _: String) {}
     }
 
     proptest! {

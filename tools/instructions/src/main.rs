@@ -1,42 +1,13 @@
 //! Formats the chunk in a file so many times: `firehose-instructions CHUNK TIMES [TIME_KEY]`.
-//!
-//! The plugin's own files are compiled here instead of the plugin being a dependency, as that would
-//! optimise the AWS SDK once more for a program that has no use for it.
 
 #![forbid(unsafe_code)]
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "the files belong to a library, of which this uses a part"
-)]
-
-#[path = "../../../src/document.rs"]
-mod document;
-#[path = "../../../src/doubles.rs"]
-mod doubles;
-#[path = "../../../src/event.rs"]
-mod event;
-#[path = "../../../src/json.rs"]
-mod json;
-#[path = "../../../src/keys.rs"]
-mod keys;
-#[path = "../../../src/msgpack.rs"]
-mod msgpack;
-#[path = "../../../src/time_format.rs"]
-mod time_format;
-#[path = "../../../src/tokens.rs"]
-mod tokens;
-#[path = "../../../src/transcode.rs"]
-mod transcode;
-#[path = "../../../src/truncate.rs"]
-mod truncate;
 
 use std::hint::black_box;
 
-use document::{Format, Formatter, TimeKey};
-use event::Head;
-use msgpack::Reader;
-use time_format::TimeFormat;
+use firehose_core::format::document::{Format, Formatter, TimeKey};
+use firehose_core::format::event::{self, Head};
+use firehose_core::format::msgpack::Reader;
+use firehose_core::format::time::{self, TimeFormat};
 
 /// A scratch buffer is emptied when it holds as much as a record may.
 const MAX_BYTES: usize = 1_024_000;
@@ -50,7 +21,7 @@ fn main() {
     let times: usize = times.parse().expect("TIMES is a number");
     let time_key = rest.first().map(|key| TimeKey {
         key: key.clone(),
-        format: TimeFormat::parse(time_format::DEFAULT).expect("the default is right"),
+        format: TimeFormat::parse(time::DEFAULT).expect("the default is right"),
     });
     let format = Format {
         time_key,

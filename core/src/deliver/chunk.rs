@@ -1,0 +1,80 @@
+//! One chunk, as long as anything is known of it: from its first flush until all of it was
+//! delivered, or until it is forgotten.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use crate::deliver::ledger::Key;
+use crate::deliver::ranges::Ranges;
+use crate::deliver::verdict::History;
+use crate::format::outcome::Tally;
+
+use super::flight::{OutputId, Suspicion};
+
+#[derive(Debug)]
+pub(super) struct Chunk {
+    pub(super) output: OutputId,
+    pub(super) tag: String,
+    pub(super) key: Option<Key>,
+    /// While the host waits.
+    pub(super) flush: Option<Flush>,
+    /// What is neither accepted nor given up.
+    pub(super) left: Ranges,
+    /// What of it is in no call, and not suspected.
+    pub(super) waiting: Ranges,
+    /// To where the events were counted that give no document, or less than a whole one.
+    pub(super) counted: usize,
+    pub(super) history: History,
+    /// What was refused in the last flush, and is to be sent a part at a time in the next.
+    pub(super) suspects: Vec<(Range<usize>, Suspicion)>,
+}
+
+/// The host waits for an answer about a chunk.
+#[derive(Debug)]
+pub(super) struct Flush {
+    pub(super) arrived: Instant,
+    pub(super) deadline: Instant,
+    /// The host's thread that waits.
+    pub(super) caller: usize,
+    /// What was counted since it began.
+    pub(super) tally: Tally,
+    pub(super) delivered: u64,
+    /// How often packing ended by a panic at an event of this chunk.
+    pub(super) panics: u32,
+}
+
+impl Chunk {
+    pub(super) fn new(output: OutputId, tag: &str, length: usize) -> Self {
+        let all = Ranges::from(0..length);
+        Self {
+            output,
+            tag: tag.to_owned(),
+            key: None,
+            flush: None,
+            waiting: all.clone(),
+            left: all,
+            counted: 0,
+            history: History::default(),
+            suspects: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    pub(super) fn count(&mut self, to: usize, tally: &Tally) {
+        self.counted = self.counted.max(to);
+        self.history.is_corrupt |= tally.corrupt.is_some();
+        if let Some(flush) = &mut self.flush {
+            flush.tally.add(tally);
+        }
+    }
+
+    pub(super) fn accepted(&mut self, documents: u64) {
+        self.history.delivered += documents;
+        if let Some(flush) = &mut self.flush {
+            flush.delivered += documents;
+        }
+    }
+}

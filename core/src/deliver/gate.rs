@@ -1,0 +1,253 @@
+//! When the next call may begin, and how large it may be: by what the stream takes, by what is
+//! under way, and by fixed limits.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::deliver::bucket::Bucket;
+use crate::deliver::pace::{Call, Pace};
+
+/// What one stream may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls under way at once.
+    pub max_in_flight: usize,
+    /// No call begins while calls with so many bytes of data are under way.
+    pub max_bytes_in_flight: usize,
+    /// Fixed rates, beside those that the stream itself makes known by throttling.
+    pub bytes_per_second: Option<usize>,
+    pub records_per_second: Option<usize>,
+    pub requests_per_second: Option<usize>,
+}
+
+impl Limits {
+    pub const NONE: Self = Self {
+        max_in_flight: usize::MAX,
+        max_bytes_in_flight: usize::MAX,
+        bytes_per_second: None,
+        records_per_second: None,
+        requests_per_second: None,
+    };
+
+    /// The lower ones of two outputs' limits.
+    pub fn merge(self, other: Self) -> Self {
+        let lower = |one: Option<usize>, other| one.into_iter().chain(other).min();
+        Self {
+            max_in_flight: self.max_in_flight.min(other.max_in_flight),
+            max_bytes_in_flight: self.max_bytes_in_flight.min(other.max_bytes_in_flight),
+            bytes_per_second: lower(self.bytes_per_second, other.bytes_per_second),
+            records_per_second: lower(self.records_per_second, other.records_per_second),
+            requests_per_second: lower(self.requests_per_second, other.requests_per_second),
+        }
+    }
+}
+
+impl fmt::Display for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "max_in_flight {}, max_bytes_in_flight {}",
+            self.max_in_flight, self.max_bytes_in_flight
+        )?;
+        for (name, limit) in [
+            ("max_bytes_per_second", self.bytes_per_second),
+            ("max_records_per_second", self.records_per_second),
+            ("max_requests_per_second", self.requests_per_second),
+        ] {
+            if let Some(limit) = limit {
+                write!(f, ", {name} {limit}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The gate of one delivery stream.
+#[derive(Debug)]
+pub(super) struct Gate {
+    limits: Limits,
+    pace: Pace,
+    fixed: Vec<(Unit, Bucket)>,
+    in_flight: usize,
+    bytes_in_flight: usize,
+    /// Nothing begins before.
+    closed_until: Instant,
+    /// Calls in a row of which nothing was accepted.
+    strikes: u32,
+    /// A failed connection was let off, and nothing was accepted since.
+    is_let_off: bool,
+    /// Whether anything is accepted at all is not known: one call at a time finds out.
+    is_probing: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Unit {
+    Bytes,
+    Records,
+    Requests,
+}
+
+/// What the service told of a call's records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answer {
+    pub(super) call: Call,
+    /// Records refused for the stream's quota.
+    pub(super) throttled: usize,
+}
+
+/// The first pause after a call of which nothing was accepted; it doubles with each in a row.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// When a call may begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    Now,
+    At(Instant),
+    /// When one that is under way has ended.
+    AfterACall,
+}
+
+impl Gate {
+    /// Without limits of its own.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            limits: Limits::NONE,
+            pace: Pace::new(),
+            fixed: Vec::new(),
+            in_flight: 0,
+            bytes_in_flight: 0,
+            closed_until: now,
+            strikes: 0,
+            is_let_off: false,
+            is_probing: false,
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(super) fn set_limits(&mut self, now: Instant, limits: Limits) {
+        self.limits = limits;
+        let fixed = [
+            (Unit::Bytes, limits.bytes_per_second),
+            (Unit::Records, limits.records_per_second),
+            (Unit::Requests, limits.requests_per_second),
+        ];
+        let bucket =
+            |(unit, rate): (_, Option<usize>)| Some((unit, Bucket::new(rate? as f64, now)));
+        self.fixed = fixed.into_iter().filter_map(bucket).collect();
+    }
+
+    pub(super) fn admit(&mut self, now: Instant) -> Admission {
+        let most = match self.is_probing {
+            true => 1,
+            false => self.limits.max_in_flight,
+        };
+        if self.in_flight >= most || self.bytes_in_flight >= self.limits.max_bytes_in_flight {
+            return Admission::AfterACall;
+        }
+        let paced = self.pace.due(now).max(self.closed_until);
+        let due = self.fixed.iter_mut().map(|(_, bucket)| bucket.due(now));
+        let due = due.fold(paced, Instant::max);
+        match due > now {
+            true => Admission::At(due),
+            false => Admission::Now,
+        }
+    }
+
+    /// What the next call should carry at most.
+    pub(super) fn room(&self) -> usize {
+        self.pace.call_bytes()
+    }
+
+    pub(super) fn began(&mut self, bytes: usize, records: usize) {
+        self.in_flight += 1;
+        self.bytes_in_flight += bytes;
+        self.pace.take(bytes);
+        for (unit, bucket) in &mut self.fixed {
+            bucket.take(match unit {
+                Unit::Bytes => bytes,
+                Unit::Records => records,
+                Unit::Requests => 1,
+            });
+        }
+    }
+
+    /// A call of so many bytes is under way no longer. What became of it is told before.
+    pub(super) fn ended(&mut self, bytes: usize) {
+        self.in_flight -= 1;
+        self.bytes_in_flight -= bytes;
+    }
+
+    /// The service told of each record. `random` is within 0.0 and 1.0.
+    pub(super) fn answered(&mut self, now: Instant, answer: Answer, random: f64) {
+        let Answer { call, throttled } = answer;
+        // Refusals for a cause of their own tell of no rate.
+        if throttled > 0 || call.accepted_bytes == call.bytes {
+            self.pace.answered(now, call);
+        }
+        if call.accepted_bytes > 0 {
+            self.strikes = 0;
+            self.is_let_off = false;
+            self.is_probing = false;
+            return;
+        }
+        if throttled > 0 && self.pace.is_kept() {
+            // The rate will do: what this call lacked others got.
+            self.strikes = 0;
+        }
+        self.pause(now, random);
+    }
+
+    /// The service refuses the data of a call: it can be reached, but whether it takes anything is
+    /// not known where `is_all_refused`.
+    pub(super) fn doubted(&mut self, is_all_refused: bool) {
+        self.is_probing = is_all_refused;
+    }
+
+    /// A call had no answer for its records. One that failed by its connection may be let off, once.
+    pub(super) fn failed(&mut self, now: Instant, may_let_off: bool, random: f64) {
+        if !may_let_off || std::mem::replace(&mut self.is_let_off, true) {
+            self.pause(now, random);
+        }
+    }
+
+    /// The stream takes calls, but has taken too many.
+    pub(super) fn throttled(&mut self, now: Instant, random: f64) {
+        self.is_probing = false;
+        self.pause(now, random);
+    }
+
+    /// Nothing can be delivered until an operator mends something: one call at a time finds out
+    /// whether that was done.
+    pub(super) fn blocked(&mut self, now: Instant, random: f64) {
+        self.is_probing = true;
+        self.pause(now, random);
+    }
+
+    fn pause(&mut self, now: Instant, random: f64) {
+        let pause = FIRST_PAUSE
+            .saturating_mul(1_u32.checked_shl(self.strikes).unwrap_or(u32::MAX))
+            .min(LONGEST_PAUSE);
+        self.strikes = self.strikes.saturating_add(1);
+        let until = now + pause.mul_f64(0.5 + random / 2.0);
+        self.closed_until = self.closed_until.max(until);
+    }
+
+    /// Whether no connection was let off since something was accepted.
+    pub(super) fn may_let_off(&self) -> bool {
+        !self.is_let_off
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Bytes per second that calls are held to.
+    pub(super) fn rate(&self) -> Option<f64> {
+        let fixed = self.limits.bytes_per_second.map(|rate| rate as f64);
+        fixed.into_iter().chain(self.pace.rate()).reduce(f64::min)
+    }
+}

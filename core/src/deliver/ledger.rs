@@ -1,0 +1,231 @@
+//! Remembers which chunks were handed back for a retry.
+//!
+//! Fluent Bit hands such a chunk over again with the same tag and bytes, and no name: so it is
+//! known by a hash of both, and of what makes them other documents.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+
+use crate::deliver::ranges::Ranges;
+use crate::pack::batch::ChunkId;
+
+/// Names a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// Of a chunk whose bytes are gone: no chunk that comes has it.
+    pub const UNKNOWN: Self = Self([0; 32]);
+
+    /// `scope` names the output by what it makes of a chunk and where it sends it.
+    pub fn new(scope: &str, tag: &str, chunk: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        for text in [scope, tag] {
+            hash.update(text.len().to_le_bytes());
+            hash.update(text);
+        }
+        hash.update(chunk);
+        Self(hash.finalize().into())
+    }
+}
+
+/// How much an output's ledger may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    pub max_chunks: usize,
+    pub max_bytes: usize,
+}
+
+/// An output's chunks that no flush waits for, oldest first.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    entries: VecDeque<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    chunk: ChunkId,
+    bytes: usize,
+    kept: Instant,
+}
+
+/// Fluent Bit gives a chunk back sooner by far: its longest pause between two retries is 2,000 s by
+/// default (`scheduler.cap`). An older one was given up.
+const LONGEST: Duration = Duration::from_secs(6 * 3600);
+
+impl Ledger {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Takes the oldest chunk of a key: equal chunks are each resumed once.
+    pub fn take(&mut self, key: &Key) -> Option<ChunkId> {
+        let place = self.entries.iter().position(|entry| entry.key == *key)?;
+        self.entries.remove(place).map(|entry| entry.chunk)
+    }
+
+    /// Keeps a chunk with what is left of it; what has to go for it. One that is too large alone
+    /// goes itself.
+    pub fn keep(
+        &mut self,
+        now: Instant,
+        bounds: Bounds,
+        key: Key,
+        chunk: ChunkId,
+        left: &Ranges,
+    ) -> Vec<ChunkId> {
+        let bytes = Entry::bytes(left);
+        if bytes > bounds.max_bytes {
+            return vec![chunk];
+        }
+        let mut sum: usize = self.entries.iter().map(|entry| entry.bytes).sum();
+        let mut gone = Vec::new();
+        while self.entries.len() >= bounds.max_chunks || sum + bytes > bounds.max_bytes {
+            let Some(oldest) = self.entries.pop_front() else {
+                break;
+            };
+            sum -= oldest.bytes;
+            gone.push(oldest.chunk);
+        }
+        self.entries.push_back(Entry {
+            key,
+            chunk,
+            bytes,
+            kept: now,
+        });
+        gone
+    }
+
+    /// Takes what was kept so long that the host has given it up.
+    pub fn outlived(&mut self, now: Instant) -> Option<ChunkId> {
+        let oldest = self.entries.front()?;
+        let age = now.saturating_duration_since(oldest.kept);
+        if age < LONGEST {
+            return None;
+        }
+        self.entries.pop_front().map(|entry| entry.chunk)
+    }
+
+    pub fn chunks(&self) -> impl Iterator<Item = ChunkId> {
+        self.entries.iter().map(|entry| entry.chunk)
+    }
+}
+
+impl Entry {
+    /// What it takes to remember that so much is left of a chunk.
+    fn bytes(left: &Ranges) -> usize {
+        // Its own size, and about that of what the machine keeps beside it.
+        const OVERHEAD: usize = 2 * size_of::<Entry>() + 64;
+        // Two words, and as much for their place in a tree that is half full; twice, for what
+        // waits of it.
+        const RANGE: usize = 4 * size_of::<[usize; 2]>();
+        OVERHEAD + left.count() * RANGE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(chunk: &str) -> Key {
+        Key::new("scope", "tag", chunk.as_bytes())
+    }
+
+    /// So many ranges.
+    fn left(count: usize) -> Ranges {
+        let mut left = Ranges::default();
+        for number in 0..count {
+            left.insert(2 * number..2 * number + 1);
+        }
+        left
+    }
+
+    const NONE: [u64; 0] = [];
+
+    struct Kept(Ledger, Bounds, Instant);
+
+    impl Kept {
+        fn new(max_chunks: usize, max_bytes: usize) -> Self {
+            let bounds = Bounds {
+                max_chunks,
+                max_bytes,
+            };
+            Self(Ledger::default(), bounds, Instant::now())
+        }
+
+        fn keep(&mut self, chunk: &str, id: u64, ranges: usize) -> Vec<u64> {
+            let Self(ledger, bounds, now) = self;
+            let gone = ledger.keep(*now, *bounds, key(chunk), ChunkId(id), &left(ranges));
+            gone.into_iter().map(|chunk| chunk.0).collect()
+        }
+
+        fn take(&mut self, chunk: &str) -> Option<u64> {
+            self.0.take(&key(chunk)).map(|chunk| chunk.0)
+        }
+    }
+
+    #[test]
+    fn keys_tell_scope_tag_and_chunk_apart() {
+        let keys = [
+            Key::new("s", "a", b"b"),
+            Key::new("s", "a", b"c"),
+            Key::new("s", "ab", b""),
+            Key::new("s", "", b"ab"),
+            Key::new("sa", "", b"b"),
+            Key::new("", "sa", b"b"),
+        ];
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[at + 1..].contains(key));
+        }
+        assert_eq!(keys[0], Key::new("s", "a", b"b"));
+    }
+
+    #[test]
+    fn equal_chunks_are_resumed_once_each_oldest_first() {
+        let mut kept = Kept::new(10, 10_000);
+        kept.keep("same", 1, 1);
+        kept.keep("same", 2, 1);
+        assert_eq!(kept.take("other"), None);
+        assert_eq!(kept.take("same"), Some(1));
+        assert_eq!(kept.take("same"), Some(2));
+        assert_eq!(kept.take("same"), None);
+        assert!(kept.0.is_empty());
+    }
+
+    #[test]
+    fn the_oldest_goes_when_there_is_no_room() {
+        let mut kept = Kept::new(2, 10_000);
+        assert_eq!(kept.keep("a", 1, 1), NONE);
+        assert_eq!(kept.keep("b", 2, 1), NONE);
+        assert_eq!(kept.keep("c", 3, 1), [1]);
+        assert_eq!(kept.take("b"), Some(2));
+
+        let mut kept = Kept::new(100, 4_000);
+        assert_eq!(kept.keep("a", 1, 10), NONE);
+        assert_eq!(kept.keep("b", 2, 55), [1]);
+        assert_eq!(kept.take("b"), Some(2));
+    }
+
+    #[test]
+    fn one_that_is_too_large_alone_pushes_no_other_out() {
+        let mut kept = Kept::new(100, 4_000);
+        assert_eq!(kept.keep("a", 1, 10), NONE);
+        assert_eq!(kept.keep("b", 2, 100), [2]);
+        assert_eq!(kept.take("a"), Some(1));
+    }
+
+    #[test]
+    fn what_the_host_gave_up_ages() {
+        let mut kept = Kept::new(100, 4_000);
+        kept.keep("a", 1, 1);
+        kept.2 += LONGEST / 2;
+        kept.keep("b", 2, 1);
+        kept.2 += LONGEST / 2;
+        assert_eq!(kept.0.outlived(kept.2), Some(ChunkId(1)));
+        assert_eq!(kept.0.outlived(kept.2), None);
+        assert_eq!(kept.take("b"), Some(2));
+    }
+}

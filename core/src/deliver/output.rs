@@ -1,0 +1,224 @@
+//! One output of a delivery stream: its options, what it has waiting, and what it tells.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::deliver::gate::Limits;
+use crate::deliver::ledger::{Bounds, Ledger};
+use crate::deliver::queue::{Linger, Queue};
+use crate::deliver::verdict::Verdict;
+use crate::format::document::Format;
+use crate::format::outcome::Tally;
+use crate::pack::batch::ChunkId;
+use crate::tell::log::{Level, Log, count};
+use crate::tell::period::Periods;
+use crate::tell::totals::Totals;
+
+use super::chunk::{Chunk, Flush};
+use super::flight::Suspect;
+
+/// How the flushes of one output are delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    pub format: Format,
+    pub limits: Limits,
+    /// The most data one call carries, before base64.
+    pub batch_size: usize,
+    /// One call, its connection included.
+    pub request_timeout: Duration,
+    /// One flush, all its calls and waits included.
+    pub flush_timeout: Duration,
+    /// All flushes together, once the host was told to stop.
+    pub stop_timeout: Duration,
+    /// Send again without a wait, once, after a network error.
+    pub auto_retry_requests: bool,
+    /// How long small chunks wait for each other.
+    pub linger: Linger,
+    /// How much may be remembered of chunks that were handed back for a retry.
+    pub resume: Bounds,
+    pub is_aggregated: bool,
+    /// Whether the stream may be one that converts to Parquet: then times that do not convert are
+    /// warned of.
+    pub may_convert: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Output {
+    pub(super) delivery: Delivery,
+    pub(super) queue: Queue,
+    pub(super) suspects: VecDeque<Suspect>,
+    /// Chunks that the host waits for.
+    pub(super) open: Vec<ChunkId>,
+    pub(super) ledger: Ledger,
+    pub(super) totals: Arc<Totals>,
+    pub(super) log: Log,
+    /// Whether calls can be made: credentials are there, or it is known why not.
+    pub(super) is_ready: bool,
+    /// The host stops: all flushes end until then.
+    pub(super) stop: Option<Instant>,
+    /// Since when a call is due and waits for a rate, or for the end of a pause.
+    pub(super) held_since: Option<Instant>,
+    periods: Periods,
+}
+
+impl Output {
+    pub(super) fn new(now: Instant, delivery: Delivery, totals: Arc<Totals>, log: Log) -> Self {
+        Self {
+            delivery,
+            queue: Queue::default(),
+            suspects: VecDeque::new(),
+            open: Vec::new(),
+            ledger: Ledger::default(),
+            totals,
+            log,
+            is_ready: true,
+            stop: None,
+            held_since: None,
+            periods: Periods::new(now),
+        }
+    }
+
+    /// When a flush that arrives now has to have ended.
+    pub(super) fn deadline(&self, now: Instant) -> Instant {
+        self.stop
+            .unwrap_or_else(|| now + self.delivery.flush_timeout)
+    }
+
+    /// Counts a flush that ends, and says in the log what an operator should know of it.
+    pub(super) fn ended(&mut self, now: Instant, chunk: &Chunk, flush: &Flush, verdict: Verdict) {
+        let totals = &self.totals;
+        totals.tally(&flush.tally);
+        totals
+            .flush_time
+            .observe(now.saturating_duration_since(flush.arrived));
+        let chunks = match verdict {
+            Verdict::Delivered => &totals.delivered_chunks,
+            Verdict::Retry => &totals.retried_chunks,
+            Verdict::Failed => &totals.failed_chunks,
+        };
+        chunks.add(1);
+        self.tell_tally(now, &flush.tally, &chunk.tag);
+        if verdict == Verdict::Retry {
+            self.tell_retry(now, chunk, flush);
+        }
+        self.tell_period(now);
+    }
+
+    fn tell_retry(&mut self, now: Instant, chunk: &Chunk, flush: &Flush) {
+        if flush.deadline > now {
+            // It ended early, for a reason that was told.
+            return;
+        }
+        let (option, time) = match self.stop.is_some_and(|stop| stop <= now) {
+            true => ("stop_timeout", self.delivery.stop_timeout),
+            false => ("flush_timeout", self.delivery.flush_timeout),
+        };
+        self.log.write(now, Level::Warn, "flush timeout", || {
+            format!(
+                "{} of a chunk of tag {} not accepted within {option} ({time:?}), {} accepted: \
+                 Fluent Bit is asked to hand the chunk over again",
+                count(chunk.left.bytes() as u64, "byte"),
+                chunk.tag,
+                count(flush.delivered, "document"),
+            )
+        });
+    }
+
+    pub(super) fn tell_forgotten(&mut self, now: Instant, chunks: usize) {
+        self.totals.forgotten_chunks.add(chunks as u64);
+        self.log.write(now, Level::Warn, "forgotten", || {
+            format!(
+                "there is no room to remember what was accepted of {}: handed over again, they \
+                 are sent whole; raise resume_max_chunks or resume_max_bytes",
+                count(chunks as u64, "chunk")
+            )
+        });
+    }
+
+    /// Says now and then what was delivered and what it will be billed.
+    fn tell_period(&mut self, now: Instant) {
+        let Some(period) = self.periods.due(now, &self.totals) else {
+            return;
+        };
+        let log = &mut self.log;
+        log.write(now, Level::Info, "period", || period.to_string());
+        if !self.delivery.is_aggregated && period.is_wasteful() {
+            log.write(now, Level::Warn, "bill", || period.waste());
+        }
+        let unconvertible = self.totals.unconvertible.get();
+        if unconvertible > 0 && self.delivery.may_convert {
+            log.write(now, Level::Warn, "times", || {
+                format!(
+                    "{} delivered so far with a time that Firehose's conversion to Parquet does \
+                     not read as a timestamp: leave time_key_format out, or give that column the \
+                     type string",
+                    count(unconvertible, "document")
+                )
+            });
+        }
+    }
+
+    fn tell_tally(&mut self, now: Instant, tally: &Tally, tag: &str) {
+        let (log, format) = (&mut self.log, &self.delivery.format);
+        if tally.truncated > 0 {
+            log.write(now, Level::Warn, "truncated", || {
+                format!(
+                    "{} of tag {tag} cut to {} bytes, the largest from {} bytes",
+                    count(tally.truncated, "document"),
+                    format.max_bytes,
+                    tally.largest
+                )
+            });
+        }
+        let doubled = &tally.doubled;
+        if doubled.pairs > 0 {
+            log.write(now, Level::Warn, "doubled keys", || {
+                format!(
+                    "{} left out of documents of tag {tag}: a key stood twice in one object, \
+                     such as `{}`, and only its last value is sent",
+                    count(doubled.pairs, "value"),
+                    doubled.key,
+                )
+            });
+        }
+        if tally.without_log_key > 0 {
+            log.write(now, Level::Warn, "no log_key", || {
+                let log_key = format.log_key.as_deref().unwrap_or_default();
+                format!(
+                    "{} of tag {tag} dropped: without the key `{log_key}` that log_key names",
+                    count(tally.without_log_key, "event")
+                )
+            });
+        }
+        if tally.without_field > 0 {
+            log.write(now, Level::Warn, "no field", || {
+                let why = match format.data_keys.is_empty() {
+                    true => "without a field",
+                    false => "without a field that data_keys names",
+                };
+                let events = count(tally.without_field, "event");
+                format!("{events} of tag {tag} dropped: {why}")
+            });
+        }
+        if tally.not_events > 0 {
+            log.write(now, Level::Warn, "not events", || {
+                format!(
+                    "{} in a chunk of tag {tag} dropped: no log event",
+                    count(tally.not_events, "value")
+                )
+            });
+        }
+        if let Some(corrupt) = tally.corrupt {
+            log.write(now, Level::Error, "corrupt", || {
+                format!(
+                    "a chunk of tag {tag} is corrupt at offset {}: {}; {} from there on dropped, \
+                     what stands before is sent",
+                    corrupt.offset,
+                    corrupt.cause,
+                    count(corrupt.bytes as u64, "byte"),
+                )
+            });
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Ranges of a chunk's bytes, each of whole events.
+//!
+//! An event is known by where it lies: the same chunk has the same bytes every time.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Ranges, in order and apart; neighbours are one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranges {
+    /// Ends by starts.
+    ends: BTreeMap<usize, usize>,
+}
+
+impl Ranges {
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// How many ranges.
+    pub fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.iter().map(|range| range.len()).sum()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Range<usize>> {
+        self.ends.iter().map(|(start, end)| *start..*end)
+    }
+
+    /// Takes the first range.
+    pub fn pop_first(&mut self) -> Option<Range<usize>> {
+        self.ends.pop_first().map(|(start, end)| start..end)
+    }
+
+    /// Adds a range that touches none of the others' bytes.
+    pub fn insert(&mut self, range: Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        let end = self.ends.remove(&range.end).unwrap_or(range.end);
+        if let Some((_, before)) = self.ends.range_mut(..range.start).next_back()
+            && *before == range.start
+        {
+            *before = end;
+            return;
+        }
+        self.ends.insert(range.start, end);
+    }
+
+    /// Removes a range that lies within one of these.
+    pub fn remove(&mut self, range: Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        let around = self.ends.range_mut(..=range.start).next_back();
+        let Some((&start, end)) = around.filter(|(_, end)| **end >= range.end) else {
+            return;
+        };
+        let old_end = std::mem::replace(end, range.start);
+        if start == range.start {
+            self.ends.remove(&start);
+        }
+        if range.end < old_end {
+            self.ends.insert(range.end, old_end);
+        }
+    }
+}
+
+impl From<Range<usize>> for Ranges {
+    fn from(range: Range<usize>) -> Self {
+        let mut ranges = Self::default();
+        ranges.insert(range);
+        ranges
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Against a set of single bytes.
+        #[test]
+        fn holds_what_was_put_in_and_not_taken_out(
+            steps in prop::collection::vec((0..40_usize, 0..10_usize), 1..60),
+        ) {
+            let mut ranges = Ranges::default();
+            let mut bytes = BTreeSet::new();
+            for (start, length) in steps {
+                let range = start..start + length;
+                if range.clone().all(|byte| !bytes.contains(&byte)) {
+                    ranges.insert(range.clone());
+                    ranges.remove(start..start);
+                    bytes.extend(range);
+                } else if range.clone().all(|byte| bytes.contains(&byte)) {
+                    ranges.remove(range.clone());
+                    bytes.retain(|byte| !range.contains(byte));
+                }
+                prop_assert_eq!(ranges.iter().flatten().collect::<BTreeSet<_>>(), bytes.clone());
+                prop_assert_eq!(ranges.bytes(), bytes.len());
+                let all: Vec<_> = ranges.iter().collect();
+                prop_assert!(all.windows(2).all(|pair| pair[0].end < pair[1].start));
+                prop_assert_eq!(all.len(), ranges.count());
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_range_is_none() {
+        assert!(Ranges::from(3..3).is_empty());
+        let mut ranges = Ranges::from(0..4);
+        ranges.insert(6..6);
+        assert_eq!(ranges.pop_first(), Some(0..4));
+        assert_eq!(ranges.pop_first(), None);
+    }
+}

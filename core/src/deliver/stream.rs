@@ -1,0 +1,429 @@
+//! The machine of one delivery stream. It is told what happens and asked what to do next; it has
+//! no clock, no threads and no I/O, so that a test plays any history of it.
+//!
+//! A chunk's documents are in one of three places: some wait, some are in a call, and some are
+//! done with. A call that was begun goes on whatever becomes of the flush: its answer, however
+//! late, moves what it held to where it belongs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+
+use super::chunk::{Chunk, Flush};
+use super::flight::{Filling, Flight, Suspect};
+use super::gate::{Admission, Gate, Limits};
+use super::ledger::Key;
+use super::output::Output;
+use super::verdict::Verdict;
+use crate::pack::batch::{ChunkId, Piece};
+use crate::pack::packer::Room;
+use crate::tell::log::{Level, Line, Log};
+use crate::tell::totals::Totals;
+
+pub use super::flight::{CallId, OutputId};
+pub use super::output::Delivery;
+
+mod answer;
+mod fill;
+
+/// What to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Pack what waits of an output, by [`Stream::next_piece`], and tell of it by
+    /// [`Stream::packed`].
+    Pack(OutputId, Room),
+    /// Hash a chunk while the host still waits, and tell the name by [`Stream::named`].
+    Name(ChunkId),
+    /// Answer the host; its bytes are not needed anymore.
+    Answer(ChunkId, Verdict),
+    /// Nothing until then, or until something happens.
+    Wait(Option<Instant>),
+}
+
+/// Towards the end of a host that stops, a call is not begun with less time than this: cut off, it
+/// may have been stored all the same, and the next process would send it again.
+const SHORTEST_CALL: Duration = Duration::from_millis(500);
+
+/// The state of one delivery stream.
+#[derive(Debug)]
+pub struct Stream {
+    outputs: BTreeMap<OutputId, Output>,
+    chunks: HashMap<ChunkId, Chunk>,
+    last_chunk: u64,
+    flight: Flight,
+    gate: Gate,
+    random: Rng,
+    /// What is being packed.
+    filling: Option<Filling>,
+    /// The output whose call began last; the next one's turn is first.
+    last_turn: OutputId,
+}
+
+/// What is known of the chunks that were handed back for a retry, oldest first.
+#[derive(Debug, Default)]
+pub struct Remembered(Vec<(Key, Chunk)>);
+
+impl Remembered {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Stream {
+    pub fn new(now: Instant, seed: u64) -> Self {
+        Self {
+            outputs: BTreeMap::new(),
+            chunks: HashMap::new(),
+            last_chunk: 0,
+            flight: Flight::default(),
+            gate: Gate::new(now),
+            random: Rng::with_seed(seed),
+            filling: None,
+            last_turn: OutputId(0),
+        }
+    }
+
+    /// An output begins. The stream's limits are the lower ones of all its outputs'.
+    ///
+    /// `remembered` is what an earlier output of the same scope left.
+    pub fn join(
+        &mut self,
+        now: Instant,
+        id: OutputId,
+        delivery: Delivery,
+        totals: Arc<Totals>,
+        log: Log,
+        remembered: Remembered,
+    ) {
+        let own = delivery.limits;
+        let mut output = Output::new(now, delivery, totals, log);
+        for (key, mut chunk) in remembered.0 {
+            chunk.output = id;
+            self.last_chunk += 1;
+            let chunk_id = ChunkId(self.last_chunk);
+            let bounds = output.delivery.resume;
+            let gone = output.ledger.keep(now, bounds, key, chunk_id, &chunk.left);
+            self.chunks.insert(chunk_id, chunk);
+            for id in gone {
+                self.chunks.remove(&id);
+            }
+        }
+        let before = self.gate.limits();
+        let limits = match self.outputs.is_empty() {
+            true => own,
+            false => before.merge(own),
+        };
+        if !self.outputs.is_empty() && (limits != own || limits != before) {
+            output.log.write(now, Level::Warn, "merged limits", || {
+                format!(
+                    "another output sends to this delivery stream too: for both together the \
+                     lower one of each limit holds: {limits}"
+                )
+            });
+        }
+        self.gate.set_limits(now, limits);
+        self.outputs.insert(id, output);
+    }
+
+    /// An output ends: what it remembers of chunks, for its successor; also of those that the host
+    /// waits for, if they are named. Its calls are given up, and what of them may have been stored
+    /// is ambiguous.
+    pub fn leave(
+        &mut self,
+        now: Instant,
+        id: OutputId,
+        was_sent: impl Fn(CallId) -> bool,
+    ) -> Remembered {
+        for call_id in self.flight.of_output(id) {
+            let Some(call) = self.flight.end(call_id) else {
+                continue;
+            };
+            self.gate.ended(call.bytes);
+            if was_sent(call_id)
+                && let Some(output) = self.outputs.get(&id)
+            {
+                output.totals.ambiguous.add(call.documents());
+            }
+        }
+        let Some(output) = self.outputs.remove(&id) else {
+            return Remembered::default();
+        };
+        // Its limits go with it.
+        let limits = self.outputs.values().map(|output| output.delivery.limits);
+        if let Some(limits) = limits.reduce(Limits::merge) {
+            self.gate.set_limits(now, limits);
+        }
+        let open = output.open.iter().copied();
+        let kept = output.ledger.chunks().chain(open).filter_map(|chunk| {
+            let mut chunk = self.chunks.remove(&chunk)?;
+            chunk.flush = None;
+            // What is in no call anymore waits.
+            chunk.waiting = chunk.left.clone();
+            chunk.suspects.clear();
+            Some((chunk.key?, chunk))
+        });
+        let kept = kept.collect();
+        self.chunks.retain(|_, chunk| chunk.output != id);
+        Remembered(kept)
+    }
+
+    /// The host stops: nothing lingers, and all flushes of the output end until then, those that
+    /// are still to come included.
+    pub fn stop(&mut self, id: OutputId, deadline: Instant) {
+        let Some(output) = self.outputs.get_mut(&id) else {
+            return;
+        };
+        output.stop = Some(deadline);
+        output.queue.hurry();
+        for chunk in &output.open {
+            if let Some(flush) = self
+                .chunks
+                .get_mut(chunk)
+                .and_then(|chunk| chunk.flush.as_mut())
+            {
+                flush.deadline = flush.deadline.min(deadline);
+            }
+        }
+    }
+
+    /// Calls of an output can be made again, after [`Stream::hold`].
+    pub fn ready(&mut self, id: OutputId) {
+        if let Some(output) = self.outputs.get_mut(&id) {
+            output.is_ready = true;
+        }
+    }
+
+    /// Whether a chunk's name is needed when it comes. Nothing is hashed while nothing is left of
+    /// any.
+    pub fn wants_names(&self, id: OutputId) -> bool {
+        let output = self.outputs.get(&id);
+        output.is_some_and(|output| !output.ledger.is_empty())
+    }
+
+    /// A flush begins, of a chunk of so many bytes; none if there is no such output.
+    pub fn flush(
+        &mut self,
+        now: Instant,
+        id: OutputId,
+        caller: usize,
+        tag: &str,
+        length: usize,
+        key: Option<Key>,
+    ) -> Option<ChunkId> {
+        let output = self.outputs.get_mut(&id)?;
+        while let Some(old) = output.ledger.outlived(now) {
+            self.chunks.remove(&old);
+        }
+        let known = key.and_then(|key| output.ledger.take(&key));
+        let chunk_id = known.unwrap_or(ChunkId(self.last_chunk + 1));
+        self.last_chunk = self.last_chunk.max(chunk_id.0);
+        let chunk = self.chunks.entry(chunk_id);
+        let chunk = chunk.or_insert_with(|| Chunk::new(id, tag, length));
+        chunk.key = key;
+        chunk.flush = Some(Flush {
+            arrived: now,
+            deadline: output.deadline(now),
+            caller,
+            tally: Default::default(),
+            delivered: 0,
+            panics: 0,
+        });
+        if known.is_some() {
+            output.totals.resumed_chunks.add(1);
+        }
+        output.open.push(chunk_id);
+        let linger = output
+            .queue
+            .arrive(now, caller, output.delivery.linger.time);
+        if !chunk.waiting.is_empty() {
+            output.queue.push(chunk_id, now, linger);
+        }
+        for (range, suspicion) in std::mem::take(&mut chunk.suspects) {
+            let pieces = vec![Piece {
+                chunk: chunk_id,
+                range,
+            }];
+            self.suspect(id, Suspect { pieces, suspicion });
+        }
+        Some(chunk_id)
+    }
+
+    /// A chunk was hashed.
+    pub fn named(&mut self, chunk: ChunkId, key: Key) {
+        if let Some(chunk) = self.chunks.get_mut(&chunk) {
+            chunk.key = Some(key);
+        }
+    }
+
+    /// What to do next. To be asked until it is to wait.
+    pub fn next(&mut self, now: Instant) -> Step {
+        if let Some(step) = self.next_end(now) {
+            return step;
+        }
+        match self.next_call(now) {
+            Ok(step) => step,
+            Err(due) => {
+                let flushes = self
+                    .chunks
+                    .values()
+                    .filter_map(|chunk| chunk.flush.as_ref());
+                let deadlines = flushes.map(|flush| flush.deadline);
+                Step::Wait(deadlines.chain(due).min())
+            }
+        }
+    }
+
+    /// Ends a flush that is settled, or has no more time.
+    fn next_end(&mut self, now: Instant) -> Option<Step> {
+        for output in self.outputs.values_mut() {
+            for (place, id) in output.open.iter().enumerate() {
+                let id = *id;
+                let chunk = self.chunks.get_mut(&id)?;
+                let is_over = chunk
+                    .flush
+                    .as_ref()
+                    .is_none_or(|flush| flush.deadline <= now);
+                if !chunk.is_settled() {
+                    if !is_over {
+                        continue;
+                    }
+                    if chunk.key.is_none() {
+                        return Some(Step::Name(id));
+                    }
+                }
+                output.open.remove(place);
+                output.queue.remove(id);
+                for suspect in &mut output.suspects {
+                    let suspicion = suspect.suspicion;
+                    suspect.pieces.retain(|piece| {
+                        let is_its_own = piece.chunk == id;
+                        if is_its_own {
+                            chunk.suspects.push((piece.range.clone(), suspicion));
+                        }
+                        !is_its_own
+                    });
+                }
+                output.suspects.retain(|suspect| !suspect.pieces.is_empty());
+                let verdict = Verdict::of(&chunk.history, !chunk.is_settled());
+                if let Some(flush) = chunk.flush.take() {
+                    output.queue.depart(now, flush.caller);
+                    output.ended(now, chunk, &flush, verdict);
+                }
+                self.close(now, id, verdict);
+                return Some(Step::Answer(id, verdict));
+            }
+        }
+        None
+    }
+
+    /// The host has its answer.
+    fn close(&mut self, now: Instant, id: ChunkId, verdict: Verdict) {
+        let kept = self.chunks.get(&id).filter(|_| verdict == Verdict::Retry);
+        let Some((chunk, key)) = kept.and_then(|chunk| Some((chunk, chunk.key?))) else {
+            self.chunks.remove(&id);
+            return;
+        };
+        let Some(output) = self.outputs.get_mut(&chunk.output) else {
+            return;
+        };
+        let bounds = output.delivery.resume;
+        let gone = output.ledger.keep(now, bounds, key, id, &chunk.left);
+        if !gone.is_empty() {
+            output.tell_forgotten(now, gone.len());
+        }
+        for id in gone {
+            self.chunks.remove(&id);
+        }
+    }
+
+    /// The next call, or when it is due.
+    fn next_call(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
+        let mut first_due: Option<Instant> = None;
+        let after = self.outputs.range(OutputId(self.last_turn.0 + 1)..);
+        let turns = after.chain(self.outputs.range(..=self.last_turn));
+        let turns: Vec<OutputId> = turns.map(|(id, _)| *id).collect();
+        for id in turns {
+            let Some(due) = self.due(now, id) else {
+                continue;
+            };
+            if due > now {
+                first_due = first_due.into_iter().chain([due]).min();
+                continue;
+            }
+            let admission = self.gate.admit(now);
+            let output = self.outputs.get_mut(&id).expect("it was found just now");
+            match admission {
+                Admission::AfterACall => {}
+                Admission::At(time) => {
+                    output.held_since.get_or_insert(now);
+                    first_due = first_due.into_iter().chain([time]).min();
+                }
+                Admission::Now => {
+                    if let Some(since) = output.held_since.take() {
+                        output
+                            .totals
+                            .throttled
+                            .add(now.saturating_duration_since(since));
+                    }
+                    self.last_turn = id;
+                    return Ok(self.fill(id));
+                }
+            }
+        }
+        Err(first_due)
+    }
+
+    /// When a call of an output is due, if it has anything to send.
+    fn due(&self, now: Instant, id: OutputId) -> Option<Instant> {
+        let output = self.outputs.get(&id)?;
+        let is_too_late = output.stop.is_some_and(|stop| {
+            let shortest = SHORTEST_CALL.min(output.delivery.request_timeout);
+            stop.saturating_duration_since(now) < shortest
+        });
+        if !output.is_ready || is_too_late {
+            return None;
+        }
+        if !output.suspects.is_empty() {
+            return Some(now);
+        }
+        let bytes = |id| {
+            self.chunks
+                .get(&id)
+                .map_or(0, |chunk: &Chunk| chunk.waiting.bytes())
+        };
+        // Whose fate is known is about to leave, and its thread to come again.
+        let is_open = |id: &&ChunkId| self.chunks.get(id).is_some_and(|chunk| !chunk.is_settled());
+        let open = output.open.iter().filter(is_open).count();
+        let due = output
+            .queue
+            .due(output.delivery.linger.bytes, open, bytes)?;
+        Some(if output.stop.is_some() { now } else { due })
+    }
+
+    /// An output's log, for lines of those who carry its calls out.
+    pub fn log(&mut self, id: OutputId) -> Option<&mut Log> {
+        self.outputs.get_mut(&id).map(|output| &mut output.log)
+    }
+
+    /// The lines that an output has for the host's log.
+    pub fn lines(&mut self, id: OutputId) -> impl Iterator<Item = Line> {
+        let output = self.outputs.get_mut(&id);
+        output.into_iter().flat_map(|output| output.log.take())
+    }
+
+    /// Calls under way.
+    pub fn in_flight(&self) -> usize {
+        self.gate.in_flight()
+    }
+
+    /// Bytes per second that calls are held to; none if to none.
+    pub fn rate(&self) -> Option<f64> {
+        self.gate.rate()
+    }
+
+    pub fn is_under_way(&self, call: CallId) -> bool {
+        self.flight.has(call)
+    }
+}

@@ -1,0 +1,199 @@
+//! What the answer to a call means for the documents that were in it.
+
+use std::time::Instant;
+
+use super::Stream;
+use crate::deliver::failure::{Action, CallError, Cause};
+use crate::deliver::flight::{Call, CallId, Suspect, Suspicion};
+use crate::deliver::{gate, pace};
+use crate::pack::batch::{Piece, Share};
+use crate::tell::log::{Level, count};
+use crate::tell::totals::{Accepted, Answer};
+
+impl Stream {
+    /// A call ended. `was_sent` tells whether anything of it went out.
+    pub fn answered(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        was_sent: bool,
+        answer: Result<&[Result<(), Cause>], CallError>,
+    ) {
+        let Some(call) = self.flight.end(id) else {
+            return;
+        };
+        if let Some(output) = self.outputs.get(&call.output) {
+            output
+                .totals
+                .call_time
+                .observe(now.saturating_duration_since(call.began));
+        }
+        match answer {
+            Ok(results) => self.settle(now, id, &call, results),
+            Err(error) => {
+                if let Some(output) = self.outputs.get(&call.output) {
+                    output.totals.call(Answer::Failed(error.cause));
+                }
+                match error.cause.action() {
+                    Action::Retry => self.retry(now, &call, &error, was_sent),
+                    Action::Split => self.split(now, &call, &error),
+                }
+            }
+        }
+        self.gate.ended(call.bytes);
+    }
+
+    /// Counts what was accepted, and has what was refused wait again.
+    fn settle(&mut self, now: Instant, id: CallId, call: &Call, results: &[Result<(), Cause>]) {
+        let mut accepted = Accepted::default();
+        let mut refused: Vec<&[Share]> = Vec::new();
+        let (mut throttled, mut cause) = (0, None);
+        for ((record, shares), result) in call.shares_by_record().zip(results) {
+            match *result {
+                Ok(()) => {
+                    accepted.add(record);
+                    for share in shares {
+                        if let Some(chunk) = self.chunks.get_mut(&share.chunk) {
+                            chunk.left.remove(share.range.clone());
+                            chunk.accepted(share.documents);
+                        }
+                    }
+                }
+                Err(refusal) => {
+                    refused.push(shares);
+                    throttled += usize::from(refusal == Cause::Throttled);
+                    // Throttling, if any was refused for that.
+                    if cause != Some(Cause::Throttled) {
+                        cause = Some(refusal);
+                    }
+                }
+            }
+        }
+        if accepted.records > 0 {
+            self.flight.accepted(id);
+        }
+        let random = self.random.f64();
+        let answer = gate::Answer {
+            call: pace::Call {
+                began: call.began,
+                bytes: call.bytes,
+                records: call.records.len(),
+                accepted_bytes: accepted.bytes,
+            },
+            throttled,
+        };
+        self.gate.answered(now, answer, random);
+        let pieces = refused.iter().rev().flat_map(|shares| shares.iter().rev());
+        let pieces: Vec<Piece> = pieces.map(Share::piece).collect();
+        self.wait_again(now, call.output, pieces.into_iter());
+        let Some(output) = self.outputs.get_mut(&call.output) else {
+            return;
+        };
+        let totals = &output.totals;
+        totals.accepted(&accepted);
+        if !output.delivery.format.has_convertible_times() {
+            totals.unconvertible.add(accepted.documents);
+        }
+        let Some(cause) = cause else {
+            return totals.call(Answer::Accepted);
+        };
+        totals.call(match accepted.records {
+            0 => Answer::Failed(cause),
+            _ => Answer::Partial,
+        });
+        totals.refused_records.add(refused.len() as u64);
+        output.queue.hurry();
+        output.log.write(now, Level::Warn, "refused records", || {
+            format!(
+                "{} of {} refused and sent again: {}",
+                refused.len(),
+                count(results.len() as u64, "record"),
+                cause.advice()
+            )
+        });
+    }
+
+    /// A failed call's documents wait again.
+    fn retry(&mut self, now: Instant, call: &Call, error: &CallError, was_sent: bool) {
+        let cause = error.cause;
+        let is_ambiguous = was_sent && cause.is_ambiguous();
+        let random = self.random.f64();
+        let Some(output) = self.outputs.get_mut(&call.output) else {
+            return;
+        };
+        let may_let_off = output.delivery.auto_retry_requests && cause.is_of_connection();
+        // A kept connection that the service has closed meanwhile is nobody's fault.
+        let is_noise = may_let_off && self.gate.may_let_off() && !is_ambiguous;
+        let level = if is_noise { Level::Debug } else { Level::Warn };
+        output.log.write(now, level, cause.topic(), || {
+            let records = count(call.records.len() as u64, "record");
+            format!("PutRecordBatch of {records}: {error}")
+        });
+        if is_ambiguous {
+            output.totals.ambiguous.add(call.documents());
+        }
+        output.queue.hurry();
+        match cause {
+            Cause::Throttled => self.gate.throttled(now, random),
+            cause if cause.needs_operator() => self.gate.blocked(now, random),
+            _ => self.gate.failed(now, may_let_off, random),
+        }
+        match call.suspicion {
+            Some(suspicion) => self.suspect(call.output, Suspect::of(call, suspicion)),
+            None => self.wait_again(now, call.output, call.pieces().rev()),
+        }
+    }
+
+    /// The service refuses what a call holds: it is sent again in two halves, and a document that
+    /// is refused alone, while another is accepted, is dropped.
+    fn split(&mut self, now: Instant, call: &Call, error: &CallError) {
+        let since = call.suspicion.map(|suspicion| suspicion.since);
+        let since = since.unwrap_or_else(|| self.flight.last());
+        let is_all_refused = !self.flight.has_accepted_since(since);
+        let documents = call.documents();
+        let random = self.random.f64();
+        self.gate.doubted(is_all_refused);
+        if documents > 1 || is_all_refused {
+            if documents == 1 {
+                // Where nothing is accepted, it is not this document that is bad.
+                self.gate.blocked(now, random);
+                self.write(now, call, Level::Warn, error, || {
+                    "a document was refused alone, and none was accepted since: all are kept"
+                        .to_owned()
+                });
+            }
+            let suspicion = Suspicion {
+                documents: documents.div_ceil(2),
+                since,
+                is_alone: documents == 1,
+            };
+            return self.suspect(call.output, Suspect::of(call, suspicion));
+        }
+        self.write(now, call, Level::Error, error, || {
+            format!("{} is dropped", count(documents, "document"))
+        });
+        if let Some(output) = self.outputs.get(&call.output) {
+            output.totals.rejected.add(documents);
+        }
+        for share in &call.shares {
+            if let Some(chunk) = self.chunks.get_mut(&share.chunk) {
+                chunk.left.remove(share.range.clone());
+                chunk.history.rejected += share.documents;
+            }
+        }
+    }
+
+    fn write(
+        &mut self,
+        now: Instant,
+        call: &Call,
+        level: Level,
+        error: &CallError,
+        what: impl FnOnce() -> String,
+    ) {
+        if let Some(output) = self.outputs.get_mut(&call.output) {
+            let text = || format!("{}: {error}", what());
+            output.log.write(now, level, error.cause.topic(), text);
+        }
+    }
+}

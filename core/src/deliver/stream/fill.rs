@@ -1,0 +1,192 @@
+//! What goes into the next call, and what of it did not.
+
+use std::time::Instant;
+
+use super::{Step, Stream};
+use crate::deliver::flight::Suspect;
+use crate::deliver::flight::{Call, CallId, Filling, OutputId};
+use crate::pack::batch::{Batch, ChunkId, Piece};
+use crate::pack::packer::Room;
+use crate::tell::log::Level;
+
+/// So often packing may end by a panic at one chunk, before its flush ends.
+const MOST_PANICS: u32 = 2;
+
+impl Stream {
+    /// Begins a call of an output.
+    pub(super) fn fill(&mut self, id: OutputId) -> Step {
+        let call_bytes = self.gate.room();
+        let suspect = self.next_suspect(id);
+        let output = &self.outputs[&id];
+        let documents = suspect.as_ref().map(|suspect| suspect.suspicion.documents);
+        let room = Room {
+            bytes: call_bytes.min(output.delivery.batch_size),
+            documents: documents.unwrap_or(u64::MAX),
+        };
+        self.filling = Some(Filling {
+            output: id,
+            suspect,
+            taken: Vec::new(),
+        });
+        Step::Pack(id, room)
+    }
+
+    /// What was refused alone goes last: what is accepted of others tells whether it is bad.
+    fn next_suspect(&mut self, id: OutputId) -> Option<Suspect> {
+        let output = self.outputs.get_mut(&id)?;
+        let suspicion = output.suspects.back()?.suspicion;
+        let is_held = suspicion.is_alone && !self.flight.has_accepted_since(suspicion.since);
+        if is_held && !output.queue.is_empty() {
+            return None;
+        }
+        output.suspects.pop_back()
+    }
+
+    /// The next piece of the call that is being packed.
+    pub fn next_piece(&mut self) -> Option<Piece> {
+        let filling = self.filling.as_mut()?;
+        let piece = match &mut filling.suspect {
+            Some(suspect) if suspect.pieces.is_empty() => None,
+            Some(suspect) => Some(suspect.pieces.remove(0)),
+            None => {
+                let queue = &mut self.outputs.get_mut(&filling.output)?.queue;
+                loop {
+                    let id = queue.first()?;
+                    let chunk = self.chunks.get_mut(&id);
+                    if let Some(range) = chunk.and_then(|chunk| chunk.waiting.pop_first()) {
+                        break Some(Piece { chunk: id, range });
+                    }
+                    queue.pop();
+                }
+            }
+        }?;
+        filling.taken.push(piece.clone());
+        Some(piece)
+    }
+
+    /// To where the events of a chunk were counted that gave no document, or less than a whole one.
+    pub fn counted(&self, chunk: ChunkId) -> usize {
+        self.chunks.get(&chunk).map_or(0, |chunk| chunk.counted)
+    }
+
+    /// A call was packed: the call to make, unless the batch holds nothing to send.
+    pub fn packed(&mut self, now: Instant, batch: &Batch) -> Option<CallId> {
+        let filling = self.filling.take()?;
+        for counted in &batch.counted {
+            if let Some(chunk) = self.chunks.get_mut(&counted.chunk) {
+                chunk.count(counted.to, &counted.tally);
+            }
+        }
+        for piece in &batch.passed {
+            if let Some(chunk) = self.chunks.get_mut(&piece.chunk) {
+                chunk.left.remove(piece.range.clone());
+            }
+        }
+        let suspicion = filling.suspect.as_ref().map(|suspect| suspect.suspicion);
+        match filling.suspect {
+            None => self.wait_again(now, filling.output, batch.rest.iter().rev().cloned()),
+            Some(mut suspect) => {
+                suspect.pieces.splice(..0, batch.rest.iter().cloned());
+                self.suspect(filling.output, suspect);
+            }
+        }
+        if batch.records().is_empty() {
+            return None;
+        }
+        self.gate.began(batch.bytes(), batch.records().len());
+        let call = Call::new(filling.output, now, batch, suspicion);
+        Some(self.flight.begin(call))
+    }
+
+    /// Packing ended by a panic, at a chunk if that is known: all that was taken waits again.
+    pub fn pack_panicked(&mut self, now: Instant, at: Option<ChunkId>) {
+        let Some(filling) = self.filling.take() else {
+            return;
+        };
+        let suspect = filling
+            .suspect
+            .into_iter()
+            .flat_map(|suspect| suspect.pieces);
+        let pieces: Vec<Piece> = filling.taken.into_iter().chain(suspect).collect();
+        self.wait_again(now, filling.output, pieces.into_iter().rev());
+        let random = self.random.f64();
+        self.gate.failed(now, false, random);
+        let chunk = at.and_then(|at| self.chunks.get_mut(&at));
+        let tag = chunk.map(|chunk| {
+            if let Some(flush) = &mut chunk.flush {
+                flush.panics += 1;
+                if flush.panics >= MOST_PANICS {
+                    flush.deadline = now;
+                }
+            }
+            chunk.tag.clone()
+        });
+        if let Some(output) = self.outputs.get_mut(&filling.output) {
+            output.log.write(now, Level::Error, "panic", || {
+                let of = tag.map_or(String::new(), |tag| format!(" of a chunk of tag {tag}"));
+                format!(
+                    "the plugin failed by a panic while it packed documents{of}: please report \
+                     it as a bug (standard error says more); they are tried again"
+                )
+            });
+        }
+    }
+
+    /// Has pieces wait that were taken, the last of them first.
+    pub(super) fn wait_again(
+        &mut self,
+        now: Instant,
+        id: OutputId,
+        pieces: impl Iterator<Item = Piece>,
+    ) {
+        let Some(output) = self.outputs.get_mut(&id) else {
+            return;
+        };
+        for Piece { chunk: id, range } in pieces {
+            let Some(chunk) = self.chunks.get_mut(&id) else {
+                continue;
+            };
+            chunk.waiting.insert(range);
+            if chunk.flush.is_some() {
+                output.queue.put_back(id, now);
+            }
+        }
+    }
+
+    pub(super) fn suspect(&mut self, id: OutputId, mut suspect: Suspect) {
+        // What no flush waits for has no bytes to be packed: it waits for the next one.
+        let (chunks, suspicion) = (&mut self.chunks, suspect.suspicion);
+        suspect
+            .pieces
+            .retain(|piece| match chunks.get_mut(&piece.chunk) {
+                Some(chunk) if chunk.flush.is_none() => {
+                    chunk.suspects.push((piece.range.clone(), suspicion));
+                    false
+                }
+                chunk => chunk.is_some(),
+            });
+        let Some(output) = self
+            .outputs
+            .get_mut(&id)
+            .filter(|_| !suspect.pieces.is_empty())
+        else {
+            return;
+        };
+        let is_held = suspicion.is_alone && !self.flight.has_accepted_since(suspicion.since);
+        match is_held {
+            true => output.suspects.push_front(suspect),
+            false => output.suspects.push_back(suspect),
+        }
+    }
+
+    /// What was to be packed can't be sent yet: no call of its output is due until it is ready.
+    pub fn hold(&mut self) {
+        let Some(filling) = self.filling.take() else {
+            return;
+        };
+        if let Some(output) = self.outputs.get_mut(&filling.output) {
+            output.is_ready = false;
+            output.suspects.extend(filling.suspect);
+        }
+    }
+}

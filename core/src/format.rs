@@ -1,0 +1,13 @@
+//! From the bytes of a chunk to documents: pure, and without memory of its own for a record.
+
+pub mod document;
+pub mod doubles;
+pub mod event;
+pub mod json;
+mod keys;
+pub mod msgpack;
+pub mod outcome;
+pub mod time;
+pub mod tokens;
+pub mod transcode;
+pub mod truncate;

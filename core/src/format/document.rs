@@ -1,0 +1,305 @@
+//! Makes one document of one event: the line of text that goes to Firehose.
+
+use crate::format::doubles::{Doubled, Doubles};
+use crate::format::event::Time;
+use crate::format::json;
+use crate::format::msgpack::{Malformed, Reader, Token};
+use crate::format::time::{TimeFormat, TimeWriter};
+use crate::format::transcode::{Choice, Transcoder, close};
+use crate::format::truncate;
+
+/// What a document is made of. The steps follow each other in the order of the fields, except
+/// that dots are replaced before `log_key` is looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Format {
+    /// Keep only these keys of an event; empty keeps all.
+    pub data_keys: Vec<String>,
+    /// The document is this key's value instead of the whole event.
+    pub log_key: Option<String>,
+    /// Add the event's time.
+    pub time_key: Option<TimeKey>,
+    /// What stands for each dot in keys.
+    pub replace_dots: Option<String>,
+    /// The most bytes a document may have, its newline included.
+    pub max_bytes: usize,
+}
+
+impl Format {
+    /// Whether Firehose's conversion to Parquet reads all times that are added.
+    pub fn has_convertible_times(&self) -> bool {
+        let time_key = self.time_key.as_ref();
+        time_key.is_none_or(|key| key.format.is_convertible())
+    }
+}
+
+/// Where and how an event's time is added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeKey {
+    pub key: String,
+    pub format: TimeFormat,
+}
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written<'w> {
+    Document(Changes<'w>),
+    /// Nothing was written: the event's body is not a map.
+    NotAMap,
+    /// Nothing was written: the event has no `log_key`.
+    NoLogKey,
+    /// Nothing was written: the event has no field of its own, or none that `data_keys` names.
+    NoField,
+}
+
+/// In what a document is not all of what the options make of its event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes<'w> {
+    /// It was cut from this many bytes.
+    pub cut_from: Option<usize>,
+    /// Objects of it had a key twice.
+    pub doubled: Option<&'w Doubled>,
+}
+
+impl Changes<'_> {
+    pub fn are_none(&self) -> bool {
+        self.cut_from.is_none() && self.doubled.is_none()
+    }
+}
+
+/// Writes documents. Its buffers are kept from one to the next.
+#[derive(Debug)]
+pub struct Formatter<'f> {
+    format: &'f Format,
+    time: Option<TimePair>,
+    transcoder: Transcoder,
+    doubles: Doubles,
+}
+
+/// The pair that `time_key` adds.
+#[derive(Debug)]
+struct TimePair {
+    /// The key's JSON text, with its colon.
+    text: Vec<u8>,
+    writer: TimeWriter,
+}
+
+impl TimePair {
+    /// Writes the pair, followed by a comma.
+    fn push(&mut self, time: Time, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.text);
+        out.extend_from_slice(self.writer.write(time));
+        out.push(b',');
+    }
+}
+
+/// The choice among an event's own pairs.
+struct Own<'o> {
+    data_keys: &'o [String],
+    time: Option<&'o mut TimePair>,
+    /// The event's.
+    at: Time,
+    /// How many bytes were written for the time so far.
+    time_length: usize,
+}
+
+impl Choice for Own<'_> {
+    fn leaves_out(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed> {
+        if self.data_keys.is_empty() {
+            return Ok(false);
+        }
+        let mut pair = *reader;
+        let name = read_name(&mut pair)?;
+        if keeps(self.data_keys, name) {
+            return Ok(false);
+        }
+        pair.skip()?;
+        *reader = pair;
+        Ok(true)
+    }
+
+    fn replaces(&mut self, start: usize, out: &mut Vec<u8>) -> bool {
+        let is_time = |time: &&mut TimePair| time.text == out[start..];
+        if !self.time.as_ref().is_some_and(is_time) {
+            return false;
+        }
+        out.truncate(start);
+        self.push_time(out);
+        true
+    }
+}
+
+impl Own<'_> {
+    /// Writes the time, unless it is there already.
+    fn push_time(&mut self, out: &mut Vec<u8>) {
+        if let Some(time) = &mut self.time
+            && self.time_length == 0
+        {
+            let start = out.len();
+            time.push(self.at, out);
+            self.time_length = out.len() - start;
+        }
+    }
+}
+
+impl<'f> Formatter<'f> {
+    pub fn new(format: &'f Format) -> Self {
+        let mut transcoder = Transcoder::new(format.replace_dots.clone());
+        let time = format.time_key.as_ref().map(|time| {
+            let mut text = Vec::new();
+            json::push_string(&mut text, transcoder.without_dots(time.key.as_bytes()));
+            text.push(b':');
+            TimePair {
+                text,
+                writer: TimeWriter::new(time.format.clone()),
+            }
+        });
+        Self {
+            format,
+            time,
+            transcoder,
+            doubles: Doubles::default(),
+        }
+    }
+
+    /// Appends the document of the event whose body is next in `reader`, ending in one newline.
+    ///
+    /// On an error `out` may hold a part of a document.
+    pub fn write(
+        &mut self,
+        time: Time,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<Written<'_>, Malformed> {
+        let start = out.len();
+        let body = *reader;
+        let Token::Map(pairs) = reader.read()? else {
+            *reader = body;
+            reader.skip()?;
+            return Ok(Written::NotAMap);
+        };
+        let is_json = match &self.format.log_key {
+            None if self.map(pairs, time, reader, out)? => true,
+            None => {
+                out.truncate(start);
+                return Ok(Written::NoField);
+            }
+            Some(log_key) => match self.log_value(log_key, pairs, reader, out)? {
+                LogValue::Missing => return Ok(Written::NoLogKey),
+                LogValue::Json => true,
+                LogValue::Text => false,
+            },
+        };
+        let doubled = match is_json && self.transcoder.may_have_doubles() {
+            true => self.doubles.leave_out(out, start),
+            false => None,
+        };
+        let length = out.len() - start + 1;
+        let limit = self.format.max_bytes;
+        if length > limit {
+            let cut = if is_json {
+                let time = self.time.as_ref().map(|time| &time.text[..]);
+                truncate::json(&out[start..], limit - 1, time)
+            } else {
+                truncate::text(&out[start..], limit - 1)
+            };
+            out.truncate(start);
+            out.extend_from_slice(&cut);
+        }
+        out.push(b'\n');
+        Ok(Written::Document(Changes {
+            cut_from: (length > limit).then_some(length),
+            doubled,
+        }))
+    }
+
+    /// Writes the event as it is chosen; false if it has no field of its own.
+    fn map(
+        &mut self,
+        pairs: u32,
+        time: Time,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Malformed> {
+        out.push(b'{');
+        let start = out.len();
+        let mut own = Own {
+            data_keys: &self.format.data_keys,
+            time: self.time.as_mut(),
+            at: time,
+            time_length: 0,
+        };
+        self.transcoder.pairs(pairs, reader, out, &mut own)?;
+        let has_fields = out.len() > start + own.time_length;
+        own.push_time(out);
+        close(out, b'}');
+        Ok(has_fields)
+    }
+
+    /// Writes the value of the last pair whose key is `log_key`, and passes over all others.
+    fn log_value(
+        &mut self,
+        log_key: &str,
+        pairs: u32,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<LogValue, Malformed> {
+        let start = out.len();
+        let mut found = LogValue::Missing;
+        for _ in 0..pairs {
+            let name = read_name(reader)?;
+            let is_it = keeps(&self.format.data_keys, name)
+                && name
+                    .is_some_and(|name| self.transcoder.without_dots(name) == log_key.as_bytes());
+            if !is_it {
+                reader.skip()?;
+                continue;
+            }
+            out.truncate(start);
+            let mut value = *reader;
+            if let Token::Str(text) = value.read()? {
+                out.extend_from_slice(without_trailing_newlines(text));
+                *reader = value;
+                found = LogValue::Text;
+            } else {
+                self.transcoder.value(reader, out)?;
+                found = LogValue::Json;
+            }
+        }
+        Ok(found)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogValue {
+    Missing,
+    Text,
+    Json,
+}
+
+/// Reads a key; the keys that options can name are text.
+fn read_name<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Malformed> {
+    let start = *reader;
+    Ok(match reader.read()? {
+        Token::Str(name) | Token::Bin(name) => Some(name),
+        Token::Array(_) | Token::Map(_) => {
+            *reader = start;
+            reader.skip()?;
+            None
+        }
+        _ => None,
+    })
+}
+
+fn keeps(keys: &[String], name: Option<&[u8]>) -> bool {
+    keys.is_empty() || keys.iter().any(|key| Some(key.as_bytes()) == name)
+}
+
+/// The document ends in a newline of its own; Docker's log lines bring one too.
+fn without_trailing_newlines(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|byte| *byte != b'\n');
+    &text[..end.map_or(0, |last| last + 1)]
+}
+
+#[cfg(test)]
+#[path = "document/tests.rs"]
+mod tests;

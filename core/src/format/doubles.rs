@@ -1,0 +1,215 @@
+//! Makes each key stand once in an object: the last value wins. Neither of Athena's JSON readers
+//! takes an object that has a key twice.
+//!
+//! It works on the finished text, so the path of an ordinary document knows nothing of it.
+
+use std::ops::Range;
+
+use crate::format::tokens::{Kind, Tokens};
+
+/// Leaves pairs out. Its buffers are kept from one document to the next.
+#[derive(Debug, Default)]
+pub struct Doubles {
+    /// For each open container, where its pairs begin.
+    open: Vec<usize>,
+    /// The pairs of the open objects.
+    pairs: Vec<Pair>,
+    /// What is to be left out; what lies in something else that is left out stands before it.
+    left_out: Vec<Range<usize>>,
+    doubled: Doubled,
+}
+
+/// What was left out of a document.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doubled {
+    pub pairs: u64,
+    /// The start of a key that stood again, to name it in the log.
+    pub key: String,
+}
+
+impl Doubled {
+    /// Adds what was left out of another document. The key stays.
+    pub fn add(&mut self, other: &Self) {
+        self.pairs += other.pairs;
+        if self.key.is_empty() {
+            self.key.push_str(&other.key);
+        }
+    }
+}
+
+/// Places in the text.
+#[derive(Debug)]
+struct Pair {
+    start: usize,
+    /// Where its key ends, quotes included.
+    key_end: usize,
+    /// Where the object's next pair starts; 0 for the last one.
+    next: usize,
+}
+
+impl Doubles {
+    /// Leaves out of `text[start..]`, which is valid, compact JSON, each pair whose key stands
+    /// again behind it in the same object.
+    pub fn leave_out(&mut self, text: &mut Vec<u8>, start: usize) -> Option<&Doubled> {
+        self.open.clear();
+        self.pairs.clear();
+        self.left_out.clear();
+        let mut at = start;
+        for token in Tokens::new(&text[start..]) {
+            let end = at + token.text.len();
+            match token.kind {
+                Kind::Open => self.open.push(self.pairs.len()),
+                Kind::Key => self.begin_pair(at, end),
+                Kind::Close => self.close(text),
+                _ => {}
+            }
+            at = end;
+        }
+        self.left_out.sort_unstable_by_key(|range| range.start);
+        let first = self.left_out.first()?;
+        self.doubled.pairs = 0;
+        self.doubled.key.clear();
+        self.doubled.key.push_str(&name(&text[first.start..]));
+        let (mut write, mut read) = (start, start);
+        for range in &self.left_out {
+            if range.start < read {
+                continue;
+            }
+            text.copy_within(read..range.start, write);
+            write += range.start - read;
+            read = range.end;
+            self.doubled.pairs += 1;
+        }
+        text.copy_within(read.., write);
+        text.truncate(write + text.len() - read);
+        Some(&self.doubled)
+    }
+
+    fn begin_pair(&mut self, start: usize, key_end: usize) {
+        let first = self.open.last().copied().unwrap_or_default();
+        if let Some(before) = self.pairs[first..].last_mut() {
+            before.next = start;
+        }
+        self.pairs.push(Pair {
+            start,
+            key_end,
+            next: 0,
+        });
+    }
+
+    /// A container ends: of pairs with the same key all but the last are left out.
+    fn close(&mut self, text: &[u8]) {
+        let first = self.open.pop().unwrap_or_default();
+        let pairs = &mut self.pairs[first..];
+        let order = |pair: &Pair| (&text[pair.start..pair.key_end], pair.start);
+        pairs.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        for pair in pairs.windows(2) {
+            if order(&pair[0]).0 == order(&pair[1]).0 {
+                self.left_out.push(pair[0].start..pair[0].next);
+            }
+        }
+        self.pairs.truncate(first);
+    }
+}
+
+/// The start of the key at the start of `text`, on one line.
+fn name(text: &[u8]) -> String {
+    const LENGTH: usize = 60;
+    let end = 1 + Tokens::new(text).next().map_or(0, |key| key.text.len() - 2);
+    let key = String::from_utf8_lossy(&text[1..end]);
+    let is_line_end = |letter: char| letter.is_control() || "\u{2028}\u{2029}".contains(letter);
+    let mut name: String = key
+        .chars()
+        .take(LENGTH)
+        .map(|letter| {
+            if is_line_end(letter) {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect();
+    if key.chars().nth(LENGTH).is_some() {
+        name.push('…');
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of a text, and what was left out.
+    fn left(text: &str) -> (String, Option<Doubled>) {
+        let mut document = format!("before{text}").into_bytes();
+        let doubled = Doubles::default()
+            .leave_out(&mut document, "before".len())
+            .cloned();
+        let document = String::from_utf8(document).unwrap();
+        let document = document.strip_prefix("before").unwrap();
+        (document.to_owned(), doubled)
+    }
+
+    #[test]
+    fn the_last_value_of_a_key_stays_in_its_place() {
+        let cases = [
+            (r#"{"a":1,"b":2,"a":3}"#, r#"{"b":2,"a":3}"#, 1),
+            (r#"{"a":1,"a":2,"a":3,"b":4}"#, r#"{"a":3,"b":4}"#, 2),
+            (
+                r#"[{"a":[1,2],"a":{}},{"a":3}]"#,
+                r#"[{"a":{}},{"a":3}]"#,
+                1,
+            ),
+            (r#"{"a":{"a":1,"a":2}}"#, r#"{"a":{"a":2}}"#, 1),
+            // What lies in a pair that is left out is not counted again.
+            (
+                r#"{"a":{"b":1,"b":2},"a":{"b":3,"b":4}}"#,
+                r#"{"a":{"b":4}}"#,
+                2,
+            ),
+            (r#"{"a\"":",\"a\":","a\"":"}"}"#, r#"{"a\"":"}"}"#, 1),
+        ];
+        for (text, expected, pairs) in cases {
+            let (document, doubled) = left(text);
+            assert_eq!(document, expected);
+            assert_eq!(doubled.map(|doubled| doubled.pairs), Some(pairs), "{text}");
+        }
+    }
+
+    #[test]
+    fn without_a_double_nothing_changes() {
+        for text in ["{}", "[]", r#""a:""#, r#"{"a":{"a":["a","a"]},"A":1}"#] {
+            assert_eq!(left(text), (text.to_owned(), None));
+        }
+    }
+
+    #[test]
+    fn a_key_is_named_on_one_short_line() {
+        let named = |key: &str| {
+            let (_, doubled) = left(&format!(r#"{{"{key}":1,"{key}":2}}"#));
+            doubled.unwrap().key
+        };
+        assert_eq!(named("é key"), "é key");
+        assert_eq!(named("a\u{2028}b\u{85}c\\n"), "a\u{fffd}b\u{fffd}c\\n");
+        assert_eq!(named(&"é".repeat(60)), "é".repeat(60));
+        assert_eq!(named(&"é".repeat(61)), "é".repeat(60) + "…");
+    }
+
+    #[test]
+    fn depth_and_number_cost_no_more_than_their_bytes() {
+        let depth = 300_000;
+        let deep = r#"{"a":0,"a":"#.repeat(depth) + "1" + &"}".repeat(depth);
+        let (document, doubled) = left(&deep);
+        assert_eq!(
+            document,
+            r#"{"a":"#.repeat(depth) + "1" + &"}".repeat(depth)
+        );
+        assert_eq!(doubled.unwrap().pairs, depth as u64);
+
+        let pair = |number: usize| format!("\"{}\":{number}", number % 100_000);
+        let pairs: Vec<String> = (0..200_000).map(pair).collect();
+        let (document, doubled) = left(&format!("{{{}}}", pairs.join(",")));
+        assert_eq!(document, format!("{{{}}}", pairs[100_000..].join(",")));
+        assert_eq!(doubled.unwrap().pairs, 100_000);
+    }
+}

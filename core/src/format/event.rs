@@ -1,0 +1,176 @@
+//! The events of a chunk: `[time, map]` as Fluent Bit wrote them before 2.1,
+//! `[[time, metadata], map]` since.
+
+use crate::format::msgpack::{Malformed, Reader, Token};
+
+/// When an event happened, in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    /// Seconds since 1970, within the years 0 to 9999.
+    pub seconds: i64,
+    pub nanoseconds: u32,
+}
+
+/// What stands at the reader, which is left at the value named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// An event; the reader is at its body.
+    Event(Time),
+    /// The start or end of a group (OpenTelemetry resources); the reader is at its attributes.
+    GroupMarker,
+    /// Well-formed msgpack that is no event; the reader is where it was.
+    Other,
+}
+
+/// Reads the head of the next event.
+#[inline]
+pub fn read_head(reader: &mut Reader<'_>) -> Result<Head, Malformed> {
+    // Nearly all that Fluent Bit writes: an EventTime, and no metadata.
+    const LENGTH: usize = 13;
+    if let Some([0x92, 0x92, 0xd7, 0x00, time @ .., 0x80]) = reader.rest().first_chunk::<LENGTH>()
+        && let Stamp::Time(time) = event_time(time)
+    {
+        reader.advance(LENGTH)?;
+        return Ok(Head::Event(time));
+    }
+    read_any_head(reader)
+}
+
+fn read_any_head(reader: &mut Reader<'_>) -> Result<Head, Malformed> {
+    let start = *reader;
+    let stamp = match reader.read()? {
+        Token::Array(2) => read_stamp(reader)?,
+        _ => Stamp::Unknown,
+    };
+    Ok(match stamp {
+        Stamp::Time(time) => Head::Event(time),
+        Stamp::GroupMarker => Head::GroupMarker,
+        Stamp::Unknown => {
+            *reader = start;
+            Head::Other
+        }
+    })
+}
+
+enum Stamp {
+    Time(Time),
+    GroupMarker,
+    Unknown,
+}
+
+fn read_stamp(reader: &mut Reader<'_>) -> Result<Stamp, Malformed> {
+    match reader.read()? {
+        Token::Array(2) => {
+            let stamp = to_stamp(reader.read()?);
+            if !matches!(stamp, Stamp::Unknown) {
+                reader.skip()?;
+            }
+            Ok(stamp)
+        }
+        token => Ok(to_stamp(token)),
+    }
+}
+
+/// EventTime: ext type 0, seconds and nanoseconds as big-endian u32.
+const EVENT_TIME: i8 = 0;
+const GROUP_START: i64 = -1;
+const GROUP_END: i64 = -2;
+
+fn to_stamp(token: Token<'_>) -> Stamp {
+    match token {
+        Token::Ext(EVENT_TIME, bytes) => bytes.try_into().map_or(Stamp::Unknown, event_time),
+        Token::Unsigned(seconds) => time(i64::try_from(seconds).unwrap_or(i64::MAX), 0),
+        Token::Signed(GROUP_START | GROUP_END) => Stamp::GroupMarker,
+        Token::Signed(seconds) => time(seconds, 0),
+        Token::Float(seconds) if seconds.is_finite() => {
+            let whole = seconds.floor();
+            time(whole as i64, ((seconds - whole) * 1e9) as u32)
+        }
+        _ => Stamp::Unknown,
+    }
+}
+
+/// Group markers are written as EventTime too: -1 and -2 with no nanoseconds. All other values are
+/// times, up to the year 2106.
+fn event_time(bytes: &[u8; 8]) -> Stamp {
+    let bits = u64::from_be_bytes(*bytes);
+    let (seconds, nanoseconds) = ((bits >> 32) as u32, bits as u32);
+    match (seconds.cast_signed().into(), nanoseconds) {
+        (GROUP_START | GROUP_END, 0) => Stamp::GroupMarker,
+        _ => time(seconds.into(), nanoseconds),
+    }
+}
+
+/// A time no calendar can print is moved to the nearest one it can: the record matters more.
+fn time(seconds: i64, nanoseconds: u32) -> Stamp {
+    const YEAR_0: i64 = -62_167_219_200;
+    const END_OF_YEAR_9999: i64 = 253_402_300_799;
+    Stamp::Time(Time {
+        seconds: seconds.clamp(YEAR_0, END_OF_YEAR_9999),
+        nanoseconds: nanoseconds.min(999_999_999),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmpv::Value;
+
+    fn head(value: &Value) -> Head {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, value).unwrap();
+        read_head(&mut Reader::new(&bytes)).unwrap()
+    }
+
+    fn event(stamp: Value) -> Value {
+        Value::Array(vec![stamp, Value::Map(vec![])])
+    }
+
+    fn event_time(seconds: u32, nanoseconds: u32) -> Value {
+        let bytes = [seconds.to_be_bytes(), nanoseconds.to_be_bytes()].concat();
+        Value::Ext(0, bytes)
+    }
+
+    fn at(seconds: i64, nanoseconds: u32) -> Head {
+        Head::Event(Time {
+            seconds,
+            nanoseconds,
+        })
+    }
+
+    #[test]
+    fn reads_every_form_of_time() {
+        let with_metadata = |stamp| Value::Array(vec![stamp, Value::Map(vec![])]);
+        let cases = [
+            (event_time(1_700_000_000, 5), at(1_700_000_000, 5)),
+            (with_metadata(event_time(7, 8)), at(7, 8)),
+            (Value::from(1_700_000_000), at(1_700_000_000, 0)),
+            (with_metadata(Value::from(9)), at(9, 0)),
+            (Value::F64(1.25), at(1, 250_000_000)),
+            (Value::F64(-1.25), at(-2, 750_000_000)),
+            (Value::from(-3), at(-3, 0)),
+            (event_time(u32::MAX, 1), at(u32::MAX.into(), 1)),
+            (event_time(u32::MAX - 2, 0), at(4_294_967_293, 0)),
+            (event_time(1, u32::MAX), at(1, 999_999_999)),
+            (Value::from(u64::MAX), at(253_402_300_799, 0)),
+            (Value::from(i64::MIN), at(-62_167_219_200, 0)),
+            (event_time(u32::MAX, 0), Head::GroupMarker),
+            (
+                with_metadata(event_time(u32::MAX - 1, 0)),
+                Head::GroupMarker,
+            ),
+            (Value::from(-1), Head::GroupMarker),
+            (with_metadata(Value::from(-2)), Head::GroupMarker),
+            (Value::from("text"), Head::Other),
+            (Value::F64(f64::NAN), Head::Other),
+            (Value::Ext(0, vec![1, 2, 3]), Head::Other),
+            (Value::Ext(0, vec![0; 9]), Head::Other),
+            (Value::Ext(1, vec![0; 8]), Head::Other),
+        ];
+        for (stamp, expected) in cases {
+            assert_eq!(head(&event(stamp.clone())), expected, "{stamp}");
+        }
+        assert_eq!(head(&Value::Array(vec![1.into()])), Head::Other);
+        assert_eq!(head(&Value::from(1)), Head::Other);
+    }
+}

@@ -1,0 +1,114 @@
+//! What became of the events of a chunk.
+
+use crate::format::document::{Changes, Formatter, Written};
+use crate::format::doubles::Doubled;
+use crate::format::event::{self, Head};
+use crate::format::msgpack::{Malformed, Reader};
+
+/// What a value of a chunk came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome<'w> {
+    /// A document was written.
+    Document(Changes<'w>),
+    GroupMarker,
+    /// A value that is no event, or an event that is no map.
+    NotAnEvent,
+    WithoutLogKey,
+    /// An event without a field of its own that is to be sent.
+    WithoutField,
+}
+
+impl Outcome<'_> {
+    /// Whether there is nothing to be counted of it.
+    pub fn is_usual(&self) -> bool {
+        match self {
+            Self::Document(changes) => changes.are_none(),
+            outcome => *outcome == Self::GroupMarker,
+        }
+    }
+}
+
+/// Appends the document of the next value, if it gives one. On an error `out` may hold a part of
+/// a document.
+pub fn write_next<'w>(
+    reader: &mut Reader<'_>,
+    formatter: &'w mut Formatter<'_>,
+    out: &mut Vec<u8>,
+) -> Result<Outcome<'w>, Malformed> {
+    let time = match event::read_head(reader)? {
+        Head::Event(time) => time,
+        Head::GroupMarker => {
+            reader.skip()?;
+            return Ok(Outcome::GroupMarker);
+        }
+        Head::Other => {
+            reader.skip()?;
+            return Ok(Outcome::NotAnEvent);
+        }
+    };
+    Ok(match formatter.write(time, reader, out)? {
+        Written::NotAMap => Outcome::NotAnEvent,
+        Written::NoLogKey => Outcome::WithoutLogKey,
+        Written::NoField => Outcome::WithoutField,
+        Written::Document(changes) => Outcome::Document(changes),
+    })
+}
+
+/// What a chunk came to besides its documents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Events that have no `log_key`.
+    pub without_log_key: u64,
+    /// Events that have no field of their own that is to be sent.
+    pub without_field: u64,
+    /// Values that are no event, and events that are no map.
+    pub not_events: u64,
+    /// Documents that had to be cut.
+    pub truncated: u64,
+    /// The size of the largest before it was cut.
+    pub largest: usize,
+    /// Pairs left out of documents for a later one with the same key in the same object, and one
+    /// such key.
+    pub doubled: Doubled,
+    pub corrupt: Option<Corrupt>,
+}
+
+/// Where a chunk stops being msgpack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corrupt {
+    /// Of the event that can't be read.
+    pub offset: usize,
+    /// The bytes from there to the end of the chunk.
+    pub bytes: usize,
+    pub cause: Malformed,
+}
+
+impl Tally {
+    pub fn count(&mut self, outcome: Outcome<'_>) {
+        match outcome {
+            Outcome::Document(Changes { cut_from, doubled }) => {
+                if let Some(size) = cut_from {
+                    self.truncated += 1;
+                    self.largest = self.largest.max(size);
+                }
+                if let Some(doubled) = doubled {
+                    self.doubled.add(doubled);
+                }
+            }
+            Outcome::NotAnEvent => self.not_events += 1,
+            Outcome::WithoutLogKey => self.without_log_key += 1,
+            Outcome::WithoutField => self.without_field += 1,
+            Outcome::GroupMarker => {}
+        }
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        self.without_log_key += other.without_log_key;
+        self.without_field += other.without_field;
+        self.not_events += other.not_events;
+        self.truncated += other.truncated;
+        self.largest = self.largest.max(other.largest);
+        self.doubled.add(&other.doubled);
+        self.corrupt = self.corrupt.or(other.corrupt);
+    }
+}

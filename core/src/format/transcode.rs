@@ -1,0 +1,391 @@
+//! Turns msgpack values into JSON text, straight from the chunk into the output.
+
+use crate::format::json;
+use crate::format::keys::{Key, Keys, Seen};
+use crate::format::msgpack::{Malformed, Reader, Token};
+
+/// Writes values and keys. Nesting lives on a heap stack that is kept between events, so neither
+/// depth nor the number of events costs an allocation or overflows a thread's stack.
+#[derive(Debug)]
+pub struct Transcoder {
+    replace_dots: Option<String>,
+    /// The containers around the one whose elements are being written, and the keys so far of those
+    /// that are maps.
+    open: Vec<Container>,
+    open_seen: Vec<Seen>,
+    /// The keys of the map whose elements are being written.
+    seen: Seen,
+    scratch: Vec<u8>,
+    /// The keys of outermost maps are kept apart, as a `Choice` is made among those only.
+    outer_keys: Keys,
+    inner_keys: Keys,
+    may_have_doubles: bool,
+    inside_key: bool,
+    /// Writes keys that are containers; made when there is one.
+    container_keys: Option<Box<Transcoder>>,
+}
+
+/// An array or map whose elements are being written.
+#[derive(Debug)]
+struct Container {
+    is_map: bool,
+    left: u32,
+}
+
+/// Decides about the pairs of an outermost map. A key that is to be written as it is may come again
+/// without a question.
+pub trait Choice {
+    /// Reads the next pair if it is to be left out; else nothing.
+    fn leaves_out(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed>;
+
+    /// Whether something else stands for the pair whose key begins at `start` of `out`, and ends it
+    /// with its colon. That is written over the key, with a comma, or is nothing.
+    fn replaces(&mut self, start: usize, out: &mut Vec<u8>) -> bool;
+}
+
+/// All pairs, as they are.
+struct All;
+
+impl Choice for All {
+    fn leaves_out(&mut self, _: &mut Reader<'_>) -> Result<bool, Malformed> {
+        Ok(false)
+    }
+
+    fn replaces(&mut self, _: usize, _: &mut Vec<u8>) -> bool {
+        false
+    }
+}
+
+impl Transcoder {
+    /// `replace_dots`: what stands for each dot of a key, at every depth.
+    pub fn new(replace_dots: Option<String>) -> Self {
+        Self {
+            replace_dots,
+            open: Vec::new(),
+            open_seen: Vec::new(),
+            seen: Seen::default(),
+            scratch: Vec::new(),
+            outer_keys: Keys::new(),
+            inner_keys: Keys::new(),
+            may_have_doubles: false,
+            inside_key: false,
+            container_keys: None,
+        }
+    }
+
+    /// Writes the next value of `reader`.
+    pub fn value(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let alone = Container {
+            is_map: false,
+            left: 1,
+        };
+        self.elements(alone, reader, out, &mut All)?;
+        out.pop();
+        Ok(())
+    }
+
+    /// Writes the next pairs of `reader`, each followed by a comma, as they are chosen.
+    pub fn pairs(
+        &mut self,
+        count: u32,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+        choice: &mut dyn Choice,
+    ) -> Result<(), Malformed> {
+        let map = Container {
+            is_map: true,
+            left: count,
+        };
+        self.elements(map, reader, out, choice)
+    }
+
+    /// Whether an object of what was written last may have a key twice.
+    pub fn may_have_doubles(&self) -> bool {
+        self.may_have_doubles
+    }
+
+    /// Writes the elements of a container, each followed by a comma. That comma is there for the
+    /// next element, or to be replaced by the container's end.
+    fn elements(
+        &mut self,
+        outermost: Container,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+        choice: &mut dyn Choice,
+    ) -> Result<(), Malformed> {
+        // An error may have left containers of the value before open.
+        self.open.clear();
+        self.open_seen.clear();
+        self.seen = Seen::default();
+        self.may_have_doubles = false;
+        self.outer_keys.make_room();
+        self.inner_keys.make_room();
+        let mut current = outermost;
+        loop {
+            if current.left == 0 {
+                let Some(outer) = self.open.pop() else {
+                    return Ok(());
+                };
+                close(out, if current.is_map { b'}' } else { b']' });
+                out.push(b',');
+                current = outer;
+                if current.is_map {
+                    self.seen = self.open_seen.pop().unwrap_or_default();
+                }
+                continue;
+            }
+            current.left -= 1;
+            if current.is_map {
+                if let Some(length) = self.kept_key(reader.rest(), out) {
+                    reader.advance(length)?;
+                } else if !self.key(reader, out, choice)? {
+                    continue;
+                }
+            }
+            if let Some((input, length)) = reader.read_short_text() {
+                json::push_text(out, input, length, b"\",");
+                continue;
+            }
+            let (bracket, is_map, left) = match reader.read()? {
+                Token::Array(left) => (b'[', false, left),
+                Token::Map(left) => (b'{', true, left),
+                scalar => {
+                    push_scalar(scalar, out);
+                    out.push(b',');
+                    continue;
+                }
+            };
+            out.push(bracket);
+            if current.is_map {
+                self.open_seen.push(self.seen);
+            }
+            self.seen = Seen::default();
+            self.open.push(current);
+            current = Container { is_map, left };
+        }
+    }
+
+    /// Writes the key at the start of `input`, with its colon, if it is kept; gives its length.
+    #[inline(always)]
+    fn kept_key(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+        let keys = if self.open.is_empty() {
+            &self.outer_keys
+        } else {
+            &self.inner_keys
+        };
+        let key = Key::read(input)?;
+        let bit = keys.push(key, out)?;
+        if self.seen.has_own(bit) {
+            self.may_have_doubles = true;
+        }
+        Some(key.length)
+    }
+
+    /// Writes the key of the next pair, with its colon, unless another choice is made: then false.
+    #[cold]
+    fn key(
+        &mut self,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+        choice: &mut dyn Choice,
+    ) -> Result<bool, Malformed> {
+        let is_outermost = self.open.is_empty();
+        if is_outermost && choice.leaves_out(reader)? {
+            return Ok(false);
+        }
+        let key = Key::read(reader.rest());
+        let start = out.len();
+        self.new_key(reader, out)?;
+        if is_outermost && choice.replaces(start, out) {
+            reader.skip()?;
+            return Ok(false);
+        }
+        let keys = if is_outermost {
+            &mut self.outer_keys
+        } else {
+            &mut self.inner_keys
+        };
+        let bit = keys.keep(key, &out[start..]);
+        self.may_have_doubles |= self.seen.may_have(bit);
+        Ok(true)
+    }
+
+    fn new_key(&mut self, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Malformed> {
+        let start = *reader;
+        match reader.read()? {
+            Token::Bin(bytes) if str::from_utf8(bytes).is_err() => json::push_base64(out, bytes),
+            Token::Str(text) | Token::Bin(text) => json::push_string(out, self.without_dots(text)),
+            Token::Ext(_, bytes) => json::push_base64(out, bytes),
+            Token::Array(_) | Token::Map(_) => {
+                *reader = start;
+                reader.skip()?;
+                self.container_key(reader.since(&start), out)?;
+            }
+            scalar => {
+                let mut text = Vec::new();
+                push_scalar(scalar, &mut text);
+                json::push_string(out, self.without_dots(&text));
+            }
+        }
+        out.push(b':');
+        Ok(())
+    }
+
+    /// A key's text with its dots replaced.
+    pub fn without_dots<'k>(&'k mut self, text: &'k [u8]) -> &'k [u8] {
+        let Some(replacement) = &self.replace_dots else {
+            return text;
+        };
+        if !text.contains(&b'.') {
+            return text;
+        }
+        self.scratch.clear();
+        for &byte in text {
+            match byte {
+                b'.' => self.scratch.extend_from_slice(replacement.as_bytes()),
+                _ => self.scratch.push(byte),
+            }
+        }
+        &self.scratch
+    }
+
+    /// A container as a key goes out as its JSON text. Escaping that text again at every level of
+    /// keys within keys would double it each time, so within a key it is base64 of the msgpack.
+    fn container_key(&mut self, key: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
+        if self.inside_key {
+            json::push_base64(out, key);
+            return Ok(());
+        }
+        let inner = self.container_keys.get_or_insert_with(|| {
+            Box::new(Self {
+                inside_key: true,
+                ..Self::new(None)
+            })
+        });
+        let mut text = Vec::new();
+        inner.value(&mut Reader::new(key), &mut text)?;
+        json::push_string(out, self.without_dots(&text));
+        Ok(())
+    }
+}
+
+/// Ends a container, in place of the comma behind its last element.
+pub fn close(out: &mut Vec<u8>, bracket: u8) {
+    if out.last() == Some(&b',') {
+        out.pop();
+    }
+    out.push(bracket);
+}
+
+#[inline(always)]
+fn push_scalar(token: Token<'_>, out: &mut Vec<u8>) {
+    match token {
+        Token::Bool(true) => out.extend_from_slice(b"true"),
+        Token::Bool(false) => out.extend_from_slice(b"false"),
+        Token::Unsigned(value) => json::push_integer(out, value),
+        Token::Signed(value) => json::push_integer(out, value),
+        Token::Float(value) => json::push_float(out, value),
+        Token::Str(text) => json::push_string(out, text),
+        Token::Bin(bytes) => json::push_bytes(out, bytes),
+        Token::Ext(_, bytes) => json::push_base64(out, bytes),
+        // Containers never get here: their callers open them.
+        Token::Nil | Token::Array(_) | Token::Map(_) => out.extend_from_slice(b"null"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rmpv::Value;
+
+    fn json(value: &Value, replace_dots: Option<&str>) -> String {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, value).unwrap();
+        let mut out = Vec::new();
+        let mut reader = Reader::new(&bytes);
+        Transcoder::new(replace_dots.map(str::to_owned))
+            .value(&mut reader, &mut out)
+            .unwrap();
+        assert!(reader.is_empty());
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn writes_every_kind_of_value() {
+        let cases = [
+            (Value::Nil, "null"),
+            (Value::Boolean(true), "true"),
+            (Value::from(u64::MAX), "18446744073709551615"),
+            (Value::from(i64::MIN), "-9223372036854775808"),
+            (Value::F64(0.1), "0.1"),
+            (Value::F64(1e300), "1e+300"),
+            (Value::F64(-0.0), "-0.0"),
+            (Value::F64(f64::NAN), "null"),
+            (Value::F64(f64::NEG_INFINITY), "null"),
+            (Value::F32(0.5), "0.5"),
+            (Value::Binary(b"text".to_vec()), "\"text\""),
+            (Value::Binary(vec![0xff, 0xfe]), "\"//4=\""),
+            (Value::Ext(7, vec![1, 2, 3]), "\"AQID\""),
+            (Value::Array(vec![]), "[]"),
+            (Value::Map(vec![]), "{}"),
+            (
+                Value::Array(vec![1.into(), Value::Array(vec![2.into()]), 3.into()]),
+                "[1,[2],3]",
+            ),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(json(&value, None), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn keys_of_every_kind_become_text() {
+        let inner = Value::Map(vec![(Value::Map(vec![]), 1.into())]);
+        let map = Value::Map(vec![
+            ("b".into(), 1.into()),
+            ("a".into(), 2.into()),
+            (7.into(), 3.into()),
+            (Value::Nil, 4.into()),
+            (Value::F64(1.5), 5.into()),
+            (Value::Binary(vec![0xff]), 6.into()),
+            (Value::Array(vec!["x".into(), 1.into()]), 7.into()),
+            (inner, 8.into()),
+        ]);
+        assert_eq!(
+            json(&map, None),
+            r#"{"b":1,"a":2,"7":3,"null":4,"1.5":5,"/w==":6,"[\"x\",1]":7,"{\"gA==\":1}":8}"#
+        );
+    }
+
+    #[test]
+    fn dots_are_replaced_in_keys_at_every_depth_and_nowhere_else() {
+        let map = Value::Map(vec![(
+            "a.b".into(),
+            Value::Array(vec![Value::Map(vec![("c.d.".into(), "e.f".into())])]),
+        )]);
+        assert_eq!(json(&map, Some("__")), r#"{"a__b":[{"c__d__":"e.f"}]}"#);
+    }
+
+    #[test]
+    fn depth_is_bounded_by_the_bytes_alone() {
+        let depth = 2_000_000;
+        let mut bytes = vec![0x91; depth];
+        bytes.push(0x2a);
+        let mut out = Vec::new();
+        Transcoder::new(None)
+            .value(&mut Reader::new(&bytes), &mut out)
+            .unwrap();
+        assert_eq!(out.len(), 2 * depth + 2);
+    }
+
+    #[test]
+    fn keys_within_keys_do_not_grow_without_bound() {
+        let mut bytes = vec![0x81; 100_000];
+        bytes.extend_from_slice(&[0xc0; 100_001]);
+        let mut out = Vec::new();
+        Transcoder::new(None)
+            .value(&mut Reader::new(&bytes), &mut out)
+            .unwrap();
+        assert!(out.len() < 3 * bytes.len(), "{} bytes", out.len());
+    }
+}

@@ -1,0 +1,163 @@
+//! The forms that options' values take, as Fluent Bit reads them.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use http::Uri;
+
+/// Several values with commas between them.
+pub(super) fn list(text: &str) -> Vec<String> {
+    let items = text.split(',').map(str::trim);
+    items
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" => Some(true),
+        "false" | "off" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// Bytes; Fluent Bit's K, M and G are powers of 1,000.
+pub(super) fn size(text: &str) -> Option<usize> {
+    let text = text.to_ascii_uppercase();
+    let text = text.strip_suffix('B').unwrap_or(&text);
+    let (number, unit) = match text.char_indices().next_back()? {
+        (at, 'K') => (&text[..at], 1_000),
+        (at, 'M') => (&text[..at], 1_000_000),
+        (at, 'G') => (&text[..at], 1_000_000_000),
+        _ => (text, 1),
+    };
+    number.parse::<usize>().ok()?.checked_mul(unit)
+}
+
+/// Seconds, or a number with `ms`, `s`, `m` or `h`.
+pub(super) fn duration(text: &str) -> Option<Duration> {
+    let text = text.to_ascii_lowercase();
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+/// As `duration` reads it, in the largest unit that takes it whole; milliseconds at the finest.
+pub(super) fn duration_text(time: Duration) -> String {
+    let time = time.as_millis();
+    let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
+    let whole = units
+        .iter()
+        .find(|(unit, _)| time >= *unit && time.is_multiple_of(*unit));
+    let (unit, name) = whole.unwrap_or(&(1000, "s"));
+    format!("{}{name}", time / unit)
+}
+
+/// As `size` reads it, rounded to the largest unit that is not larger.
+pub(super) fn round_size(size: usize, divide: impl Fn(usize, usize) -> usize) -> String {
+    let units = [
+        (1_000_000_000, "G"),
+        (1_000_000, "M"),
+        (1_000, "K"),
+        (1, ""),
+    ];
+    let unit = units.into_iter().find(|(unit, _)| *unit <= size);
+    let (unit, letter) = unit.unwrap_or((1, ""));
+    format!("{}{letter}", divide(size, unit))
+}
+
+/// Words, the last of them a number: `eu-west-1`, `us-gov-east-1`, `us-isob-east-1`.
+pub fn region(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split('-').collect();
+    let [area, between @ .., number] = words.as_slice() else {
+        return None;
+    };
+    let is_word =
+        |word: &str, is_allowed: fn(char) -> bool| !word.is_empty() && word.chars().all(is_allowed);
+    let is_region = area.len() > 1
+        && is_word(area, |c| c.is_ascii_lowercase())
+        && !between.is_empty()
+        && between
+            .iter()
+            .all(|word| is_word(word, |c| c.is_ascii_lowercase() || c.is_ascii_digit()))
+        && is_word(number, |c| c.is_ascii_digit());
+    is_region.then(|| text.to_owned())
+}
+
+/// The SDK ignores profiles of other names.
+/// Source: `validate_identifier` of <https://docs.rs/crate/aws-runtime/latest/source/src/env_config/normalize.rs>.
+pub(super) fn profile(text: &str) -> Option<String> {
+    has_only(text, "_-/.%@:+").then(|| text.to_owned())
+}
+
+/// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>.
+pub(super) fn role_arn(text: &str) -> Option<String> {
+    let [arn, partition, service, region, account, resource] =
+        text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;
+    let (kind, path) = resource.split_once('/')?;
+    let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+    let is_role = arn == "arn"
+        && !partition.is_empty()
+        && has_only(partition, "-")
+        && service == "iam"
+        && region.is_empty()
+        && account.len() == 12
+        && account.chars().all(|c| c.is_ascii_digit())
+        && kind == "role"
+        && folders.chars().all(|c| c.is_ascii_graphic())
+        && (1..=64).contains(&name.len())
+        && has_only(name, "_+=,.@-");
+    is_role.then(|| text.to_owned())
+}
+
+/// Source: <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
+pub(super) fn external_id(text: &str) -> Option<String> {
+    ((2..=1224).contains(&text.len()) && has_only(text, "_+=,.@:/-")).then(|| text.to_owned())
+}
+
+/// Whether all is letters and digits of ASCII, or one of these.
+fn has_only(text: &str, others: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || others.contains(c);
+    text.chars().all(is_allowed)
+}
+
+/// A URL; a host alone means https. The part behind a `#` would be ignored, as a port would that
+/// is none.
+pub(super) fn endpoint(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+    let url = format!("{}://{rest}", scheme.to_ascii_lowercase());
+    let parsed: Uri = url.parse().ok()?;
+    let is_http = matches!(parsed.scheme_str(), Some("http" | "https"));
+    let authority = parsed.authority()?;
+    let host = authority.host();
+    let is_host = !host.is_empty() && (has_only(host, "-_.") || is_ipv6(host));
+    // None, or one that is a number.
+    let port = authority.as_str().strip_prefix(host)?;
+    let has_port = port.is_empty() || authority.port_u16().is_some_and(|port| port > 0);
+    let has_more = text.contains(['@', '#']) || parsed.query().is_some();
+    (is_http && is_host && has_port && !has_more).then_some(url)
+}
+
+fn is_ipv6(host: &str) -> bool {
+    let address = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+pub(super) fn is_loopback(url: &str) -> bool {
+    let uri: Option<Uri> = url.parse().ok();
+    let host = uri.as_ref().and_then(Uri::host).unwrap_or_default();
+    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.is_loopback())
+}

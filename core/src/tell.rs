@@ -1,0 +1,6 @@
+//! What is counted, and what the log and the host's metrics say of it.
+
+pub mod log;
+pub mod metrics;
+pub mod period;
+pub mod totals;

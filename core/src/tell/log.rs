@@ -1,0 +1,123 @@
+//! Lines for the operator, through the host's logger and not more often than they help.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+/// The levels of Fluent Bit, by its own numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Error = 1,
+    Warn = 2,
+    Info = 3,
+    Debug = 4,
+}
+
+impl Level {
+    pub const ALL: [Self; 4] = [Self::Error, Self::Warn, Self::Info, Self::Debug];
+}
+
+/// A number and its noun.
+pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// What one output has for the host's log. Lines wait here until somebody takes them: the host
+/// logs on its own threads only.
+#[derive(Debug)]
+pub struct Log {
+    max_level: Level,
+    topics: HashMap<&'static str, Topic>,
+    lines: VecDeque<Line>,
+}
+
+/// A line for the host's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub level: Level,
+    pub text: String,
+}
+
+#[derive(Debug)]
+struct Topic {
+    written: Instant,
+    suppressed: u64,
+}
+
+/// A topic that was written of is quiet for this long.
+pub const QUIET: Duration = Duration::from_secs(30);
+
+/// More lines than there are topics need not wait.
+const MOST_LINES: usize = 100;
+
+impl Log {
+    pub fn new(max_level: Level) -> Self {
+        Self {
+            max_level,
+            topics: HashMap::new(),
+            lines: VecDeque::new(),
+        }
+    }
+
+    /// Adds a line unless its topic was written of lately; the next one says how many were not.
+    pub fn write(
+        &mut self,
+        now: Instant,
+        level: Level,
+        topic: &'static str,
+        text: impl FnOnce() -> String,
+    ) {
+        if level > self.max_level {
+            return;
+        }
+        let suppressed = match self.topics.get_mut(topic) {
+            Some(known) if now.saturating_duration_since(known.written) < QUIET => {
+                known.suppressed += 1;
+                return;
+            }
+            Some(known) => known.suppressed,
+            None => 0,
+        };
+        let mut text = text();
+        if suppressed > 0 {
+            text.push_str(&format!(
+                " ({suppressed} more like this since the last line)"
+            ));
+        }
+        let written = Topic {
+            written: now,
+            suppressed: 0,
+        };
+        self.topics.insert(topic, written);
+        if self.lines.len() < MOST_LINES {
+            self.lines.push_back(Line { level, text });
+        }
+    }
+
+    /// Takes the lines that wait, oldest first.
+    pub fn take(&mut self) -> impl Iterator<Item = Line> {
+        self.lines.drain(..)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_written_once_per_interval_and_tells_what_it_left_out() {
+        let start = Instant::now();
+        let mut log = Log::new(Level::Warn);
+        for _ in 0..1000 {
+            log.write(start, Level::Warn, "a", || "a".to_owned());
+        }
+        log.write(start, Level::Error, "b", || "b".to_owned());
+        log.write(start, Level::Info, "c", || "c".to_owned());
+        log.write(start + QUIET, Level::Warn, "a", || "a".to_owned());
+        let told = "a (999 more like this since the last line)";
+        let lines: Vec<String> = log.take().map(|line| line.text).collect();
+        assert_eq!(lines, ["a", "b", told]);
+        assert_eq!(log.take().count(), 0);
+    }
+}

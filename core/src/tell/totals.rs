@@ -1,0 +1,304 @@
+//! What an output did since it started.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::deliver::failure::Cause;
+use crate::format::outcome::Tally;
+use crate::pack::batch::Record;
+
+#[derive(Debug, Default)]
+pub struct Totals {
+    pub documents: Counter,
+    pub records: Counter,
+    pub bytes: Counter,
+    /// Bytes as the bill counts them: each record rounded up.
+    pub billed_bytes: Counter,
+    calls: [Counter; Answer::COUNT],
+    pub call_time: Histogram,
+    pub refused_records: Counter,
+    /// Documents of calls whose answer is not known; sent again, they may be stored twice.
+    pub ambiguous: Counter,
+    pub truncated: Counter,
+    /// Pairs left out of documents, as their key stands again behind them.
+    pub doubled: Counter,
+    /// Documents delivered with a time that the conversion to Parquet does not read as one.
+    pub unconvertible: Counter,
+    /// Events that gave no document for want of `log_key`'s key.
+    pub without_log_key: Counter,
+    /// Events that gave no document for want of a field.
+    pub without_field: Counter,
+    /// Values of chunks that are no events.
+    pub not_events: Counter,
+    /// Documents that the service refuses for good.
+    pub rejected: Counter,
+    pub delivered_chunks: Counter,
+    pub retried_chunks: Counter,
+    pub failed_chunks: Counter,
+    pub resumed_chunks: Counter,
+    pub forgotten_chunks: Counter,
+    pub corrupt_chunks: Counter,
+    pub flush_time: Histogram,
+    /// How long calls waited for a rate, or for the end of a pause.
+    pub throttled: Time,
+}
+
+/// How things stand at a delivery stream, for whoever reads it from another thread.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    in_flight: AtomicU64,
+    /// The bits of a float; 0 if calls are held to no rate.
+    rate: AtomicU64,
+}
+
+impl Gauges {
+    pub fn set(&self, in_flight: usize, bytes_per_second: Option<f64>) {
+        self.in_flight.store(in_flight as u64, Ordering::Relaxed);
+        let rate = bytes_per_second.unwrap_or_default();
+        self.rate.store(rate.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Calls under way.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The rate that calls are held to, the fixed one or the stream's own; 0 if neither is.
+    pub fn bytes_per_second(&self) -> f64 {
+        f64::from_bits(self.rate.load(Ordering::Relaxed))
+    }
+}
+
+/// The sum of a call's records that were accepted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Accepted {
+    pub documents: u64,
+    pub records: usize,
+    pub bytes: usize,
+    pub billed_bytes: usize,
+}
+
+impl Accepted {
+    pub fn add(&mut self, record: &Record) {
+        self.documents += record.documents;
+        self.records += 1;
+        self.bytes += record.bytes;
+        self.billed_bytes += record.billed_bytes();
+    }
+}
+
+/// What became of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// All its records were accepted.
+    Accepted,
+    /// Some were.
+    Partial,
+    /// None was, or nothing is known of them.
+    Failed(Cause),
+}
+
+impl Answer {
+    const COUNT: usize = 2 + Cause::ALL.len();
+
+    pub fn all() -> impl Iterator<Item = Self> {
+        let failed = Cause::ALL.into_iter().map(Self::Failed);
+        [Self::Accepted, Self::Partial].into_iter().chain(failed)
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Partial => "partial",
+            Self::Failed(cause) => cause.topic(),
+        }
+    }
+
+    fn place(self) -> usize {
+        match self {
+            Self::Accepted => 0,
+            Self::Partial => 1,
+            Self::Failed(cause) => 2 + cause as usize,
+        }
+    }
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Display for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+/// A time that only grows.
+#[derive(Debug, Default)]
+pub struct Time(Counter);
+
+impl Time {
+    pub fn add(&self, time: Duration) {
+        self.0
+            .add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.0.get() as f64 / 1e6
+    }
+}
+
+/// One for each bound, and one more.
+const BUCKETS: usize = Histogram::BOUNDS.len() + 1;
+
+/// How long things took.
+#[derive(Debug, Default)]
+pub struct Histogram {
+    /// How many took up to each bound and longer than the one before; last, longer than all.
+    buckets: [Counter; BUCKETS],
+    sum: Time,
+}
+
+/// What a histogram held at one moment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Observed {
+    /// How many took up to each bound; last, all.
+    pub buckets: [u64; BUCKETS],
+    /// In seconds.
+    pub sum: f64,
+}
+
+impl Observed {
+    pub fn count(&self) -> u64 {
+        self.buckets[BUCKETS - 1]
+    }
+}
+
+impl Histogram {
+    /// In seconds: from a fast round trip to the longest flush that is usual.
+    pub const BOUNDS: [f64; 12] = [
+        0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+    ];
+
+    pub fn observe(&self, time: Duration) {
+        let seconds = time.as_secs_f64();
+        let bucket = Self::BOUNDS.partition_point(|bound| *bound < seconds);
+        self.buckets[bucket].add(1);
+        self.sum.add(time);
+    }
+
+    pub fn read(&self) -> Observed {
+        let mut all = 0;
+        let buckets = std::array::from_fn(|at| {
+            all += self.buckets[at].get();
+            all
+        });
+        Observed {
+            buckets,
+            sum: self.sum.seconds(),
+        }
+    }
+}
+
+impl Totals {
+    pub fn accepted(&self, accepted: &Accepted) {
+        self.documents.add(accepted.documents);
+        self.records.add(accepted.records as u64);
+        self.bytes.add(accepted.bytes as u64);
+        self.billed_bytes.add(accepted.billed_bytes as u64);
+    }
+
+    pub fn tally(&self, tally: &Tally) {
+        self.without_log_key.add(tally.without_log_key);
+        self.without_field.add(tally.without_field);
+        self.not_events.add(tally.not_events);
+        self.truncated.add(tally.truncated);
+        self.doubled.add(tally.doubled.pairs);
+        self.corrupt_chunks.add(tally.corrupt.iter().len() as u64);
+    }
+
+    /// A call ended.
+    pub fn call(&self, answer: Answer) {
+        self.calls[answer.place()].add(1);
+    }
+
+    pub fn all_calls(&self) -> u64 {
+        self.calls.iter().map(Counter::get).sum()
+    }
+
+    pub fn calls(&self, answer: Answer) -> u64 {
+        self.calls[answer.place()].get()
+    }
+}
+
+impl fmt::Display for Totals {
+    /// In a sentence.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let calls = self.all_calls();
+        let dropped = [
+            &self.without_log_key,
+            &self.without_field,
+            &self.not_events,
+            &self.rejected,
+        ];
+        let dropped: u64 = dropped.into_iter().map(Counter::get).sum();
+        write!(
+            f,
+            "delivered {} documents in {} records and {calls} calls: {} bytes, billed as {}; \
+             records refused and sent again: {}; documents ambiguous: {}, truncated: {}; \
+             events dropped: {dropped}; chunks handed back for a retry: {}, resumed: {}, \
+             forgotten: {}",
+            self.documents,
+            self.records,
+            self.bytes,
+            self.billed_bytes,
+            self.refused_records,
+            self.ambiguous,
+            self.truncated,
+            self.retried_chunks,
+            self.resumed_chunks,
+            self.forgotten_chunks,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_answer_is_counted_apart() {
+        let totals = Totals::default();
+        for (number, answer) in (1..).zip(Answer::all()) {
+            (0..number).for_each(|_| totals.call(answer));
+        }
+        let counts: Vec<u64> = Answer::all().map(|answer| totals.calls(answer)).collect();
+        assert_eq!(counts, (1..=Answer::COUNT as u64).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_histogram_counts_what_took_up_to_each_bound() {
+        let histogram = Histogram::default();
+        for millis in [0, 10, 11, 60_000, 60_001] {
+            histogram.observe(Duration::from_millis(millis));
+        }
+        let observed = histogram.read();
+        let mut expected = [3; BUCKETS];
+        expected[0] = 2;
+        expected[BUCKETS - 2] = 4;
+        expected[BUCKETS - 1] = 5;
+        assert_eq!(observed.buckets, expected);
+        assert!((observed.sum - 120.022).abs() < 1e-9, "{}", observed.sum);
+    }
+}

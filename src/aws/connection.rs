@@ -1,0 +1,99 @@
+//! One look-up's outcome: a client of Firehose with the credentials that were found.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_firehose::config::retry::RetryConfig;
+use aws_sdk_firehose::config::{IdentityCache, StalledStreamProtectionConfig};
+use aws_smithy_types::timeout::TimeoutConfig;
+use tokio::sync::oneshot;
+
+use super::credentials::{self, Found};
+use super::environment::Environment;
+use super::transport::Transport;
+use firehose_core::deliver::failure::{CallError, Cause};
+use firehose_core::options::Access;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) client: aws_sdk_firehose::Client,
+    pub(super) credentials: Credentials,
+}
+
+/// Looks up on the calling thread, which may be blocked, until nobody waits for it anymore.
+pub(super) fn look_up(
+    access: &Access,
+    limit: Duration,
+    mut told: oneshot::Sender<Result<Connection, CallError>>,
+) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            // Who no longer waits needs no answer, here and below.
+            _ = told.send(Err(CallError {
+                cause: Cause::Credentials,
+                text: format!("they can not be looked up: {error}"),
+            }));
+            return;
+        }
+    };
+    let found = runtime.block_on(async {
+        let mut found = pin!(Connection::look_up(access, limit));
+        let mut is_given_up = pin!(told.closed());
+        poll_fn(|context| match found.as_mut().poll(context) {
+            Poll::Ready(found) => Poll::Ready(Some(found)),
+            Poll::Pending => is_given_up.as_mut().poll(context).map(|()| None),
+        })
+        .await
+    });
+    // A look-up of a name that hangs would be waited for.
+    runtime.shutdown_background();
+    if let Some(found) = found {
+        _ = told.send(found);
+    }
+}
+
+impl Connection {
+    async fn look_up(access: &Access, limit: Duration) -> Result<Self, CallError> {
+        let environment = Environment::read();
+        let transport = Transport::new(access, &environment)?;
+        let http = transport.for_look_ups();
+        let found = credentials::look_up(access, environment, http, limit).await?;
+        Ok(Self::new(found, &transport))
+    }
+
+    fn new(found: Found, transport: &Transport) -> Self {
+        let Found {
+            config,
+            credentials,
+            endpoint,
+        } = found;
+        let mut builder = aws_sdk_firehose::config::Builder::from(&config)
+            // A flush retries by itself and knows which records are left to send.
+            .retry_config(RetryConfig::disabled())
+            // Each call has a time-out as a whole, which is the flush's matter, and its connector
+            // has one for a connection.
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .http_client(transport.for_calls(&config, endpoint.as_deref()))
+            .identity_cache(IdentityCache::no_cache())
+            .credentials_provider(credentials.clone());
+        if let Some(endpoint) = endpoint {
+            // It is taken as it is: that of a VPC may be one for FIPS, or dual-stack, itself.
+            builder = builder
+                .endpoint_url(endpoint)
+                .use_fips(false)
+                .use_dual_stack(false);
+        }
+        Self {
+            client: aws_sdk_firehose::Client::from_conf(builder.build()),
+            credentials,
+        }
+    }
+}

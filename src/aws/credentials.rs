@@ -1,0 +1,249 @@
+//! Who calls Firehose, and from which region: the SDK's chain, and the roles assumed from it.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use aws_config::meta::{ProviderAttempt, ProviderChainError};
+use aws_config::sts::{AssumeRoleProvider, AssumeRoleProviderBuilder};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_firehose::config::SharedHttpClient;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::service_config::ServiceConfigKey;
+use http::Uri;
+
+use super::environment::Environment;
+use super::error;
+use firehose_core::deliver::failure::{CallError, Cause};
+use firehose_core::options::{Access, value};
+
+const SESSION: &str = "fluent-bit-firehose";
+
+/// What a look-up found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) config: SdkConfig,
+    pub(super) credentials: Credentials,
+    /// Where Firehose is, if that is not where AWS has it.
+    pub(super) endpoint: Option<String>,
+}
+
+/// Looks everything up anew: files may have changed since the last time. A call of another service
+/// takes so long at most.
+pub(super) async fn look_up(
+    access: &Access,
+    mut environment: Environment,
+    http: SharedHttpClient,
+    limit: Duration,
+) -> Result<Found, CallError> {
+    check_endpoints(access, &mut environment)?;
+    let means = Means {
+        access,
+        environment: &environment,
+        http,
+        limit,
+    };
+    let config = means.loader().load().await;
+    check_region(&config)?;
+    Ok(Found {
+        credentials: means.credentials(&config).await?,
+        endpoint: match &access.endpoint {
+            Some(endpoint) => Some(endpoint.clone()),
+            None => configured_endpoint(&config, "Firehose"),
+        },
+        config,
+    })
+}
+
+/// What there is to look up with.
+struct Means<'m> {
+    access: &'m Access,
+    environment: &'m Environment,
+    http: SharedHttpClient,
+    limit: Duration,
+}
+
+impl Means<'_> {
+    fn loader(&self) -> ConfigLoader {
+        let mut loader = self.bare_loader();
+        if let Some(region) = &self.access.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        if let Some(profile) = &self.access.profile {
+            loader = loader.profile_name(profile);
+        }
+        loader
+    }
+
+    fn bare_loader(&self) -> ConfigLoader {
+        let app = AppName::new(SESSION).expect("the name has no character that is not allowed");
+        let times = TimeoutConfig::builder().operation_timeout(self.limit);
+        aws_config::defaults(BehaviorVersion::latest())
+            .env(self.environment.for_sdk())
+            .app_name(app)
+            .http_client(self.http.clone())
+            .timeout_config(times.build())
+    }
+
+    /// The chain's credentials; from them, in this order, the role that AWS's Go plugin reads
+    /// from the environment, then `role_arn`.
+    async fn credentials(&self, config: &SdkConfig) -> Result<Credentials, CallError> {
+        let config = if configured_endpoint(config, "STS").is_some() {
+            // As with Firehose's own, an endpoint is taken as it is.
+            &as_it_is(self.loader()).load().await
+        } else {
+            config
+        };
+        let chain = config.credentials_provider();
+        let chain = chain.expect("the SDK's defaults include its chain of credentials");
+        let found = chain.provide_credentials().await.and_then(clean);
+        let mut credentials = found.map_err(|error| error::of_credentials(&error, None))?;
+        let sts = match &self.access.sts_endpoint {
+            // It is set before loading: set later it would yield to AWS_ENDPOINT_URL_STS.
+            Some(endpoint) => {
+                &as_it_is(self.bare_loader())
+                    .no_credentials()
+                    .endpoint_url(endpoint)
+                    .region(config.region().cloned())
+                    .load()
+                    .await
+            }
+            None => config,
+        };
+        if let Some(role) = self.environment.get("EKS_POD_EXECUTION_ROLE") {
+            let role = AssumeRoleProvider::builder(role);
+            credentials = assume(role, sts, credentials).await?;
+        }
+        if let Some(role) = &self.access.role_arn {
+            let mut role = AssumeRoleProvider::builder(role);
+            if let Some(id) = &self.access.external_id {
+                role = role.external_id(id);
+            }
+            credentials = assume(role, sts, credentials).await?;
+        }
+        Ok(credentials)
+    }
+}
+
+/// The SDK refuses to look for another kind of endpoint where one is named.
+fn as_it_is(loader: ConfigLoader) -> ConfigLoader {
+    loader.use_fips(false).use_dual_stack(false)
+}
+
+async fn assume(
+    role: AssumeRoleProviderBuilder,
+    sts: &SdkConfig,
+    caller: Credentials,
+) -> Result<Credentials, CallError> {
+    let role = role.configure(sts).session_name(SESSION);
+    let role = role.build_from_provider(caller.clone()).await;
+    let found = role.provide_credentials().await.and_then(clean);
+    found.map_err(|error| error::of_credentials(&error, Some(&caller)))
+}
+
+/// Without the blanks around a value, which the SDK would sign with. What can not stand in a
+/// header it would end in a panic with.
+fn clean(found: Credentials) -> Result<Credentials, CredentialsError> {
+    let key = found.access_key_id().trim();
+    let token = found.session_token().map(str::trim);
+    let is_sendable = |value: &str| value.bytes().all(|byte| byte.is_ascii_graphic());
+    for (name, value) in [
+        ("access key ID", key),
+        ("session token", token.unwrap_or_default()),
+    ] {
+        if !is_sendable(value) {
+            return Err(CredentialsError::invalid_configuration(format!(
+                "the {name} has a blank, a control character or one that is not ASCII in it"
+            )));
+        }
+    }
+    let mut clean = Credentials::builder()
+        .access_key_id(key)
+        .secret_access_key(found.secret_access_key().trim())
+        .provider_name(SESSION);
+    clean.set_session_token(token.map(str::to_owned));
+    clean.set_expiry(found.expiry());
+    clean.set_account_id(found.account_id().cloned());
+    Ok(clean.build())
+}
+
+/// The endpoint that the environment or a profile names for a service.
+fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder()
+        .service_id(service)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build();
+    let key = key.expect("all of the key is set");
+    let own = config.service_config().and_then(|all| all.load_config(key));
+    own.or_else(|| config.endpoint_url().map(str::to_owned))
+}
+
+/// A URL that can not be read the SDK would leave out, or call all the same. Where an option takes
+/// its place, it is left out.
+fn check_endpoints(access: &Access, environment: &mut Environment) -> Result<(), CallError> {
+    let is_role_asked_for =
+        access.role_arn.is_some() || environment.get("EKS_POD_EXECUTION_ROLE").is_some();
+    let has_endpoint = access.endpoint.is_some();
+    let has_sts_endpoint = access.sts_endpoint.is_some();
+    for (name, is_replaced) in [
+        (
+            "AWS_ENDPOINT_URL",
+            has_endpoint && (has_sts_endpoint || !is_role_asked_for),
+        ),
+        ("AWS_ENDPOINT_URL_FIREHOSE", has_endpoint),
+        ("AWS_ENDPOINT_URL_STS", has_sts_endpoint),
+        ("AWS_ENDPOINT_URL_SSO", false),
+        ("AWS_ENDPOINT_URL_SSO_OIDC", false),
+    ] {
+        let Some(what) = environment.get(name).and_then(mistake_in_endpoint) else {
+            continue;
+        };
+        if !is_replaced {
+            return Err(CallError {
+                cause: Cause::NotFirehose,
+                text: format!("{name} {what}"),
+            });
+        }
+        environment.remove(name);
+    }
+    Ok(())
+}
+
+fn mistake_in_endpoint(url: &str) -> Option<&'static str> {
+    let uri: Option<Uri> = url.parse().ok();
+    let is_http = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https"));
+    if !uri.is_some_and(|uri| is_http(&uri) && uri.host().is_some()) {
+        return Some("is not a URL that begins with http:// or https://");
+    }
+    // Not shown: what stands before the @ may be a password.
+    url.contains('@').then_some("has a user name in it")
+}
+
+/// A region becomes a part of a host's name.
+fn check_region(config: &SdkConfig) -> Result<(), CallError> {
+    let text = match config.region() {
+        Some(region) if value::region(region.as_ref()).is_some() => return Ok(()),
+        Some(region) => format!("`{region}` is no name of an AWS region"),
+        None => "no AWS region".to_owned(),
+    };
+    Err(CallError {
+        cause: Cause::Region,
+        text,
+    })
+}
+
+/// Where credentials were looked for, and why there are none.
+pub(super) fn places(error: &ProviderChainError<CredentialsError>) -> String {
+    let place = |attempt: &ProviderAttempt<CredentialsError>| {
+        let reason = attempt.error().source();
+        match reason.and_then(|reason| error::causes(reason).last()) {
+            Some(reason) => format!("{} ({reason})", attempt.name()),
+            None => attempt.name().to_owned(),
+        }
+    };
+    let places: Vec<String> = error.attempts().iter().map(place).collect();
+    format!("no credentials in {}", places.join(", "))
+}

@@ -1,0 +1,205 @@
+//! What an error of the SDK means, and what may be said of it.
+
+use std::error::Error;
+use std::iter;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::error::ErrorMetadata;
+
+use super::credentials;
+use super::head::Head;
+use firehose_core::deliver::failure::{CallError, Cause};
+
+/// What a call of PutRecordBatch ended with; `head` is that of the reply, if there was one.
+pub(super) fn of_call(
+    error: &SdkError<PutRecordBatchError, HttpResponse>,
+    head: Option<&Head>,
+    was_sent: bool,
+    caller: &Credentials,
+) -> CallError {
+    let code = match error {
+        SdkError::ServiceError(service) => service.err().code(),
+        _ => None,
+    };
+    let cause = match head {
+        // A proxy that takes no long bodies may take shorter ones.
+        Some(head) if head.is_foreign() && head.status != 413 => Cause::NotFirehose,
+        Some(head) if code.is_some() || !head.is_success() => Cause::classify(code, head.status),
+        _ if was_sent => Cause::Unanswered,
+        _ if is_of_connector(error) => Cause::Network,
+        _ if has_no_endpoint(error) => Cause::Region,
+        _ => Cause::Bug,
+    };
+    let text = match (error, head) {
+        (_, Some(head)) if head.is_foreign() || cause == Cause::NotFirehose => match code {
+            Some(code) => format!("{code}, {head}"),
+            None => head.to_string(),
+        },
+        (SdkError::ServiceError(service), _) => reason(service.err()),
+        _ => chain(error),
+    };
+    let error = about_time(CallError {
+        cause,
+        text: on_one_line(&without_secrets(text, caller)),
+    });
+    let may_be_of_time = error.cause == Cause::Clock || is_about_signatures(code);
+    match head.and_then(Head::skew) {
+        Some(skew) if may_be_of_time => CallError {
+            cause: Cause::Clock,
+            text: format!("{skew}: {}", error.text),
+        },
+        _ => error,
+    }
+}
+
+/// What a look-up of credentials ended with; `caller` is who asked for a role.
+pub(super) fn of_credentials(error: &CredentialsError, caller: Option<&Credentials>) -> CallError {
+    let text = match caller {
+        Some(caller) => without_secrets(chain(error), caller),
+        None => chain(error),
+    };
+    about_time(CallError {
+        cause: Cause::Credentials,
+        text: on_one_line(&text),
+    })
+}
+
+/// Some of AWS's messages repeat what was sent.
+fn without_secrets(text: String, caller: &Credentials) -> String {
+    let secrets = [
+        caller.session_token().unwrap_or_default(),
+        caller.secret_access_key(),
+        caller.access_key_id(),
+    ];
+    // Emulators take keys like `test`, which is a word of other sentences as well.
+    const SHORTEST: usize = 8;
+    let secrets = secrets.iter().filter(|secret| secret.len() >= SHORTEST);
+    secrets.fold(text, |text, secret| text.replace(secret, "***"))
+}
+
+fn is_of_connector(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|error| error.is::<ConnectorError>())
+}
+
+/// The SDK's rules give no endpoint for this region with these options, such as FIPS.
+fn has_no_endpoint(error: &(dyn Error + 'static)) -> bool {
+    causes(error).any(|error| error.to_string().starts_with("Invalid Configuration"))
+}
+
+fn is_about_signatures(code: Option<&str>) -> bool {
+    let code = code.unwrap_or_default();
+    code.contains("Signature") && Cause::classify(Some(code), 403) == Cause::Credentials
+}
+
+/// AWS says of a signature that its time is wrong, by the code of one that is wrong.
+fn about_time(error: CallError) -> CallError {
+    const TOO_LATE_OR_EARLY: [&str; 2] = ["Signature expired", "Signature not yet current"];
+    let says = |words: &&str| error.text.contains(*words);
+    let cause = match TOO_LATE_OR_EARLY.iter().any(says) {
+        true => Cause::Clock,
+        false => error.cause,
+    };
+    CallError { cause, ..error }
+}
+
+/// What an error says, from its cause that is not the SDK's own wrapping on.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    const WRAPPING: [&str; 5] = [
+        "dispatch failure",
+        "other",
+        "io error",
+        "service error",
+        "the credential provider was not enabled",
+    ];
+    let mut parts: Vec<String> = Vec::new();
+    for error in causes(error) {
+        let part = if let Some(error) = error.downcast_ref::<ErrorMetadata>() {
+            reason(error)
+        } else if let Some(error) = error.downcast_ref() {
+            credentials::places(error)
+        } else {
+            first_line(&error.to_string()).to_owned()
+        };
+        let is_new = !parts.last().is_some_and(|last| last.contains(&part));
+        let is_wrapping = WRAPPING.contains(&part.as_str()) || part.starts_with("unhandled error");
+        if is_new && !is_wrapping {
+            parts.push(part);
+        }
+    }
+    parts.join(": ")
+}
+
+/// An error and its causes, the first cause last.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| error.source())
+}
+
+/// What a service answered instead of what it was asked for.
+fn reason(error: &impl ProvideErrorMetadata) -> String {
+    let code = error.code().unwrap_or("an error without a code");
+    match error.message() {
+        Some(message) => format!("{code}: {}", first_line(message)),
+        None => code.to_owned(),
+    }
+}
+
+/// AWS's message about a wrong signature goes on with the canonical request, session token
+/// included: only its first line may be logged. What a credential_process wrote may be a secret.
+/// Of an endpoint that is no URL the SDK shows the request, which has a token in it.
+fn first_line(message: &str) -> &str {
+    let line = message.lines().next().unwrap_or_default();
+    if line.contains("failed to apply endpoint") {
+        // The options and the variables were looked at before.
+        return "a profile's endpoint_url is not a URL that begins with http:// or https://";
+    }
+    line.split(" Stderr: ").next().unwrap_or_default()
+}
+
+fn on_one_line(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let line: String = lines.join(" ").chars().take(LONGEST).collect();
+    line.trim_end_matches(['.', ':', ' ']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_that_is_refused_for_its_time_is_told_as_the_clock() {
+        let message = "Signature expired: 20260101T000000Z is now earlier than 20260101T010000Z";
+        let error = of_credentials(&CredentialsError::provider_error(message), None);
+        assert_eq!(error.cause, Cause::Clock);
+        let error = of_credentials(&CredentialsError::provider_error("AccessDenied"), None);
+        assert_eq!(error.cause, Cause::Credentials);
+    }
+
+    #[test]
+    fn what_a_message_repeats_of_the_caller_is_not_said() {
+        let token = Some("the-token".to_owned());
+        let caller = Credentials::new("AKIDEXAMPLE", "valid", token, None, "");
+        let message = "Credential=AKIDEXAMPLE/20260101, the-token is not valid";
+        let error = of_credentials(&CredentialsError::provider_error(message), Some(&caller));
+        assert!(
+            error
+                .text
+                .ends_with("Credential=***/20260101, *** is not valid"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_a_helper_wrote_is_not_said() {
+        let message = "external process exited with code exit status: 1. Stderr: secret";
+        let error = of_credentials(&CredentialsError::provider_error(message), None);
+        assert!(error.text.ends_with("exit status: 1"), "{error}");
+    }
+}

@@ -1,0 +1,246 @@
+//! Looks credentials up: once for all calls that wait for them, and again before they expire.
+//!
+//! A look-up reads files, which may lie on a mount that is gone. So it has a thread of its own.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+
+use firehose_core::deliver::failure::{CallError, Cause};
+use firehose_core::options::Access;
+
+use super::connection::{self, Connection};
+
+/// Credentials that are refused or not found are looked for anew, but not more often than this:
+/// each time may cost calls of STS.
+const RENEWAL: Duration = Duration::from_secs(5);
+
+/// New credentials are looked for so long before the old ones expire, or at half of their life if
+/// that is later.
+const EARLY: Duration = Duration::from_secs(300);
+
+/// One that takes longer than it may is told as a failure, but not given up before this: a helper
+/// would go on beside the next one.
+const GIVEN_UP: Duration = Duration::from_secs(600);
+
+/// What all calls of an output share.
+#[derive(Debug)]
+pub(super) struct LookUp(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    access: Access,
+    /// How long calls wait for a look-up.
+    limit: Duration,
+    /// What a look-up runs on.
+    thread: fn() -> thread::Builder,
+    state: Mutex<State>,
+    /// A look-up ended, or is given up.
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    connection: Option<Arc<Connection>>,
+    /// The service does not take these credentials.
+    is_refused: bool,
+    /// When the credentials were found, and when others are to be looked for.
+    found: Option<SystemTime>,
+    renewal: Option<Instant>,
+    /// Why the last look-up found none.
+    failure: Option<CallError>,
+    /// None begins before.
+    earliest: Option<Instant>,
+    running: Option<AbortHandle>,
+    /// It takes longer than calls wait for it.
+    is_late: bool,
+}
+
+impl LookUp {
+    pub(super) fn new(access: Access, limit: Duration) -> Self {
+        Self(Arc::new(Shared {
+            access,
+            limit,
+            thread: || thread::Builder::new().name("firehose".to_owned()),
+            state: Mutex::default(),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Whether there are credentials, or it is known why there are none.
+    pub(super) fn is_ready(&self) -> bool {
+        !self.is_awaited()
+    }
+
+    /// Returns when there are credentials, or it is known why there are none.
+    pub(super) async fn ready(&self) {
+        loop {
+            let changed = self.0.changed.notified();
+            if !self.is_awaited() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Begins a look-up if one is due; whether calls have to wait for it.
+    fn is_awaited(&self) -> bool {
+        let mut state = self.0.state();
+        let now = Instant::now();
+        let is_due = state.connection.is_none()
+            || state.is_refused
+            || state.renewal.is_some_and(|renewal| renewal <= now);
+        let may_begin = state.earliest.is_none_or(|earliest| earliest <= now);
+        if is_due && may_begin && state.running.is_none() {
+            if state.connection.is_some() {
+                state.earliest = Some(now + RENEWAL);
+            }
+            let run = Arc::clone(&self.0).run();
+            state.running = Some(tokio::spawn(run).abort_handle());
+        }
+        let is_awaited = state.running.is_some() && !state.is_late;
+        is_awaited && (state.connection.is_none() || state.is_refused)
+    }
+
+    /// What calls are to be made with now.
+    pub(super) fn connection(&self) -> Result<Arc<Connection>, CallError> {
+        let state = self.0.state();
+        match (&state.connection, &state.failure) {
+            (Some(connection), None) => Ok(Arc::clone(connection)),
+            // It did not find better ones in time, which need not mean that these are bad.
+            (Some(connection), Some(_)) if !state.is_refused => Ok(Arc::clone(connection)),
+            (_, Some(failure)) => Err(failure.clone()),
+            (None, None) => Err(CallError {
+                cause: Cause::Credentials,
+                text: "they are still being looked up".to_owned(),
+            }),
+        }
+    }
+
+    /// The service does not take these credentials.
+    pub(super) fn refused(&self, connection: &Arc<Connection>) {
+        let mut state = self.0.state();
+        let current = state.connection.as_ref();
+        if current.is_some_and(|current| Arc::ptr_eq(current, connection)) {
+            state.is_refused = true;
+        }
+    }
+
+    /// When the credentials in use were found.
+    pub(super) fn time(&self) -> Option<SystemTime> {
+        self.0.state().found
+    }
+
+    /// Ends what is under way.
+    pub(super) fn abort(&self) {
+        if let Some(running) = self.0.state().running.take() {
+            running.abort();
+        }
+    }
+}
+
+impl Shared {
+    async fn run(self: Arc<Self>) {
+        let (told, mut found) = oneshot::channel();
+        let (running, ended) = oneshot::channel::<Infallible>();
+        let (access, limit) = (self.access.clone(), self.limit);
+        // Not one of the runtime's threads: where none can be started, the runtime panics.
+        let thread = (self.thread)().spawn(move || {
+            connection::look_up(&access, limit, told);
+            drop(running);
+        });
+        if thread.is_err() {
+            self.fail(CallError {
+                cause: Cause::Credentials,
+                text: "no thread can be started to look credentials up: the process is out of \
+                       threads or memory"
+                    .to_owned(),
+            });
+            return self.end();
+        }
+        let mut in_time = timeout(limit, &mut found).await;
+        if in_time.is_err() {
+            self.fail(CallError {
+                cause: Cause::Credentials,
+                text: format!("none found within credentials_timeout ({limit:?})"),
+            });
+            in_time = timeout(GIVEN_UP, &mut found).await;
+        }
+        match in_time {
+            Ok(Ok(Ok(connection))) => self.succeed(connection),
+            Ok(Ok(Err(error))) => self.fail(error),
+            Ok(Err(_)) => self.fail(CallError {
+                cause: Cause::Bug,
+                text: "the look-up of credentials ended by a panic".to_owned(),
+            }),
+            Err(_) => {}
+        }
+        // What can not be given up is not joined by another.
+        drop(found);
+        _ = ended.await;
+        self.end();
+    }
+
+    fn succeed(&self, connection: Connection) {
+        let (now, time) = (Instant::now(), SystemTime::now());
+        let mut state = self.state();
+        state.renewal = connection.credentials.expiry().map(|expiry| {
+            let life = expiry.duration_since(time).unwrap_or_default();
+            now + (life / 2).max(life.saturating_sub(EARLY))
+        });
+        state.found = Some(time);
+        state.connection = Some(Arc::new(connection));
+        state.is_refused = false;
+        state.failure = None;
+    }
+
+    /// Calls wait no longer.
+    fn fail(&self, error: CallError) {
+        let mut state = self.state();
+        state.failure = Some(error);
+        state.earliest = Some(Instant::now() + RENEWAL);
+        state.is_late = true;
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn end(&self) {
+        let mut state = self.state();
+        state.running = None;
+        state.is_late = false;
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The calls go on, and fail: to wait would stop all outputs of the stream.
+    #[tokio::test(start_paused = true)]
+    async fn a_thread_that_can_not_be_started_is_told_and_nobody_waits_for_it() {
+        let mut look_up = LookUp::new(Access::default(), Duration::from_secs(1));
+        let shared = Arc::get_mut(&mut look_up.0).expect("nobody else has it");
+        // No machine has room for such a stack.
+        shared.thread = || thread::Builder::new().stack_size(1 << 62);
+        // Once more after a pause, as nothing of the first try is left.
+        for _ in 0..2 {
+            let ready = timeout(GIVEN_UP, look_up.ready()).await;
+            ready.expect("calls wait no longer");
+            let error = look_up.connection().expect_err("there are no credentials");
+            assert!(error.text.contains("out of threads or memory"), "{error}");
+            assert!(look_up.0.state().running.is_none());
+            tokio::time::sleep(RENEWAL).await;
+        }
+    }
+}
