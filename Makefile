@@ -162,6 +162,17 @@ sanitize: ## Run the tests of the C ABI under Valgrind
 	$(MEMCHECK_TEST) --test plugin -- --test-threads 1 configuration:: delivery::plain hostile::a_ hostile::bytes \
 		hostile::text instances::a_ instances::two
 
+# What is pure is judged by its own tests, with fewer histories for each mutant than `make test` plays.
+CARGO_MUTANTS := $(TARGET_DIR)/cargo-mutants
+MUTANTS_FLAGS ?=
+
+$(CARGO_MUTANTS)/bin/cargo-mutants:
+	$(CARGO) install --locked --version 27.1.0 --root $(CARGO_MUTANTS) cargo-mutants
+
+.PHONY: mutants
+mutants: $(CARGO_MUTANTS)/bin/cargo-mutants ## Judge the tests of the pure part: which changes of its code they miss
+	HISTORIES=4000 PROPTEST_CASES=32 $< mutants --package firehose-core --output $(TARGET_DIR) $(MUTANTS_FLAGS)
+
 .PHONY: instructions
 instructions: ## Count the instructions an event takes, and compare them with the budget
 	$(CARGO) build --locked --release --package firehose-instructions

@@ -164,6 +164,15 @@ pub(crate) const ROWS: &[Row] = &[
         needs: &[Program("valgrind"), Minutes],
     },
     Row {
+        written: &[
+            "make mutants",
+            r#"MUTANTS_FLAGS="--file core/src/deliver/ledger.rs""#,
+        ],
+        run: r#"make mutants MUTANTS_FLAGS="--file core/src/deliver/verdict.rs""#,
+        prints: "caught",
+        needs: &[Minutes],
+    },
+    Row {
         written: &["make package"],
         run: "make package",
         prints: "firehose.so has ",
