@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// The levels of Fluent Bit, by its own numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     Error = 1,
     Warn = 2,
@@ -28,7 +28,8 @@ pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
 #[derive(Debug)]
 pub struct Log {
     max_level: Level,
-    topics: HashMap<&'static str, Topic>,
+    /// By level too: what was recovered, or is for debugging, must not hide what was lost.
+    topics: HashMap<(Level, &'static str), Topic>,
     lines: VecDeque<Line>,
 }
 
@@ -45,7 +46,7 @@ struct Topic {
     suppressed: u64,
 }
 
-/// A topic that was written of is quiet for this long.
+/// A topic that was written of at a level is quiet there for this long.
 pub const QUIET: Duration = Duration::from_secs(30);
 
 /// More lines than there are topics need not wait.
@@ -60,7 +61,8 @@ impl Log {
         }
     }
 
-    /// Adds a line unless its topic was written of lately; the next one says how many were not.
+    /// Adds a line unless its topic was written of lately at its level; the next one says how many
+    /// were not.
     pub fn write(
         &mut self,
         now: Instant,
@@ -71,7 +73,7 @@ impl Log {
         if level > self.max_level {
             return;
         }
-        let suppressed = match self.topics.get_mut(topic) {
+        let suppressed = match self.topics.get_mut(&(level, topic)) {
             Some(known) if now.saturating_duration_since(known.written) < QUIET => {
                 known.suppressed += 1;
                 return;
@@ -89,7 +91,7 @@ impl Log {
             written: now,
             suppressed: 0,
         };
-        self.topics.insert(topic, written);
+        self.topics.insert((level, topic), written);
         if self.lines.len() < MOST_LINES {
             self.lines.push_back(Line { level, text });
         }
@@ -106,18 +108,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_topic_is_written_once_per_interval_and_tells_what_it_left_out() {
+    fn a_topic_is_written_once_per_interval_and_level_and_tells_what_it_left_out() {
         let start = Instant::now();
         let mut log = Log::new(Level::Warn);
         for _ in 0..1000 {
             log.write(start, Level::Warn, "a", || "a".to_owned());
         }
+        log.write(start, Level::Error, "a", || "lost".to_owned());
         log.write(start, Level::Error, "b", || "b".to_owned());
         log.write(start, Level::Info, "c", || "c".to_owned());
         log.write(start + QUIET, Level::Warn, "a", || "a".to_owned());
         let told = "a (999 more like this since the last line)";
         let lines: Vec<String> = log.take().map(|line| line.text).collect();
-        assert_eq!(lines, ["a", "b", told]);
+        assert_eq!(lines, ["a", "lost", "b", told]);
         assert_eq!(log.take().count(), 0);
     }
 }
