@@ -234,8 +234,21 @@ impl<V: Service> Driver<V> {
     fn flush(&mut self, now: Instant, id: OutputId, flush: Flush) {
         let output = self.outputs.get(&id);
         let output = output.filter(|_| self.stream.wants_names(id));
-        let key = output.map(|output| output.key(&flush));
-        let length = flush.chunk.read(<[u8]>::len);
+        let look = || {
+            let key = output.map(|output| output.key(&flush));
+            (key, flush.chunk.read(<[u8]>::len))
+        };
+        let Ok((key, length)) = catch_unwind(AssertUnwindSafe(look)) else {
+            let text = format!(
+                "the plugin failed by a panic while it read a chunk of tag {}: please report it \
+                 as a bug (standard error says more); Fluent Bit is asked to hand the chunk over \
+                 again",
+                flush.tag
+            );
+            let level = Level::Error;
+            flush.host.line(Line { level, text });
+            return flush.host.answer(Verdict::Retry);
+        };
         let (caller, tag) = (flush.caller, &flush.tag);
         match self.stream.flush(now, id, caller, tag, length, key) {
             Some(chunk) => {
@@ -349,7 +362,8 @@ impl<V: Service> Driver<V> {
         let waiting = self.waiting.get(&chunk);
         let key = waiting.and_then(|waiting| {
             let output = self.outputs.get(&waiting.output)?;
-            Some(output.key(&waiting.flush))
+            // What can't be read can't be packed either, which is told of.
+            catch_unwind(AssertUnwindSafe(|| output.key(&waiting.flush))).ok()
         });
         self.stream.named(chunk, key.unwrap_or(Key::UNKNOWN));
     }

@@ -1,7 +1,9 @@
-//! The driver of a delivery stream, on a paused clock, with a model of the service.
+//! The driver of a delivery stream, with a model of the service and on a paused clock: what one
+//! flush does to the others when the plugin itself fails.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,223 +15,204 @@ use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::Config;
 use firehose_core::pack::packer::Packer;
 use firehose_core::tell::log::{Level, Line};
-use firehose_core::tell::totals::{Gauges, Totals};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::time::{Instant, sleep};
+use firehose_core::tell::totals::Totals;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::Instant;
 
 const OUTPUT: OutputId = OutputId(1);
+/// [0, {"a": 1}]
+const EVENT: &[u8] = &[0x92, 0, 0x81, 0xa1, b'a', 1];
+/// Far less than a flush may last.
+const SOON: Duration = Duration::from_secs(1);
 
-/// What the service does with one call.
-#[derive(Clone, Copy, Debug)]
-enum Does {
-    /// Accepts it after so many milliseconds.
-    Accept(u64),
-    Panic,
+/// Accepts all that it is sent, but fails by a panic first.
+#[derive(Default)]
+struct Model {
+    /// So many calls fail.
+    panics: AtomicUsize,
+    accepted: Mutex<Vec<Bytes>>,
 }
 
-/// Plays a script; after its end it accepts at once.
-struct Script {
-    script: Mutex<Vec<Does>>,
-    /// How many records of each call.
-    calls: Mutex<Vec<usize>>,
+impl Model {
+    /// The records of each call that was accepted.
+    fn accepted(&self) -> Vec<usize> {
+        let calls = mem::take(&mut *self.accepted.lock().unwrap());
+        let records = |body: &Bytes| {
+            let body: serde_json::Value = serde_json::from_slice(body).unwrap();
+            body["Records"].as_array().unwrap().len()
+        };
+        calls.iter().map(records).collect()
+    }
 }
 
-impl Service for Script {
-    async fn put(&self, _: Bytes, records: usize, sent: Sent) -> Answer {
+impl Service for Model {
+    async fn put(&self, body: Bytes, records: usize, sent: Sent) -> Answer {
         sent.set();
-        self.calls.lock().unwrap().push(records);
-        let next = self.script.lock().unwrap().pop();
-        match next.unwrap_or(Does::Accept(0)) {
-            Does::Accept(millis) => sleep(Duration::from_millis(millis)).await,
-            Does::Panic => panic!("scripted"),
-        }
+        let left = self
+            .panics
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        assert!(left.is_err(), "a bug");
+        self.accepted.lock().unwrap().push(body);
         Ok(vec![Ok(()); records])
     }
 }
 
-struct World {
-    driver: UnboundedSender<Message<Script>>,
-    service: Arc<Script>,
-    totals: Arc<Totals>,
+/// Can be looked at so often; then whoever does so fails by a panic.
+struct Trap(AtomicUsize);
+
+impl AsRef<[u8]> for Trap {
+    fn as_ref(&self) -> &[u8] {
+        let left = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(1)
+            });
+        assert!(left.is_ok(), "a bug");
+        EVENT
+    }
 }
 
-/// A flush that was handed over: its lines, and its answer.
-struct Handed {
-    began: Instant,
-    lines: mpsc::Receiver<Line>,
-    answer: tokio::sync::mpsc::UnboundedReceiver<Verdict>,
+enum Told {
+    Line(Line),
+    Answer(Verdict),
 }
 
-struct Waits {
-    lines: mpsc::Sender<Line>,
-    answer: UnboundedSender<Verdict>,
-}
+struct Waiter(UnboundedSender<Told>);
 
-impl Host for Waits {
+impl Host for Waiter {
     fn line(&self, line: Line) {
-        _ = self.lines.send(line);
+        _ = self.0.send(Told::Line(line));
     }
 
     fn answer(&self, verdict: Verdict) {
-        _ = self.answer.send(verdict);
+        _ = self.0.send(Told::Answer(verdict));
     }
 }
 
-impl World {
-    fn new(options: &[(&str, &str)], script: &[Does]) -> Self {
-        let config = Config::parse(|key| {
-            let own = [("delivery_stream", "logs")];
-            let found = options.iter().chain(&own).find(|(name, _)| *name == key);
-            found.map(|(_, value)| (*value).to_owned())
-        });
-        let config = config.expect("the options are right");
+struct Rig {
+    driver: UnboundedSender<Message<Model>>,
+    service: Arc<Model>,
+    totals: Arc<Totals>,
+}
+
+impl Rig {
+    /// A driver with one output.
+    fn new() -> Self {
         let (driver, messages) = unbounded_channel();
-        let new = Driver::new(driver.clone(), messages, Arc::new(Gauges::default()));
+        let new = Driver::new(driver.clone(), messages, Arc::default());
         tokio::spawn(new.run());
-        let service = Arc::new(Script {
-            script: Mutex::new(script.iter().rev().copied().collect()),
-            calls: Mutex::default(),
-        });
-        let totals = Arc::new(Totals::default());
+        let config = Config::parse(|key| (key == "delivery_stream").then(|| "logs".to_owned()));
+        let config = config.expect("the options are right");
+        let rig = Self {
+            driver,
+            service: Arc::default(),
+            totals: Arc::default(),
+        };
         let joining = Joining {
-            service: Arc::clone(&service),
-            packer: Packer::new("logs", config.packing),
+            service: Arc::clone(&rig.service),
+            packer: Packer::new(&config.delivery_stream, config.packing),
             scope: "scope".to_owned(),
             delivery: config.delivery,
-            totals: Arc::clone(&totals),
+            totals: Arc::clone(&rig.totals),
             max_level: Level::Info,
             remembered: Remembered::default(),
         };
-        assert!(
-            driver
-                .send(Message::Join(OUTPUT, Box::new(joining)))
-                .is_ok()
+        rig.send(Message::Join(OUTPUT, Box::new(joining)));
+        rig
+    }
+
+    fn send(&self, message: Message<Model>) {
+        assert!(self.driver.send(message).is_ok(), "the driver runs");
+    }
+
+    fn flush(&self, chunk: LentChunk) -> UnboundedReceiver<Told> {
+        let (waiter, told) = unbounded_channel();
+        self.send(Message::Flush(
+            OUTPUT,
+            Flush {
+                chunk,
+                tag: "app".to_owned(),
+                caller: 0,
+                host: Box::new(Waiter(waiter)),
+            },
+        ));
+        told
+    }
+}
+
+/// A flush's answer, how long it took, and the lines that came before it.
+async fn end_of(mut told: UnboundedReceiver<Told>) -> (Verdict, Duration, Vec<Line>) {
+    let start = Instant::now();
+    let mut lines = Vec::new();
+    loop {
+        match told.recv().await.expect("each flush is answered") {
+            Told::Line(line) => lines.push(line),
+            Told::Answer(verdict) => return (verdict, start.elapsed(), lines),
+        }
+    }
+}
+
+fn errors(lines: &[Line]) -> Vec<&str> {
+    let errors = lines.iter().filter(|line| line.level == Level::Error);
+    errors.map(|line| &*line.text).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_at_one_chunk_ends_its_flush_soon_and_no_other() {
+    // When it comes, or while it is packed, and then while it is hashed for the next time.
+    for looks in 0..2 {
+        let rig = Rig::new();
+        let before = rig.flush(LentChunk::new(EVENT.repeat(10)));
+        let bad = rig.flush(LentChunk::new(Trap(AtomicUsize::new(looks))));
+        let after = rig.flush(LentChunk::new(EVENT.repeat(20)));
+        let (before, bad, after) = tokio::join!(end_of(before), end_of(bad), end_of(after));
+        let verdicts = [before.0, bad.0, after.0];
+        let expected = [Verdict::Delivered, Verdict::Retry, Verdict::Delivered];
+        assert_eq!(verdicts, expected, "{looks} looks");
+        assert_eq!(rig.service.accepted().iter().sum::<usize>(), 30);
+        for (_, took, _) in [&before, &bad, &after] {
+            assert!(*took < SOON, "{looks} looks: {took:?}");
+        }
+        let lines: Vec<Line> = [before.2, bad.2, after.2].concat();
+        let errors = errors(&lines);
+        // And not that the flush's time was over.
+        assert_eq!(
+            (errors.len(), lines.len()),
+            (1, 1),
+            "{looks} looks: {lines:?}"
         );
-        Self {
-            driver,
-            service,
-            totals,
-        }
-    }
-
-    fn flush(&self, caller: usize, chunk: LentChunk) -> Handed {
-        let (lines, told) = mpsc::channel();
-        let (answer, answered) = unbounded_channel();
-        let flush = Flush {
-            chunk,
-            tag: "app".to_owned(),
-            caller,
-            host: Box::new(Waits { lines, answer }),
-        };
-        assert!(self.driver.send(Message::Flush(OUTPUT, flush)).is_ok());
-        Handed {
-            began: Instant::now(),
-            lines: told,
-            answer: answered,
-        }
-    }
-
-    fn calls(&self) -> Vec<usize> {
-        self.service.calls.lock().unwrap().clone()
-    }
-}
-
-impl Handed {
-    /// The answer, and after how long it came.
-    async fn end(&mut self) -> (Verdict, Duration) {
-        let verdict = self.answer.recv().await.expect("each flush is answered");
-        (verdict, self.began.elapsed())
-    }
-
-    fn told(&self) -> String {
-        let lines = self.lines.try_iter().map(|line| line.text);
-        lines.collect::<Vec<_>>().join("\n")
-    }
-}
-
-/// So many events, and no two chunks alike.
-fn chunk(mark: u8, events: usize) -> LentChunk {
-    LentChunk::new([0x92, 0x01, 0x81, 0xa1, b'a', mark].repeat(events))
-}
-
-/// Bytes that can be measured, and then panic whoever reads them, twice.
-struct Traps(AtomicU32);
-
-impl AsRef<[u8]> for Traps {
-    fn as_ref(&self) -> &[u8] {
-        let reads = self.0.fetch_add(1, Ordering::Relaxed);
-        assert!(!(1..3).contains(&reads), "scripted");
-        &[0x92, 0x01, 0x81, 0xa1, b'a', 7]
+        assert!(errors[0].contains("report it as a bug"), "{errors:?}");
+        assert!(errors[0].contains("of tag app"), "{errors:?}");
+        assert_eq!(rig.totals.ambiguous.get(), 0);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_while_packing_is_told_and_touches_nothing_else() {
-    let world = World::new(&[("flush_timeout", "30s")], &[]);
-    let mut bad = world.flush(0, LentChunk::new(Traps(AtomicU32::new(0))));
-    let mut good = world.flush(1, chunk(1, 10));
-    let (verdict, took) = good.end().await;
+async fn what_a_call_held_that_ended_by_a_panic_is_sent_again_at_once() {
+    let rig = Rig::new();
+    rig.service.panics.store(1, Ordering::Relaxed);
+    let (verdict, took, lines) = end_of(rig.flush(LentChunk::new(EVENT.repeat(10)))).await;
     assert_eq!(verdict, Verdict::Delivered);
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    let (verdict, took) = bad.end().await;
+    assert!(took < SOON, "{took:?}");
+    assert_eq!(rig.service.accepted(), [10]);
+    let errors = errors(&lines);
+    assert_eq!(errors.len(), 1, "{lines:?}");
+    assert!(errors[0].contains("please report it"), "{errors:?}");
+    // It was sent before it failed.
+    assert_eq!(rig.totals.ambiguous.get(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_leaves_answers_who_waits_and_ends_the_driver() {
+    let rig = Rig::new();
+    let (left, remembered) = std::sync::mpsc::channel();
+    let waiting = rig.flush(LentChunk::new(EVENT.to_vec()));
+    rig.send(Message::Leave(OUTPUT, left));
+    let (verdict, _, _) = end_of(waiting).await;
     assert_eq!(verdict, Verdict::Retry);
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    let told = bad.told() + &good.told();
-    assert!(told.contains("please report it as a bug"), "{told}");
-    assert_eq!(world.totals.documents.get(), 10);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_call_that_panics_is_made_again_and_told() {
-    let world = World::new(&[], &[Does::Panic]);
-    let mut flush = world.flush(0, chunk(1, 10));
-    let (verdict, took) = flush.end().await;
-    assert_eq!(verdict, Verdict::Delivered);
-    assert!(took < Duration::from_secs(2), "{took:?}");
-    assert_eq!(world.calls(), [10, 10]);
-    let told = flush.told();
-    assert!(told.contains("ended by a panic"), "{told}");
-    assert_eq!(world.totals.ambiguous.get(), 10);
-}
-
-/// An answer that comes after its flush's end settles what it was about, whether the chunk comes
-/// again before it or after it.
-#[tokio::test(start_paused = true)]
-async fn what_a_late_answer_accepts_is_not_sent_again() {
-    let options = [
-        ("flush_timeout", "2s"),
-        ("request_timeout", "2s"),
-        ("max_in_flight", "1"),
-    ];
-    for pause in [100, 1_000] {
-        let world = World::new(&options, &[Does::Accept(1_500), Does::Accept(1_900)]);
-        let mut first = world.flush(0, chunk(1, 5));
-        sleep(Duration::from_secs(1)).await;
-        let mut second = world.flush(1, chunk(2, 5));
-        assert_eq!(first.end().await.0, Verdict::Delivered);
-        // Its call began half a second after it, and goes on.
-        assert_eq!(second.end().await.0, Verdict::Retry);
-        sleep(Duration::from_millis(pause)).await;
-        let mut again = world.flush(1, chunk(2, 5));
-        assert_eq!(again.end().await.0, Verdict::Delivered);
-        assert_eq!(world.calls(), [5, 5], "{pause}");
-        assert_eq!(world.totals.ambiguous.get(), 0, "{pause}");
-        assert_eq!(world.totals.documents.get(), 10, "{pause}");
-    }
-}
-
-/// A line about what happened after a flush's end goes to the next one.
-#[tokio::test(start_paused = true)]
-async fn a_line_outlives_the_flush_that_it_is_about() {
-    let options = [("flush_timeout", "1s"), ("request_timeout", "1s")];
-    let world = World::new(&options, &[Does::Accept(60_000), Does::Accept(0)]);
-    let mut flush = world.flush(0, chunk(1, 5));
-    assert_eq!(flush.end().await.0, Verdict::Retry);
-    sleep(Duration::from_secs(5)).await;
-    let mut next = world.flush(0, chunk(2, 5));
-    assert_eq!(next.end().await.0, Verdict::Delivered);
-    let told = flush.told() + &next.told();
-    assert!(told.contains("no answer within request_timeout"), "{told}");
-    assert!(told.contains("a duplicate is possible"), "{told}");
-    assert_eq!(world.totals.ambiguous.get(), 5);
+    let (remembered, _) = remembered.try_recv().expect("the driver has answered");
+    assert!(!remembered.is_empty());
+    rig.driver.closed().await;
 }

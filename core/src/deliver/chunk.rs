@@ -43,6 +43,16 @@ pub(super) struct Flush {
     pub(super) panics: u32,
 }
 
+/// So often packing may end by a panic at one chunk, before its flush ends.
+const MOST_PANICS: u32 = 2;
+
+impl Flush {
+    /// It ends before its time, as the chunk can't be packed.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.panics >= MOST_PANICS
+    }
+}
+
 impl Chunk {
     pub(super) fn new(output: OutputId, tag: &str, length: usize) -> Self {
         let all = Ranges::from(0..length);

@@ -106,8 +106,8 @@ impl Output {
     }
 
     fn tell_retry(&mut self, now: Instant, chunk: &Chunk, flush: &Flush) {
-        if flush.deadline > now {
-            // It ended early, for a reason that was told.
+        if flush.is_given_up() {
+            // The panics were told of.
             return;
         }
         let (option, time) = match self.stop.is_some_and(|stop| stop <= now) {

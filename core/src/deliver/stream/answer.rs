@@ -124,7 +124,11 @@ impl Stream {
         let may_let_off = output.delivery.auto_retry_requests && cause.is_of_connection();
         // A kept connection that the service has closed meanwhile is nobody's fault.
         let is_noise = may_let_off && self.gate.may_let_off() && !is_ambiguous;
-        let level = if is_noise { Level::Debug } else { Level::Warn };
+        let level = match cause {
+            Cause::Bug => Level::Error,
+            _ if is_noise => Level::Debug,
+            _ => Level::Warn,
+        };
         output.log.write(now, level, cause.topic(), || {
             let records = count(call.records.len() as u64, "record");
             format!("PutRecordBatch of {records}: {error}")

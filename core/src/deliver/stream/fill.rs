@@ -9,9 +9,6 @@ use crate::pack::batch::{Batch, ChunkId, Piece};
 use crate::pack::packer::Room;
 use crate::tell::log::Level;
 
-/// So often packing may end by a panic at one chunk, before its flush ends.
-const MOST_PANICS: u32 = 2;
-
 impl Stream {
     /// Begins a call of an output.
     pub(super) fn fill(&mut self, id: OutputId) -> Step {
@@ -115,7 +112,7 @@ impl Stream {
         let tag = chunk.map(|chunk| {
             if let Some(flush) = &mut chunk.flush {
                 flush.panics += 1;
-                if flush.panics >= MOST_PANICS {
+                if flush.is_given_up() {
                     flush.deadline = now;
                 }
             }
