@@ -7,6 +7,7 @@ mod support;
 mod configuration;
 mod credentials;
 mod delivery;
+mod faults;
 mod host;
 mod hostile;
 mod instances;
