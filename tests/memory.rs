@@ -5,6 +5,8 @@
 mod targets;
 
 use firehose_core::options::Config;
+use firehose_core::pack::batch::Batch;
+use firehose_core::pack::packer::{OneChunk, Packer};
 use peak_alloc::PeakAlloc;
 use targets::packed;
 use targets::replies::Endpoint;
@@ -21,6 +23,7 @@ const TABLES: usize = 50_000;
 #[test]
 fn input_costs_a_few_times_its_size() {
     chunks();
+    giants();
     replies();
 }
 
@@ -102,6 +105,36 @@ fn assert_cost(bytes: &[u8], factor: usize, what: &str) {
         "{what}: {} bytes cost {cost} bytes",
         bytes.len()
     );
+}
+
+/// What one giant document took to be written is not kept for those that follow.
+fn giants() {
+    const TEXT: usize = 100_000_000;
+    const KEPT: usize = 8_000_000;
+    let head = [&b"\x92\x01\x81\xa1a\xdb"[..], &(TEXT as u32).to_be_bytes()].concat();
+    let chunk = [&head[..], &vec![b'x'; TEXT]].concat();
+    for options in [
+        &[][..],
+        &["simple_aggregation"],
+        &["simple_aggregation", "compression"],
+    ] {
+        let config = Config::parse(|key| match key {
+            "delivery_stream" => Some("logs".to_owned()),
+            "compression" => options.contains(&key).then(|| "gzip".to_owned()),
+            _ => options.contains(&key).then(|| "true".to_owned()),
+        });
+        let config = config.expect("the options are right");
+        let before = ALLOCATOR.current_usage();
+        let mut packer = Packer::new(&config.delivery_stream, config.packing);
+        let mut batch = Batch::default();
+        let mut source = OneChunk::new(&chunk);
+        let format = &config.delivery.format;
+        packer.pack(format, &mut source, packed::ROOM, &mut batch);
+        assert_eq!(batch.documents(), 1);
+        let kept = ALLOCATOR.current_usage().saturating_sub(before);
+        println!("a document of {TEXT} bytes leaves {kept} with {options:?}");
+        assert!(kept <= KEPT, "{options:?} keep {kept} bytes");
+    }
 }
 
 /// An answer of any length costs no more than the longest one that is read, of 512,000 bytes, and
