@@ -21,7 +21,7 @@ use bytes::Bytes;
 
 use crate::service::{Answer, Sent, Service};
 use firehose_core::deliver::failure::{CallError, Cause};
-use firehose_core::options::access::wrong_ca_file;
+use firehose_core::options::wrong_ca_file;
 use firehose_core::options::{self, Access, Config};
 
 use head::Head;

@@ -1,10 +1,10 @@
 //! The options of an output, checked before anything starts.
 
-pub mod access;
 mod destination;
 pub mod names;
 mod read;
 pub mod section;
+pub mod table;
 pub mod value;
 
 use std::fmt;
@@ -17,12 +17,14 @@ use crate::deliver::queue::Linger;
 use crate::deliver::stream::Delivery;
 use crate::format::document::{Format, TimeKey};
 use crate::format::time::{self, TimeFormat};
-use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES, MAX_STREAM_NAME, Quota};
+use crate::limits::{BILLING_UNIT, MAX_RECORD_BYTES, Quota};
 use crate::pack::compress::Compression;
 use crate::pack::packer::{Aggregation, Packing};
 
 use self::destination::Destination;
 use self::read::Options;
+pub use self::read::wrong_ca_file;
+use self::table::Row;
 
 /// What one `[OUTPUT]` section asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,34 +63,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The smallest multiple of the billing unit at which rounding up to it costs under 2 % for
-/// documents of up to 5 KiB: a full record then lacks less than 5,120 of its bytes.
-const DEFAULT_AGGREGATION_SIZE: usize = 51 * BILLING_UNIT;
-
-/// Four records of the default size. Larger calls were no cheaper and cost memory; a smaller quota
-/// takes a second for one.
-const DEFAULT_BATCH_SIZE: usize = 1024 * 1024;
-
-/// Enough to keep a round trip of 50 ms from slowing a stream down: 640 calls of 500 short records
-/// a second, and 90 MiB of larger ones.
-const DEFAULT_IN_FLIGHT: usize = 32;
-/// Two of Fluent Bit's largest chunks as JSON lines. With more under way a drain was no faster.
-const DEFAULT_BYTES_IN_FLIGHT: usize = 4_608 * 1024;
-
-/// Fluent Bit's own default of `grace`.
-const DEFAULT_STOP: Duration = Duration::from_secs(5);
-
-/// The longest that a flush or a look-up may take.
-const LONGEST: Duration = Duration::from_secs(600);
-
-/// Helpers that ask for a second factor, or for a token by way of a browser's session, take many
-/// seconds; AWS's own tools wait for one as long as it takes.
-const DEFAULT_CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// So long small chunks wait for each other, at most a quarter of the flush time-out. A sidecar that
-/// writes 2 KB a second gathers two billing units meanwhile.
-const DEFAULT_LINGER: Duration = Duration::from_secs(5);
-
 /// So much waits for no more: rounding it up to the billing unit adds a tenth at most.
 const LINGER_BYTES: usize = 10 * BILLING_UNIT;
 
@@ -109,10 +83,10 @@ impl Config {
             Some(_) => MAX_RECORD_BYTES - Compression::OVERHEAD,
         };
         let format = Format {
-            data_keys: options.data_keys()?,
-            log_key: options.text("log_key"),
+            data_keys: options.list("data_keys", Some)?,
+            log_key: options.text("log_key")?,
             time_key,
-            replace_dots: options.text("replace_dots"),
+            replace_dots: options.text("replace_dots")?,
             max_bytes,
         };
         check_log_key(&format)?;
@@ -122,7 +96,7 @@ impl Config {
             delivery_stream: options.delivery_stream()?,
             delivery: options.delivery(format, limits, &packing, may_convert)?,
             packing,
-            credentials_timeout: options.credentials_timeout()?,
+            credentials_timeout: options.time("credentials_timeout")?,
             warnings,
             access,
         })
@@ -153,72 +127,45 @@ fn check_log_key(format: &Format) -> Result<(), Error> {
 }
 
 impl<P: Fn(&str) -> Option<String>> Options<P> {
-    fn data_keys(&self) -> Result<Vec<String>, Error> {
-        let parse = |text: &str| Some(value::list(text)).filter(|keys| !keys.is_empty());
-        let allowed = "keys with commas between, such as `level, message`";
-        Ok(self
-            .parsed("data_keys", allowed, parse)?
-            .unwrap_or_default())
-    }
-
     fn delivery_stream(&self) -> Result<String, Error> {
-        let allowed = format!(
-            "1 to {MAX_STREAM_NAME} of the characters a-z A-Z 0-9 _ . -, such as `app-logs`"
-        );
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        let parse = |name: &str| {
-            (name.len() <= MAX_STREAM_NAME && name.chars().all(is_allowed)).then(|| name.to_owned())
-        };
-        self.parsed("delivery_stream", &allowed, parse)?
-            .ok_or_else(|| {
-                Error(format!(
-                    "delivery_stream is missing: it takes the stream's name, {allowed}"
-                ))
-            })
+        let takes = Row::of("delivery_stream").kind.takes();
+        self.text("delivery_stream")?
+            .ok_or_else(|| Error(format!("delivery_stream is missing: it takes {takes}")))
     }
 
     fn time_key(&self) -> Result<Option<TimeKey>, Error> {
-        let text = self.text("time_key_format");
-        let pattern = text.as_deref().unwrap_or(time::DEFAULT);
-        let format = TimeFormat::parse(pattern)
+        let pattern = self.text("time_key_format")?.unwrap_or_default();
+        let format = TimeFormat::parse(&pattern)
             .map_err(|why| Error(format!("time_key_format `{pattern}` is not allowed: {why}")))?;
-        Ok(self.text("time_key").map(|key| TimeKey { key, format }))
+        Ok(self.text("time_key")?.map(|key| TimeKey { key, format }))
     }
 
-    fn packing(&self, destinations: &[Destination]) -> Result<Packing, Error> {
-        let compression = self.parsed(
-            "compression",
-            "`none`, `gzip`, `zstd` or `snappy`",
-            |text| match text.to_ascii_lowercase().as_str() {
-                "none" => Some(None),
-                "gzip" => Some(Some(Compression::Gzip)),
-                "zstd" => Some(Some(Compression::Zstd)),
-                "snappy" => Some(Some(Compression::Snappy)),
-                _ => None,
-            },
-        )?;
-        let aggregation = Aggregation {
-            max_bytes: self
-                .size("aggregation_size", BILLING_UNIT..=MAX_RECORD_BYTES)?
-                .unwrap_or(DEFAULT_AGGREGATION_SIZE),
-            max_documents: self.max_documents(destinations)?,
-        };
-        Ok(Packing {
-            aggregation: self
-                .boolean("simple_aggregation", false)?
-                .then_some(aggregation),
-            compression: compression.flatten(),
+    fn access(&self) -> Result<Access, Error> {
+        Ok(Access {
+            region: self.text("region")?,
+            endpoint: self.text("endpoint")?,
+            sts_endpoint: self.text("sts_endpoint")?,
+            ca_file: self.text("ca_file")?.map(PathBuf::from),
+            profile: self.text("profile")?,
+            role_arn: self.text("role_arn")?,
+            external_id: self.text("external_id")?,
         })
     }
 
-    fn credentials_timeout(&self) -> Result<Duration, Error> {
-        let range = Duration::from_secs(1)..=LONGEST;
-        self.duration(
-            "credentials_timeout",
-            DEFAULT_CREDENTIALS_TIMEOUT,
-            range,
-            "",
-        )
+    fn packing(&self, destinations: &[Destination]) -> Result<Packing, Error> {
+        let aggregation = Aggregation {
+            max_bytes: self.number("aggregation_size")?,
+            max_documents: self.max_documents(destinations)?,
+        };
+        Ok(Packing {
+            aggregation: self.flag("simple_aggregation")?.then_some(aggregation),
+            compression: match self.text("compression")?.as_deref() {
+                Some("gzip") => Some(Compression::Gzip),
+                Some("zstd") => Some(Compression::Zstd),
+                Some("snappy") => Some(Compression::Snappy),
+                _ => None,
+            },
+        })
     }
 
     fn delivery(
@@ -228,26 +175,20 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         packing: &Packing,
         may_convert: bool,
     ) -> Result<Delivery, Error> {
-        let hour = Duration::from_secs(3600);
-        let seconds = Duration::from_secs;
-        let flush_timeout =
-            self.duration("flush_timeout", seconds(30), seconds(1)..=LONGEST, "")?;
+        let flush_timeout = self.time("flush_timeout")?;
+        let request_timeout =
+            self.time_up_to("request_timeout", flush_timeout, ", which is flush_timeout")?;
         Ok(Delivery {
-            // A batch must be able to carry the largest record.
-            batch_size: self
-                .size("batch_size", MAX_RECORD_BYTES..=MAX_BATCH_BYTES)?
-                .unwrap_or(DEFAULT_BATCH_SIZE),
-            request_timeout: self.duration(
-                "request_timeout",
-                seconds(10).min(flush_timeout),
-                Duration::from_millis(100)..=flush_timeout,
-                ", which is flush_timeout",
-            )?,
+            batch_size: self.number("batch_size")?,
+            request_timeout,
             flush_timeout,
-            stop_timeout: self.duration("stop_timeout", DEFAULT_STOP, Duration::ZERO..=hour, "")?,
-            auto_retry_requests: self.boolean("auto_retry_requests", true)?,
+            stop_timeout: self.time("stop_timeout")?,
+            auto_retry_requests: self.flag("auto_retry_requests")?,
             linger: self.linger(packing, flush_timeout)?,
-            resume: self.resume()?,
+            resume: Bounds {
+                max_chunks: self.number("resume_max_chunks")?,
+                max_bytes: self.number("resume_max_bytes")?,
+            },
             is_aggregated: packing.aggregation.is_some(),
             may_convert,
             format,
@@ -255,73 +196,38 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
-    /// By default only what is aggregated lingers: alone, a document is billed the same whenever
-    /// it is sent.
+    /// By default only what is aggregated lingers.
     fn linger(&self, packing: &Packing, flush_timeout: Duration) -> Result<Linger, Error> {
-        let longest = flush_timeout / 4;
-        let default = match packing.aggregation {
-            Some(_) => DEFAULT_LINGER.min(longest),
-            None => Duration::ZERO,
-        };
+        let why = ", a quarter of flush_timeout";
+        let time = self.time_up_to("linger", flush_timeout / 4, why)?;
+        let lingers = packing.aggregation.is_some() || self.set("linger").is_some();
         Ok(Linger {
-            time: self.duration(
-                "linger",
-                default,
-                Duration::ZERO..=longest,
-                ", a quarter of flush_timeout",
-            )?,
+            time: if lingers { time } else { Duration::ZERO },
             bytes: LINGER_BYTES,
         })
     }
 
     fn limits(&self, access: &Access) -> Result<Limits, Error> {
         let quota = self.quota(access)?;
-        let bytes = self.size("max_bytes_per_second", 1_000..=1_000_000_000)?;
-        let records = self.count("max_records_per_second", 1..=1_000_000_000, "")?;
-        let requests = self.count("max_requests_per_second", 1..=1_000_000, "")?;
+        let or_quota = |key: &str, of: fn(Quota) -> usize| Ok(self.limit(key)?.or(quota.map(of)));
         Ok(Limits {
-            max_in_flight: self
-                .count("max_in_flight", 1..=64, "")?
-                .unwrap_or(DEFAULT_IN_FLIGHT),
-            max_bytes_in_flight: self
-                .size("max_bytes_in_flight", MAX_RECORD_BYTES..=1_000_000_000)?
-                .unwrap_or(DEFAULT_BYTES_IN_FLIGHT),
-            bytes_per_second: bytes.or(quota.map(|quota| quota.bytes)),
-            records_per_second: records.or(quota.map(|quota| quota.records)),
-            requests_per_second: requests.or(quota.map(|quota| quota.requests)),
+            max_in_flight: self.number("max_in_flight")?,
+            max_bytes_in_flight: self.number("max_bytes_in_flight")?,
+            bytes_per_second: or_quota("max_bytes_per_second", |quota| quota.bytes)?,
+            records_per_second: or_quota("max_records_per_second", |quota| quota.records)?,
+            requests_per_second: or_quota("max_requests_per_second", |quota| quota.requests)?,
         })
     }
 
     /// The default quota of a stream, where `quota` asks to keep to it.
     fn quota(&self, access: &Access) -> Result<Option<Quota>, Error> {
-        let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
-            "none" => Some(false),
-            "regional" => Some(true),
-            _ => None,
-        };
-        if !self
-            .parsed("quota", "`none` or `regional`", parse)?
-            .unwrap_or(false)
-        {
+        if self.text("quota")?.as_deref() != Some("regional") {
             return Ok(None);
         }
-        match &access.region {
-            Some(region) => Ok(Some(Quota::of(region))),
-            None => Err(Error(
-                "quota `regional` needs to know the region: set region too".to_owned(),
-            )),
-        }
-    }
-
-    fn resume(&self) -> Result<Bounds, Error> {
-        Ok(Bounds {
-            max_chunks: self
-                .count("resume_max_chunks", 1..=1_000_000, "")?
-                .unwrap_or(1_000),
-            max_bytes: self
-                .size("resume_max_bytes", 1_000..=1_000_000_000)?
-                .unwrap_or(1_000_000),
-        })
+        let region = access.region.as_deref().ok_or_else(|| {
+            Error("quota `regional` needs to know the region: set region too".to_owned())
+        })?;
+        Ok(Some(Quota::of(region)))
     }
 
     fn warnings(
@@ -331,14 +237,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         time_key: Option<&TimeKey>,
         may_convert: bool,
     ) -> Vec<String> {
-        let free = [
-            "data_keys",
-            "time_key",
-            "time_key_format",
-            "replace_dots",
-            "log_key",
-        ];
-        let mut warnings: Vec<String> = free.iter().filter_map(|key| self.comment(key)).collect();
+        let mut warnings: Vec<String> = self.comments().collect();
         let aggregates = packing.aggregation.is_some();
         let needs = [
             ("time_key_format", "time_key", time_key.is_some()),
@@ -351,11 +250,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             ("external_id", "role_arn", access.role_arn.is_some()),
         ];
         for (key, needed, is_there) in needs {
-            if self.text(key).is_some() && !is_there {
+            if self.set(key).is_some() && !is_there {
                 warnings.push(format!("{key} does nothing without {needed}"));
             }
         }
-        if let (Some(time_key), Some(text)) = (time_key, self.text("time_key_format"))
+        if let (Some(time_key), Some(text)) = (time_key, self.set("time_key_format"))
             && may_convert
             && !time_key.format.is_convertible()
         {

@@ -11,8 +11,8 @@ use super::memory::Memory;
 use super::metrics::Metrics;
 use super::properties;
 use super::settings::{Missing, Settings};
-use firehose_core::options::names;
 use firehose_core::options::section::Section;
+use firehose_core::options::table;
 use firehose_core::tell::log::Level;
 use firehose_core::tell::metrics::Metric;
 
@@ -84,7 +84,7 @@ impl Host {
 
     /// All that the section says, known or not; none where it can't be read.
     pub(super) fn section(&self) -> Option<Section> {
-        let values = names::ALL.iter().map(|known| self.value(known.name));
+        let values = table::ALL.iter().map(|row| self.value(row.name));
         let value = values.into_iter().find(|value| !value.is_null())?;
         let memory = Memory::open().ok()?;
         properties::read(&memory, self.instance.addr(), value.addr()).map(Section)

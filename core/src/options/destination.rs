@@ -1,7 +1,7 @@
 //! What the delivery stream does with the documents, and what that asks of the other options.
 
 use super::read::Options;
-use super::{Error, Format, Packing, value};
+use super::{Error, Format, Packing};
 use crate::limits::MAX_DEAGGREGATED_DOCUMENTS;
 
 /// What a delivery stream does with what it is sent. It may do several of these.
@@ -51,31 +51,20 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             let mut all = Destination::ALL.into_iter();
             all.find(|known| known.name().eq_ignore_ascii_case(name))
         };
-        let parse = |text: &str| {
-            let names = value::list(text);
+        self.list("destination", |names| {
             let found: Option<Vec<Destination>> = names.iter().map(find).collect();
-            found
-                .filter(|all| !all.is_empty())
-                .filter(|all| all.len() == 1 || !all.contains(&Destination::Plain))
-        };
-        let allowed = "`plain`, or one or more of `parquet`, `lambda` and \
-                       `dynamic_partitioning` with commas between them";
-        Ok(self
-            .parsed("destination", allowed, parse)?
-            .unwrap_or_default())
+            found.filter(|all| all.len() == 1 || !all.contains(&Destination::Plain))
+        })
     }
 
     /// The most documents of a record, where a destination has a limit.
     pub(super) fn max_documents(&self, destinations: &[Destination]) -> Result<usize, Error> {
         let key = "aggregation_max_documents";
-        let limited = destinations.iter().find(|it| it.deaggregates());
-        let Some(destination) = limited else {
-            let documents = self.count(key, 1..=1_000_000, "")?;
-            return Ok(documents.unwrap_or(usize::MAX));
+        let Some(destination) = destinations.iter().find(|it| it.deaggregates()) else {
+            return self.number(key);
         };
-        let most = MAX_DEAGGREGATED_DOCUMENTS;
         let why = format!(", the most that destination `{}` takes", destination.name());
-        Ok(self.count(key, 1..=most, &why)?.unwrap_or(most))
+        self.number_up_to(key, MAX_DEAGGREGATED_DOCUMENTS, &why)
     }
 
     /// Refuses what a destination can't read.
@@ -88,7 +77,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         for destination in destinations.iter().filter(|it| it.reads_json()) {
             let name = destination.name();
             let refuse = |key: &str, why: &str| {
-                let value = self.text(key).unwrap_or_default();
+                let value = self.set(key).unwrap_or_default();
                 Err(Error(format!(
                     "destination `{name}` and {key} `{value}` can not be used together: {why}"
                 )))

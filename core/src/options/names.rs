@@ -1,74 +1,6 @@
-//! The names of the options: one table, and what is said of a name that is not in it.
+//! What is said of the names in a section: of one that is no option, and of the options in force.
 
-/// An option that an `[OUTPUT]` section may set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known {
-    pub name: &'static str,
-    /// Whether its value stays out of every log line.
-    pub is_secret: bool,
-    /// Whether it may stand several times, as the items of a list in YAML do.
-    pub is_list: bool,
-}
-
-const fn shown(name: &'static str) -> Known {
-    Known {
-        name,
-        is_secret: false,
-        is_list: false,
-    }
-}
-
-const fn list(name: &'static str) -> Known {
-    Known {
-        is_list: true,
-        ..shown(name)
-    }
-}
-
-const fn secret(name: &'static str) -> Known {
-    Known {
-        is_secret: true,
-        ..shown(name)
-    }
-}
-
-/// Every option, in the order of the page on options.
-pub const ALL: &[Known] = &[
-    shown("delivery_stream"),
-    shown("region"),
-    shown("endpoint"),
-    shown("ca_file"),
-    shown("profile"),
-    shown("role_arn"),
-    // AWS calls it no secret, but it guards the role.
-    secret("external_id"),
-    shown("sts_endpoint"),
-    list("destination"),
-    list("data_keys"),
-    shown("time_key"),
-    shown("time_key_format"),
-    shown("replace_dots"),
-    shown("log_key"),
-    shown("simple_aggregation"),
-    shown("aggregation_size"),
-    shown("aggregation_max_documents"),
-    shown("compression"),
-    shown("batch_size"),
-    shown("max_in_flight"),
-    shown("max_bytes_in_flight"),
-    shown("linger"),
-    shown("quota"),
-    shown("max_bytes_per_second"),
-    shown("max_records_per_second"),
-    shown("max_requests_per_second"),
-    shown("request_timeout"),
-    shown("credentials_timeout"),
-    shown("flush_timeout"),
-    shown("stop_timeout"),
-    shown("auto_retry_requests"),
-    shown("resume_max_chunks"),
-    shown("resume_max_bytes"),
-];
+use super::table::{ALL, Kind};
 
 /// What Fluent Bit takes for itself, though a version may still list it with a plugin's own: it
 /// is new, its value is empty, or that version was built without it.
@@ -91,7 +23,7 @@ const OF_THE_HOST_BEGIN: [&str; 5] = ["_debug.", "net.", "oauth2", "storage.", "
 /// The sentence about a name that is no option; none about an option's name, or Fluent Bit's own.
 pub fn unknown(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
-    let is_option = ALL.iter().any(|known| known.name == lower);
+    let is_option = ALL.iter().any(|row| row.name == lower);
     let is_of_the_host = OF_THE_HOST.contains(&lower.as_str())
         || OF_THE_HOST_BEGIN
             .iter()
@@ -110,9 +42,9 @@ pub fn unknown(name: &str) -> Option<String> {
 
 /// The option that was probably meant: at most a third of the letters differ.
 fn nearest(name: &str) -> Option<&'static str> {
-    let distances = ALL.iter().map(|known| (distance(name, known.name), known));
-    let (distance, known) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= name.chars().count() / 3).then_some(known.name)
+    let distances = ALL.iter().map(|row| (distance(name, row.name), row.name));
+    let (distance, meant) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= name.chars().count() / 3).then_some(meant)
 }
 
 /// How many letters must be put in, taken out or changed to make one of the other (Levenshtein).
@@ -134,13 +66,13 @@ fn distance(from: &str, to: &str) -> usize {
 /// The options that are set, as `key value; key value`, for a line that says what an output was
 /// started with. Only of options that were checked: a wrong value may hold a password.
 pub fn in_force(property: impl Fn(&str) -> Option<String>) -> String {
-    let set = ALL.iter().filter_map(|known| {
-        let value = property(known.name)?;
-        let shown = match known.is_secret {
-            true => "(not shown)",
-            false => value.trim(),
+    let set = ALL.iter().filter_map(|row| {
+        let value = property(row.name)?;
+        let shown = match row.kind {
+            Kind::Secret(..) => "(not shown)",
+            _ => value.trim(),
         };
-        (!value.trim().is_empty()).then(|| format!("{} {shown}", known.name))
+        (!value.trim().is_empty()).then(|| format!("{} {shown}", row.name))
     });
     set.collect::<Vec<_>>().join("; ")
 }
@@ -180,9 +112,9 @@ mod tests {
 
     #[test]
     fn options_in_any_case_and_fluent_bit_s_own_names_are_known() {
-        for known in ALL {
-            assert_eq!(unknown(known.name), None);
-            assert_eq!(unknown(&known.name.to_uppercase()), None);
+        for row in ALL {
+            assert_eq!(unknown(row.name), None);
+            assert_eq!(unknown(&row.name.to_uppercase()), None);
         }
         for name in [
             "Match",

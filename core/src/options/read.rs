@@ -1,9 +1,10 @@
 //! Reads single options of an `[OUTPUT]` section, and says what is wrong with one.
 
-use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
-use super::{Error, names, value};
+use super::table::{ALL, Kind, Row};
+use super::{Error, value};
 
 /// What most who write `region eu-west-1 # prod` do not know.
 const NO_COMMENTS: &str = "Fluent Bit knows no comments behind a value";
@@ -14,7 +15,7 @@ pub(super) struct Options<P> {
 
 impl<P: Fn(&str) -> Option<String>> Options<P> {
     /// An option without its surrounding blanks; an empty one counts as not set.
-    pub(super) fn text(&self, key: &str) -> Option<String> {
+    pub(super) fn set(&self, key: &str) -> Option<String> {
         let value = (self.property)(key)?;
         let value = value.trim();
         (!value.is_empty()).then(|| value.to_owned())
@@ -22,10 +23,10 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
 
     /// No value means to have a control character: it came with a variable, or a file's newline.
     pub(super) fn check_characters(&self) -> Result<(), Error> {
-        for known in names::ALL {
-            let text = self.text(known.name).unwrap_or_default();
+        for row in ALL {
+            let text = self.set(row.name).unwrap_or_default();
             if let Some(found) = text.chars().find(|c| c.is_control()) {
-                let named = named(known.name, &text).replace(char::is_control, "?");
+                let named = named(row, &text).replace(char::is_control, "?");
                 let code = u32::from(found);
                 return Err(Error(format!(
                     "{named} is not allowed: it has the control character U+{code:04X} in it; take it out"
@@ -35,83 +36,104 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         Ok(())
     }
 
-    /// Of a value that may be any text, whether a part of it was meant as a comment.
-    pub(super) fn comment(&self, key: &str) -> Option<String> {
-        let text = self.text(key)?;
-        let named = named(key, &text);
-        has_comment(&text).then(|| format!("{named} is taken with its `#`: {NO_COMMENTS}"))
+    /// Of values that may be any text, those of which a part was meant as a comment.
+    pub(super) fn comments(&self) -> impl Iterator<Item = String> {
+        let any = ALL
+            .iter()
+            .filter(|row| matches!(row.kind, Kind::Free(_) | Kind::List(_)));
+        any.filter_map(|row| {
+            let text = self.set(row.name)?;
+            let named = named(row, &text);
+            has_comment(&text).then(|| format!("{named} is taken with its `#`: {NO_COMMENTS}"))
+        })
     }
 
-    pub(super) fn parsed<T>(
+    /// The value of an option, else its default, if that is a value.
+    fn read<T>(
         &self,
-        key: &str,
-        allowed: &str,
+        row: &Row,
+        takes: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Error> {
-        let Some(text) = self.text(key) else {
-            return Ok(None);
+        let Some(text) = self.set(row.name) else {
+            return Ok(row.default_value().and_then(parse));
         };
         let value = parse(&text).ok_or_else(|| {
-            let named = named(key, &text);
-            refused(&text, format!("{named} is not allowed: it takes {allowed}"))
+            let named = named(row, &text);
+            refused(&text, format!("{named} is not allowed: it takes {takes}"))
         })?;
         Ok(Some(value))
     }
 
-    pub(super) fn boolean(&self, key: &str, default: bool) -> Result<bool, Error> {
-        let allowed = "`true` or `false` (or `on`, `off`, `yes`, `no`)";
-        let value = self.parsed(key, allowed, value::boolean)?;
-        Ok(value.unwrap_or(default))
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>, Error> {
+        let row = Row::of(key);
+        self.read(row, &row.kind.takes(), |text| row.kind.text(text))
     }
 
-    pub(super) fn size(
-        &self,
-        key: &str,
-        range: RangeInclusive<usize>,
-    ) -> Result<Option<usize>, Error> {
-        let (least, most) = (*range.start(), *range.end());
-        let allowed = format!(
-            "`{least}` to `{most}` bytes, such as `{}` or `{}`",
-            value::round_size(least, usize::div_ceil),
-            value::round_size(most, |size, unit| size / unit),
-        );
-        let parse = |text: &str| value::size(text).filter(|size| range.contains(size));
-        self.parsed(key, &allowed, parse)
+    pub(super) fn flag(&self, key: &str) -> Result<bool, Error> {
+        let row = Row::of(key);
+        Ok(self.read(row, &row.kind.takes(), value::boolean)? == Some(true))
     }
 
-    /// `most` says where the range's end comes from, if that is another option.
-    pub(super) fn count(
+    /// The items that `parse` takes; it is not asked about a list without any.
+    pub(super) fn list<T>(
         &self,
         key: &str,
-        range: RangeInclusive<usize>,
-        most: &str,
-    ) -> Result<Option<usize>, Error> {
-        let (first, last) = (range.start(), range.end());
-        let allowed = format!("a number from `{first}` to `{last}`{most}");
-        let parse = |text: &str| text.parse().ok().filter(|count| range.contains(count));
-        self.parsed(key, &allowed, parse)
+        parse: impl Fn(Vec<String>) -> Option<Vec<T>>,
+    ) -> Result<Vec<T>, Error> {
+        let row = Row::of(key);
+        let items = |text: &str| Some(value::list(text)).filter(|items| !items.is_empty());
+        let list = self.read(row, &row.kind.takes(), |text| parse(items(text)?))?;
+        Ok(list.unwrap_or_default())
     }
 
-    /// `most` says where the range's end comes from, if that is another option.
-    pub(super) fn duration(
+    /// A number, but none above `most`, which comes from another option, as `why` says.
+    fn number_below(&self, key: &str, most: usize, why: &str) -> Result<Option<usize>, Error> {
+        let row = Row::of(key);
+        let takes = row.kind.takes_up_to(most) + why;
+        self.read(row, &takes, |text| row.kind.number(text, most))
+    }
+
+    /// A number that may be missing.
+    pub(super) fn limit(&self, key: &str) -> Result<Option<usize>, Error> {
+        self.number_below(key, usize::MAX, "")
+    }
+
+    /// A number; the largest there is, where it is not set and has no default.
+    pub(super) fn number(&self, key: &str) -> Result<usize, Error> {
+        self.number_up_to(key, usize::MAX, "")
+    }
+
+    /// A number; `most`, where it is not set and its default is none or above that.
+    pub(super) fn number_up_to(&self, key: &str, most: usize, why: &str) -> Result<usize, Error> {
+        Ok(self.number_below(key, most, why)?.unwrap_or(most))
+    }
+
+    pub(super) fn time(&self, key: &str) -> Result<Duration, Error> {
+        self.time_up_to(key, Duration::MAX, "")
+    }
+
+    pub(super) fn time_up_to(
         &self,
         key: &str,
-        default: Duration,
-        range: RangeInclusive<Duration>,
-        most: &str,
+        most: Duration,
+        why: &str,
     ) -> Result<Duration, Error> {
-        let allowed = format!(
-            "a whole number of ms, s, m or h, from `{}` to `{}`{most}",
-            value::duration_text(*range.start()),
-            value::duration_text(*range.end()),
-        );
-        let parse = |text: &str| value::duration(text).filter(|time| range.contains(time));
-        Ok(self.parsed(key, &allowed, parse)?.unwrap_or(default))
+        let most = usize::try_from(most.as_millis()).unwrap_or(usize::MAX);
+        let time = self.number_up_to(key, most, why)?;
+        Ok(Duration::from_millis(time as u64))
     }
 }
 
+/// The error about a `ca_file` that can't be used, for the reason given.
+pub fn wrong_ca_file(path: &Path, why: &str) -> Error {
+    let takes = Row::of("ca_file").kind.takes();
+    let sentence = format!("ca_file {why}: it takes {takes}");
+    refused(&path.to_string_lossy(), sentence)
+}
+
 /// The error about a value, with the advice that it may need.
-pub(super) fn refused(text: &str, sentence: String) -> Error {
+fn refused(text: &str, sentence: String) -> Error {
     match has_comment(text) {
         true => Error(format!("{sentence}; {NO_COMMENTS}")),
         false => Error(sentence),
@@ -119,14 +141,17 @@ pub(super) fn refused(text: &str, sentence: String) -> Error {
 }
 
 /// The option with its value, unless that may hold a secret.
-fn named(key: &str, text: &str) -> String {
-    let is_secret = |known: &names::Known| known.name == key && known.is_secret;
-    // What stands before an @ may be a password, and what stands behind a ? a token.
-    let may_hold_secret = key.ends_with("endpoint") && text.contains(['@', '?']);
-    if names::ALL.iter().any(is_secret) || may_hold_secret {
-        return format!("{key} (its value is not shown)");
+fn named(row: &Row, text: &str) -> String {
+    let is_hidden = match row.kind {
+        Kind::Secret(..) => true,
+        // What stands before an @ may be a password, and what stands behind a ? a token.
+        Kind::Url => text.contains(['@', '?']),
+        _ => false,
+    };
+    match is_hidden {
+        true => format!("{} (its value is not shown)", row.name),
+        false => format!("{} `{text}`", row.name),
     }
-    format!("{key} `{text}`")
 }
 
 fn has_comment(text: &str) -> bool {

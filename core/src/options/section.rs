@@ -1,6 +1,7 @@
 //! All that an `[OUTPUT]` section says to the plugin, known or not.
 
-use super::names::{self, ALL};
+use super::names;
+use super::table::ALL;
 
 /// Names and values, in the section's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +12,7 @@ impl Section {
     pub fn get(&self, name: &str) -> Option<String> {
         let mut values = self.values(name);
         let first = values.next()?.to_owned();
-        let is_list = ALL.iter().any(|known| known.name == name && known.is_list);
+        let is_list = ALL.iter().any(|row| row.name == name && row.is_list());
         Some(match is_list {
             true => values.fold(first, |list, value| format!("{list},{value}")),
             false => first,
@@ -22,14 +23,11 @@ impl Section {
     pub fn mistakes(&self) -> Vec<String> {
         let names = self.0.iter().map(|(name, _)| name.as_str());
         let unknown = names.filter_map(names::unknown);
-        let single = ALL.iter().filter(|known| !known.is_list);
-        let twice = single.filter(|known| self.values(known.name).count() > 1);
-        let twice = twice.map(|known| {
-            format!(
-                "{} is set more than once in this section: leave one",
-                known.name
-            )
-        });
+        let single = ALL.iter().filter(|row| !row.is_list());
+        let names = single.map(|row| row.name);
+        let twice = names.filter(|name| self.values(name).count() > 1);
+        let twice =
+            twice.map(|name| format!("{name} is set more than once in this section: leave one"));
         unknown.chain(twice).collect()
     }
 

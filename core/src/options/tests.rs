@@ -1,4 +1,3 @@
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use super::*;
@@ -15,15 +14,43 @@ pub(super) fn with(options: &[(&str, &str)]) -> Result<Config, Error> {
 }
 
 #[test]
-fn every_option_of_the_table_is_read_and_no_other() {
-    let read = RefCell::new(BTreeSet::new());
-    let config = Config::parse(|key| {
-        read.borrow_mut().insert(key.to_owned());
-        (key == "delivery_stream").then(|| "logs".to_owned())
-    });
-    config.unwrap();
-    let table: BTreeSet<String> = names::ALL.iter().map(|it| it.name.to_owned()).collect();
-    assert_eq!(read.into_inner(), table);
+fn every_default_in_backquotes_is_a_value_of_its_kind() {
+    for row in table::ALL {
+        match row.default_value() {
+            Some(value) => assert!(with(&[(row.name, value)]).is_ok(), "{}", row.name),
+            None => assert!(!row.default.starts_with('`'), "{}", row.name),
+        }
+    }
+}
+
+/// An option that is named in no other place than the table would change nothing.
+#[test]
+fn every_option_of_the_table_changes_what_is_asked_for() {
+    let around = [
+        ("delivery_stream", "logs"),
+        ("region", "eu-west-1"),
+        ("simple_aggregation", "true"),
+        ("time_key", "at"),
+    ];
+    let asked = |set: &[(&str, &str)]| {
+        let config = parse(&[set, around.as_slice()].concat());
+        config.map(|config| Config {
+            warnings: Vec::new(),
+            ..config
+        })
+    };
+    let values = "false lambda regional gzip 2s 6 6000 2M none xx eu-west-2 %s \
+                  arn:aws:iam::000000000000:role/logs";
+    for row in table::ALL {
+        // A log key needs that there is no time.
+        let mut values = values.split(' ').map(|value| match row.name {
+            "log_key" => asked(&[("log_key", value), ("time_key", "")]),
+            name => asked(&[(name, value)]),
+        });
+        let before = asked(&[("time_key", "")][..usize::from(row.name == "log_key")]).unwrap();
+        let is_read = values.any(|config| config.is_ok_and(|config| config != before));
+        assert!(is_read, "nobody reads {}", row.name);
+    }
 }
 
 #[test]
@@ -194,7 +221,7 @@ fn every_example_of_a_sentence_is_taken() {
             ];
             parse(&[&[(key, value)], around.as_slice()].concat())
         };
-        for known in names::ALL {
+        for known in table::ALL {
             for value in WRONG {
                 let Err(error) = taken(known.name, value) else {
                     continue;
@@ -217,7 +244,7 @@ fn every_example_of_a_sentence_is_taken() {
         "ca_file",
         "external_id",
     ];
-    let mut expected: BTreeSet<&str> = names::ALL.iter().map(|known| known.name).collect();
+    let mut expected: BTreeSet<&str> = table::ALL.iter().map(|known| known.name).collect();
     expected.retain(|name| !without.contains(name));
     assert_eq!(with_examples, expected);
     let missing = parse(&[]).unwrap_err().to_string();
@@ -330,10 +357,10 @@ fn a_value_has_its_form() {
 
 #[test]
 fn a_comment_behind_any_value_is_told() {
-    let wrong = access::wrong_ca_file("/ca.pem # note".as_ref(), "can not be read");
+    let wrong = wrong_ca_file("/ca.pem # note".as_ref(), "can not be read");
     assert!(wrong.to_string().contains("Fluent Bit knows no comments"));
     // Whether a file is there is looked up later.
-    for known in names::ALL.iter().filter(|known| known.name != "ca_file") {
+    for known in table::ALL.iter().filter(|known| known.name != "ca_file") {
         let config = with(&[(known.name, "x # note")]);
         let config = match known.name {
             // The stream's own value comes first.
@@ -358,7 +385,7 @@ fn a_comment_behind_any_value_is_told() {
 
 #[test]
 fn a_control_character_in_any_value_is_refused_by_name() {
-    for known in names::ALL {
+    for known in table::ALL {
         for (value, code) in [
             ("a\nb", "U+000A"),
             ("a\u{7f}", "U+007F"),

@@ -1,9 +1,10 @@
 //! The forms that options' values take, as Fluent Bit reads them.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::time::Duration;
 
 use http::Uri;
+
+use crate::limits::MAX_STREAM_NAME;
 
 /// Several values with commas between them.
 pub(super) fn list(text: &str) -> Vec<String> {
@@ -35,26 +36,25 @@ pub(super) fn size(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
-/// Seconds, or a number with `ms`, `s`, `m` or `h`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+/// A time in milliseconds: seconds, or a number with `ms`, `s`, `m` or `h`.
+pub(super) fn milliseconds(text: &str) -> Option<usize> {
     let text = text.to_ascii_lowercase();
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "" | "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        "h" => number.checked_mul(3600).map(Duration::from_secs),
-        _ => None,
-    }
+    let unit = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.parse::<usize>().ok()?.checked_mul(unit)
 }
 
-/// As `duration` reads it, in the largest unit that takes it whole; milliseconds at the finest.
-pub(super) fn duration_text(time: Duration) -> String {
-    let time = time.as_millis();
+/// As `milliseconds` reads it, in the largest unit that takes it whole.
+pub(super) fn time_text(time: usize) -> String {
     let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
     let whole = units
         .iter()
@@ -74,6 +74,10 @@ pub(super) fn round_size(size: usize, divide: impl Fn(usize, usize) -> usize) ->
     let unit = units.into_iter().find(|(unit, _)| *unit <= size);
     let (unit, letter) = unit.unwrap_or((1, ""));
     format!("{}{letter}", divide(size, unit))
+}
+
+pub(super) fn stream_name(text: &str) -> Option<String> {
+    (text.len() <= MAX_STREAM_NAME && has_only(text, "_.-")).then(|| text.to_owned())
 }
 
 /// Words, the last of them a number: `eu-west-1`, `us-gov-east-1`, `us-isob-east-1`.

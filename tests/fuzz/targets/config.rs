@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use firehose_core::options::{Config, names};
+use firehose_core::options::{Config, table};
 
 use super::packed;
 
@@ -23,9 +23,7 @@ pub(crate) fn run(data: &[u8]) {
         Err(error) => {
             let sentence = error.to_string();
             assert!(
-                names::ALL
-                    .iter()
-                    .any(|known| sentence.starts_with(known.name)),
+                table::ALL.iter().any(|row| sentence.starts_with(row.name)),
                 "{sentence:?} names no option"
             );
         }
