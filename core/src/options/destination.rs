@@ -105,20 +105,18 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
 
 #[cfg(test)]
 mod tests {
-    use crate::options::tests::with;
-
-    /// Options that are set.
-    type Set<'a> = &'a [(&'a str, &'a str)];
+    use crate::options::tests::section;
 
     #[test]
     fn a_destination_caps_the_documents_of_a_record() {
-        let aggregated = ("simple_aggregation", "true");
-        let most = |options: &[(&str, &str)]| {
-            let config = with(&[&[aggregated], options].concat()).unwrap();
-            config.packing.aggregation.unwrap().max_documents
+        let most = |destination: &str| {
+            let config = section(&format!(
+                "simple_aggregation true; destination {destination}"
+            ));
+            config.unwrap().packing.aggregation.unwrap().max_documents
         };
         for destination in ["", "parquet", "plain"] {
-            assert_eq!(most(&[("destination", destination)]), usize::MAX);
+            assert_eq!(most(destination), usize::MAX);
         }
         for destination in [
             "lambda",
@@ -127,66 +125,65 @@ mod tests {
             "parquet, dynamic_partitioning",
             "dynamic_partitioning,lambda",
         ] {
-            let set = ("destination", destination);
-            assert_eq!(most(&[set]), 500);
-            assert_eq!(most(&[set, ("aggregation_max_documents", "100")]), 100);
-            let over = with(&[set, ("aggregation_max_documents", "501")]);
+            assert_eq!(most(destination), 500);
+            let set = |most| format!("{destination}; aggregation_max_documents {most}");
+            assert_eq!(most(&set(100)), 100);
+            let over = section(&format!("destination {}", set(501)));
             let sentence = over.unwrap_err().to_string();
-            assert!(
-                sentence.starts_with(
-                    "aggregation_max_documents `501` is not allowed: it takes a number from `1` to \
-                     `500`, the most that destination `"
-                ),
-                "{sentence}"
-            );
+            let start = "aggregation_max_documents `501` is not allowed: it takes a number from \
+                         `1` to `500`, the most that destination `";
+            assert!(sentence.starts_with(start), "{sentence}");
         }
     }
 
     #[test]
     fn a_destination_refuses_what_it_can_not_read() {
-        let compression = ("compression", "gzip");
-        let log_key = ("log_key", "log");
-        let time_key = ("time_key", "at");
-        let time_format = ("time_key_format", "%FT%T");
-        let cases: [(&str, Set, &str); 6] = [
-            ("parquet", &[compression], "compression `gzip`"),
-            ("parquet", &[log_key], "log_key `log`"),
+        for (options, together) in [
             (
-                "parquet",
-                &[time_key, time_format],
-                "time_key_format `%FT%T`",
+                "parquet; compression gzip",
+                "parquet` and compression `gzip`",
             ),
-            ("dynamic_partitioning", &[compression], "compression `gzip`"),
-            ("dynamic_partitioning", &[log_key], "log_key `log`"),
-            ("lambda, parquet", &[compression], "compression `gzip`"),
-        ];
-        for (destination, options, named) in cases {
-            let sentence = with(&[&[("destination", destination)], options].concat());
-            let sentence = sentence.unwrap_err().to_string();
-            assert!(sentence.starts_with("destination `"), "{sentence}");
-            let together = format!("and {named} can not be used together: ");
-            assert!(sentence.contains(&together), "{sentence}");
+            ("parquet; log_key log", "parquet` and log_key `log`"),
+            (
+                "parquet; time_key at; time_key_format %FT%T",
+                "parquet` and time_key_format `%FT%T`",
+            ),
+            (
+                "dynamic_partitioning; compression gzip",
+                "dynamic_partitioning` and compression `gzip`",
+            ),
+            (
+                "dynamic_partitioning; log_key log",
+                "dynamic_partitioning` and log_key `log`",
+            ),
+            (
+                "lambda, parquet; compression gzip",
+                "parquet` and compression `gzip`",
+            ),
+        ] {
+            let sentence = section(&format!("destination {options}"))
+                .unwrap_err()
+                .to_string();
+            let start = format!("destination `{together} can not be used together: ");
+            assert!(sentence.starts_with(&start), "{sentence}");
         }
-        let fine: [(&str, Set); 8] = [
-            ("parquet", &[("compression", "none")]),
-            ("parquet", &[time_key]),
-            ("parquet", &[time_key, ("time_key_format", "%s")]),
-            ("dynamic_partitioning", &[time_key, time_format]),
-            ("lambda", &[compression, time_key, time_format]),
-            ("lambda", &[compression, log_key]),
-            ("plain", &[compression, time_key, time_format]),
-            ("plain", &[compression, log_key]),
-        ];
-        for (destination, options) in fine {
-            let config = with(&[&[("destination", destination)], options].concat()).unwrap();
-            assert_eq!(
-                config.warnings,
-                Vec::<String>::new(),
-                "{destination} {options:?}"
-            );
+        for options in [
+            "parquet; compression none",
+            "parquet; time_key at",
+            "parquet; time_key at; time_key_format %s",
+            "dynamic_partitioning; time_key at; time_key_format %FT%T",
+            "lambda; compression gzip; time_key at; time_key_format %FT%T",
+            "lambda; compression gzip; log_key log",
+            "plain; compression gzip; time_key at; time_key_format %FT%T",
+            "plain; compression gzip; log_key log",
+        ] {
+            let config = section(&format!("destination {options}")).unwrap();
+            assert_eq!(config.warnings, Vec::<String>::new(), "{options}");
         }
         for wrong in ["orc", "plain, parquet", "parquet lambda", ","] {
-            let sentence = with(&[("destination", wrong)]).unwrap_err().to_string();
+            let sentence = section(&format!("destination {wrong}"))
+                .unwrap_err()
+                .to_string();
             let start = format!("destination `{wrong}` is not allowed: it takes `plain`");
             assert!(sentence.starts_with(&start), "{sentence}");
         }

@@ -13,6 +13,12 @@ pub(super) fn with(options: &[(&str, &str)]) -> Result<Config, Error> {
     parse(&[&[("delivery_stream", "logs")], options].concat())
 }
 
+/// A section of options with semicolons between.
+pub(super) fn section(text: &str) -> Result<Config, Error> {
+    let options = text.split("; ").filter_map(|option| option.split_once(' '));
+    with(&options.collect::<Vec<_>>())
+}
+
 #[test]
 fn every_default_in_backquotes_is_a_value_of_its_kind() {
     for row in table::ALL {
@@ -118,90 +124,57 @@ fn options_of_both_plugins_are_taken() {
 
 #[test]
 fn a_wrong_value_is_named_with_its_key_and_what_is_allowed() {
-    let long_name = "x".repeat(65);
-    let cases: &[(&str, &str, &str)] = &[
-        ("delivery_stream", "my stream", "1 to 64 of the characters"),
-        ("delivery_stream", &long_name, "1 to 64 of the characters"),
-        (
-            "compression",
-            "brotli",
-            "`none`, `gzip`, `zstd` or `snappy`",
-        ),
-        ("simple_aggregation", "maybe", "`true` or `false`"),
-        ("aggregation_size", "2M", "`5120` to `1024000` bytes"),
-        ("aggregation_size", "1K", "`5120` to `1024000` bytes"),
-        ("aggregation_size", "1.5M", "`5120` to `1024000` bytes"),
-        (
-            "aggregation_max_documents",
-            "0",
-            "a number from `1` to `1000000`",
-        ),
-        ("batch_size", "4194305", "`1024000` to `4194304` bytes"),
-        (
-            "batch_size",
-            "99999999999999999999",
-            "`1024000` to `4194304` bytes",
-        ),
-        ("max_in_flight", "65", "a number from `1` to `64`"),
-        ("flush_timeout", "0", "`1s` to `10m`"),
-        ("flush_timeout", "30x", "`1s` to `10m`"),
-        (
-            "request_timeout",
-            "31s",
-            "`100ms` to `30s`, which is flush_timeout",
-        ),
-        (
-            "linger",
-            "7501ms",
-            "`0s` to `7500ms`, a quarter of flush_timeout",
-        ),
-        ("stop_timeout", "2h", "`0s` to `1h`"),
-        ("time_key_format", "%Q", "strftime"),
-        ("endpoint", "ftp://host", "an http or https URL"),
-        ("endpoint", "https://", "an http or https URL"),
-        ("role_arn", "logs", "a role's whole ARN"),
-    ];
-    for (key, value, allowed) in cases {
-        let error = parse(&[(*key, *value), ("delivery_stream", "logs")]).unwrap_err();
-        let sentence = error.to_string();
-        assert!(
-            sentence.contains(*key) && sentence.contains(allowed),
-            "{sentence}"
-        );
-        assert!(sentence.contains(*value), "{sentence}");
+    let sentences = "\
+delivery_stream `my stream` is not allowed: it takes the stream's name: 1 to 64 of the characters
+compression `brotli` is not allowed: it takes `none`, `gzip`, `zstd` or `snappy`
+simple_aggregation `maybe` is not allowed: it takes `true` or `false` (or `on`, `off`, `yes`, `no`)
+aggregation_size `2M` is not allowed: it takes `5120` to `1024000` bytes, such as `6K` or `1M`
+aggregation_size `1K` is not allowed: it takes `5120` to `1024000` bytes, such as `6K` or `1M`
+aggregation_size `1.5M` is not allowed: it takes `5120` to `1024000` bytes, such as `6K` or `1M`
+aggregation_max_documents `0` is not allowed: it takes a number from `1` to `1000000`
+batch_size `4194305` is not allowed: it takes `1024000` to `4194304` bytes
+batch_size `99999999999999999999` is not allowed: it takes `1024000` to `4194304` bytes
+max_in_flight `65` is not allowed: it takes a number from `1` to `64`
+flush_timeout `0` is not allowed: it takes a whole number of ms, s, m or h, from `1s` to `10m`
+flush_timeout `30x` is not allowed: it takes a whole number of ms, s, m or h, from `1s` to `10m`
+request_timeout `31s` is not allowed: it takes a whole number of ms, s, m or h, from `100ms` to \
+`30s`, which is flush_timeout
+linger `7501ms` is not allowed: it takes a whole number of ms, s, m or h, from `0s` to `7500ms`, \
+a quarter of flush_timeout
+stop_timeout `2h` is not allowed: it takes a whole number of ms, s, m or h, from `0s` to `1h`
+time_key_format `%Q` is not allowed: `%Q` is no conversion; it takes those of strftime
+endpoint `ftp://host` is not allowed: it takes an http or https URL
+endpoint `https://` is not allowed: it takes an http or https URL
+role_arn `logs` is not allowed: it takes a role's whole ARN";
+    for sentence in sentences.lines() {
+        let mut parts = sentence.split('`');
+        let (key, value) = (parts.next().unwrap().trim(), parts.next().unwrap());
+        let told = parse(&[(key, value), ("delivery_stream", "logs")]).unwrap_err();
+        assert!(told.to_string().starts_with(sentence), "{told}");
     }
-    assert!(
-        parse(&[])
-            .unwrap_err()
-            .to_string()
-            .contains("delivery_stream is missing")
+    let name = "x".repeat(64);
+    assert_eq!(
+        parse(&[("delivery_stream", &name)])
+            .unwrap()
+            .delivery_stream,
+        name
     );
-    for other in [("time_key", "time"), ("data_keys", "level, log.text")] {
-        let both = with(&[("log_key", "log"), other]).unwrap_err().to_string();
-        assert!(both.starts_with("log_key `log` and "), "{both}");
-        assert!(
-            both.contains(&format!("{} `{}`", other.0, other.1)),
-            "{both}"
-        );
-        assert!(both.contains("can not be used together"), "{both}");
+    assert!(parse(&[("delivery_stream", &format!("{name}x"))]).is_err());
+    let missing = parse(&[]).unwrap_err().to_string();
+    assert!(missing.starts_with("delivery_stream is missing: it takes the stream's name: 1 to 64"));
+    for (key, value) in [("time_key", "time"), ("data_keys", "level, log.text")] {
+        let both = with(&[("log_key", "log"), (key, value)])
+            .unwrap_err()
+            .to_string();
+        let expected = format!("log_key `log` and {key} `{value}` can not be used together: ");
+        assert!(both.starts_with(&expected), "{both}");
     }
-    let dots = [("data_keys", "level, log.text"), ("replace_dots", "_")];
-    assert!(with(&[("log_key", "log_text"), dots[0], dots[1]]).is_ok());
+    assert!(section("log_key log_text; data_keys level, log.text; replace_dots _").is_ok());
 }
 
 /// Values of which each is wrong for most options.
-const WRONG: [&str; 10] = [
-    ",",
-    "!",
-    "0",
-    "0.5",
-    "1M",
-    "5K",
-    "10s",
-    "99999999999999999999",
-    "eu-west-1 # prod",
-    "%Q",
-];
+const WRONG: &str =
+    ", | ! | 0 | 0.5 | 1M | 5K | 10s | 99999999999999999999 | eu-west-1 # prod | %Q";
 
 /// What a sentence gives as examples: all in backquotes behind what it takes.
 fn examples(sentence: &str) -> Vec<&str> {
@@ -221,31 +194,30 @@ fn every_example_of_a_sentence_is_taken() {
             ];
             parse(&[&[(key, value)], around.as_slice()].concat())
         };
-        for known in table::ALL {
-            for value in WRONG {
-                let Err(error) = taken(known.name, value) else {
+        for row in table::ALL {
+            for value in WRONG.split(" | ") {
+                let Err(error) = taken(row.name, value) else {
                     continue;
                 };
                 let sentence = error.to_string();
-                assert!(sentence.starts_with(known.name), "{sentence}");
+                let named = match row.name {
+                    "external_id" => format!("{} (its value is not shown)", row.name),
+                    name => format!("{name} `{value}`"),
+                };
+                assert!(sentence.starts_with(&named), "{sentence}");
+                assert!(sentence.contains("it takes "), "{sentence}");
                 for example in examples(&sentence) {
-                    with_examples.insert(known.name);
-                    let result = taken(known.name, example);
+                    with_examples.insert(row.name);
+                    let result = taken(row.name, example);
                     assert!(result.is_ok(), "{sentence}: {example} is not: {result:?}");
                 }
             }
         }
     }
     // Any text is right for a key, and for these two there is no example.
-    let without = [
-        "time_key",
-        "replace_dots",
-        "log_key",
-        "ca_file",
-        "external_id",
-    ];
-    let mut expected: BTreeSet<&str> = table::ALL.iter().map(|known| known.name).collect();
-    expected.retain(|name| !without.contains(name));
+    let without = "time_key replace_dots log_key ca_file external_id";
+    let mut expected: BTreeSet<&str> = table::ALL.iter().map(|row| row.name).collect();
+    expected.retain(|name| !without.split(' ').any(|other| other == *name));
     assert_eq!(with_examples, expected);
     let missing = parse(&[]).unwrap_err().to_string();
     let [example] = examples(&missing)[..] else {
@@ -256,98 +228,57 @@ fn every_example_of_a_sentence_is_taken() {
 
 #[test]
 fn a_value_has_its_form() {
-    let longest = "x".repeat(1224);
-    let too_long = "x".repeat(1225);
-    let role = |name: &str| format!("arn:aws:iam::123456789012:role/{name}");
-    let (long_role, longer_role) = (role(&"x".repeat(64)), role(&"x".repeat(65)));
-    let cases: &[(&str, &[&str], &[&str])] = &[
+    let role = "arn:aws:iam::123456789012:role/";
+    let (long_role, long_id) = (role.to_owned() + &"x".repeat(64), "x".repeat(1224));
+    let cases = [
         (
             "region",
-            &[
-                "eu-west-1",
-                "ap-southeast-12",
-                "us-gov-west-1",
-                "us-isob-east-1",
-                "eusc-de-east-1",
-                "cn-northwest-1",
-            ],
-            &[
-                "us-east-1 # prod",
-                "us_east_1",
-                "us-east",
-                "us-1",
-                "US-EAST-1",
-                "us-east-1a",
-                "us--east-1",
-                "eu-west-1.amazonaws.com",
-                "\"eu-west-1\"",
-                "서울-1",
-            ],
+            "eu-west-1|ap-southeast-12|us-gov-west-1|us-isob-east-1|eusc-de-east-1|cn-northwest-1",
+            "us-east-1 # prod|us_east_1|us-east|us-1|US-EAST-1|us-east-1a|us--east-1|\"eu-west-1\"|\
+             eu-west-1.amazonaws.com|서울-1",
         ),
         (
             "profile",
-            &["default", "team/logs@prod", "a.b_c:d+e%f"],
-            &["logs # prod", "two words", "\"logs\"", "서울", "[logs]"],
+            "default|team/logs@prod|a.b_c:d+e%f",
+            "logs # prod|two words|\"logs\"|서울|[logs]",
         ),
         (
             "role_arn",
-            &[
-                "arn:aws:iam::123456789012:role/logs",
-                "arn:aws-us-gov:iam::123456789012:role/path/of/logs+=,.@-_",
-                "arn:aws-iso-b:iam::123456789012:role/aws-reserved/~/logs",
-                &long_role,
-            ],
-            &[
-                "logs",
-                "arn:aws:iam::123456789012:role/",
-                "arn:aws:iam::123456789012:role/logs/",
-                "arn:aws:iam::123456789012:user/logs",
-                "arn:aws:iam::12345678901:role/logs",
-                "arn:aws:iam::123456789012:role/logs # prod",
-                "arn:aws:iam:eu-west-1:123456789012:role/logs",
-                "arn:aws:sts::123456789012:assumed-role/logs/session",
-                "arn::iam::123456789012:role/logs",
-                "arn:aws:iam::123456789012:role:logs",
-                &longer_role,
-            ],
+            &format!(
+                "{role}logs|arn:aws-us-gov:iam::123456789012:role/path/of/logs+=,.@-_|{long_role}|\
+                 arn:aws-iso-b:iam::123456789012:role/aws-reserved/~/logs",
+            ),
+            &format!(
+                "logs|{role}|{role}logs/|{role}logs # prod|{long_role}x|\
+                 arn:aws:iam::123456789012:user/logs|arn:aws:iam::12345678901:role/logs|\
+                 arn:aws:iam:eu-west-1:123456789012:role/logs|\
+                 arn:aws:sts::123456789012:assumed-role/logs/session|\
+                 arn::iam::123456789012:role/logs|arn:aws:iam::123456789012:role:logs",
+            ),
         ),
         (
             "external_id",
-            &["id", "tenant:1/logs", "a_b+c=d,e.f@g-h", &longest],
-            &["Q", "tenant # prod", "two words", "서울", &too_long],
+            &format!("id|tenant:1/logs|a_b+c=d,e.f@g-h|{long_id}"),
+            &format!("Q|tenant # prod|two words|서울|{long_id}x"),
         ),
         (
             "sts_endpoint",
-            &[
-                "sts.eu-west-1.amazonaws.com",
-                "http://[::1]:8080/path",
-                "https://a_b.internal:443",
-            ],
-            &[
-                "https://host # prod",
-                "https://host#prod",
-                "https://host/?a=b",
-                "https://host:0",
-                "https://host:65536",
-                "https://host:port",
-                "https://host:",
-                "https:/host",
-                "https://[host]",
-                "https://user@host",
-                "two words",
-            ],
+            "sts.eu-west-1.amazonaws.com|http://[::1]:8080/path|https://a_b.internal:443",
+            "https://host # prod|https://host#prod|https://host/?a=b|https://host:0|\
+             https://host:65536|https://host:port|https://host:|https:/host|https://[host]|\
+             https://user@host|two words",
         ),
     ];
     for (key, right, wrong) in cases {
-        for value in *right {
+        for value in right.split('|') {
             let result = with(&[(key, value)]);
             assert!(result.is_ok(), "{key} {value}: {result:?}");
         }
-        for value in *wrong {
+        for value in wrong.split('|') {
             let sentence = with(&[(key, value)]).unwrap_err().to_string();
             assert!(sentence.starts_with(key), "{sentence}");
             assert!(sentence.contains("is not allowed: it takes"), "{sentence}");
-            let is_shown = *key != "external_id" && !value.contains(['@', '?']);
+            let is_shown = key != "external_id" && !value.contains(['@', '?']);
             assert_eq!(sentence.contains(value), is_shown, "{sentence}");
             let is_comment = value.contains(" #");
             assert_eq!(sentence.contains("no comments"), is_comment, "{sentence}");
@@ -359,19 +290,13 @@ fn a_value_has_its_form() {
 fn a_comment_behind_any_value_is_told() {
     let wrong = wrong_ca_file("/ca.pem # note".as_ref(), "can not be read");
     assert!(wrong.to_string().contains("Fluent Bit knows no comments"));
-    // Whether a file is there is looked up later.
-    for known in table::ALL.iter().filter(|known| known.name != "ca_file") {
-        let config = with(&[(known.name, "x # note")]);
-        let config = match known.name {
-            // The stream's own value comes first.
-            "delivery_stream" => parse(&[(known.name, "x # note")]),
-            _ => config,
-        };
-        let told = match config {
+    for row in table::ALL {
+        let set = [(row.name, "x # note"), ("delivery_stream", "logs")];
+        let told = match parse(&set) {
             Err(error) => error.to_string(),
             Ok(config) => config.warnings.join("; "),
         };
-        assert!(told.starts_with(known.name), "{}: {told}", known.name);
+        assert!(told.starts_with(row.name), "{}: {told}", row.name);
         assert!(told.contains("Fluent Bit knows no comments"), "{told}");
     }
     for key in ["data_keys", "log_key"] {
@@ -385,15 +310,15 @@ fn a_comment_behind_any_value_is_told() {
 
 #[test]
 fn a_control_character_in_any_value_is_refused_by_name() {
-    for known in table::ALL {
+    for row in table::ALL {
         for (value, code) in [
             ("a\nb", "U+000A"),
             ("a\u{7f}", "U+007F"),
             ("a\u{0}b", "U+0000"),
         ] {
-            let sentence = parse(&[(known.name, value), ("delivery_stream", "logs")]);
+            let sentence = parse(&[(row.name, value), ("delivery_stream", "logs")]);
             let sentence = sentence.unwrap_err().to_string();
-            assert!(sentence.starts_with(known.name), "{sentence}");
+            assert!(sentence.starts_with(row.name), "{sentence}");
             assert!(sentence.contains(code), "{sentence}");
             assert!(!sentence.contains(char::is_control), "{sentence:?}");
         }
@@ -404,21 +329,18 @@ fn a_control_character_in_any_value_is_refused_by_name() {
 
 #[test]
 fn what_does_nothing_is_warned_of() {
-    let off = [("simple_aggregation", "false"), ("aggregation_size", "1M")];
+    let warnings = |text: &str| section(text).unwrap().warnings;
     assert_eq!(
-        with(&off).unwrap().warnings,
+        warnings("simple_aggregation false; aggregation_size 1M"),
         ["aggregation_size does nothing without simple_aggregation"]
     );
-    let config = with(&[("time_key_format", "%s"), ("external_id", "id")]).unwrap();
-    assert_eq!(config.warnings.len(), 2);
-    let time = [("time_key", "at"), ("time_key_format", "%FT%T")];
-    let warnings = with(&time).unwrap().warnings;
-    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings("time_key_format %s; external_id id").len(), 2);
+    let told = warnings("time_key at; time_key_format %FT%T");
     assert!(
-        warnings[0].contains("conversion to Parquet"),
-        "{warnings:?}"
+        told.len() == 1 && told[0].contains("conversion to Parquet"),
+        "{told:?}"
     );
-    let plain = |endpoint| with(&[("endpoint", endpoint)]).unwrap().warnings.len();
+    let plain = |endpoint: &str| warnings(&format!("endpoint {endpoint}")).len();
     assert_eq!(plain("http://firehose.internal:8080"), 1);
     assert_eq!(plain("HTTP://firehose.internal"), 1);
     assert_eq!(plain("http://127.0.0.1:4566"), 0);
@@ -428,12 +350,10 @@ fn what_does_nothing_is_warned_of() {
 
 #[test]
 fn only_what_is_aggregated_lingers_by_default_and_never_for_long() {
-    let linger = |options: &[(&str, &str)]| with(options).unwrap().delivery.linger.time;
-    assert_eq!(linger(&[]), Duration::ZERO);
-    assert_eq!(linger(&[("linger", "2s")]), Duration::from_secs(2));
-    let aggregated = ("simple_aggregation", "true");
-    assert_eq!(linger(&[aggregated]), Duration::from_secs(5));
-    assert_eq!(linger(&[aggregated, ("linger", "0s")]), Duration::ZERO);
-    let short = ("flush_timeout", "8s");
-    assert_eq!(linger(&[aggregated, short]), Duration::from_secs(2));
+    let linger = |text: &str| section(text).unwrap().delivery.linger.time.as_secs();
+    assert_eq!(linger(""), 0);
+    assert_eq!(linger("linger 2s"), 2);
+    assert_eq!(linger("simple_aggregation true"), 5);
+    assert_eq!(linger("simple_aggregation true; linger 0s"), 0);
+    assert_eq!(linger("simple_aggregation true; flush_timeout 8s"), 2);
 }
