@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use super::table::Kind;
 use super::*;
 
 fn parse(options: &[(&str, &str)]) -> Result<Config, Error> {
@@ -13,10 +14,16 @@ pub(super) fn with(options: &[(&str, &str)]) -> Result<Config, Error> {
     parse(&[&[("delivery_stream", "logs")], options].concat())
 }
 
-/// A section of options with semicolons between.
+/// Options with semicolons between, as pairs.
+fn pairs(text: &str) -> Vec<(&str, &str)> {
+    let options = text.split("; ");
+    options
+        .filter_map(|option| option.split_once(' '))
+        .collect()
+}
+
 pub(super) fn section(text: &str) -> Result<Config, Error> {
-    let options = text.split("; ").filter_map(|option| option.split_once(' '));
-    with(&options.collect::<Vec<_>>())
+    with(&pairs(text))
 }
 
 #[test]
@@ -32,30 +39,31 @@ fn every_default_in_backquotes_is_a_value_of_its_kind() {
 /// An option that is named in no other place than the table would change nothing.
 #[test]
 fn every_option_of_the_table_changes_what_is_asked_for() {
-    let around = [
-        ("delivery_stream", "logs"),
-        ("region", "eu-west-1"),
-        ("simple_aggregation", "true"),
-        ("time_key", "at"),
-    ];
-    let asked = |set: &[(&str, &str)]| {
-        let config = parse(&[set, around.as_slice()].concat());
-        config.map(|config| Config {
-            warnings: Vec::new(),
-            ..config
-        })
-    };
-    let values = "false lambda regional gzip 2s 6 6000 2M none xx eu-west-2 %s \
-                  arn:aws:iam::000000000000:role/logs";
+    let values = "false lambda 2s 6 6000 2M xx eu-west-2 %s arn:aws:iam::000000000000:role/logs";
     for row in table::ALL {
-        // A log key needs that there is no time.
-        let mut values = values.split(' ').map(|value| match row.name {
-            "log_key" => asked(&[("log_key", value), ("time_key", "")]),
-            name => asked(&[(name, value)]),
-        });
-        let before = asked(&[("time_key", "")][..usize::from(row.name == "log_key")]).unwrap();
-        let is_read = values.any(|config| config.is_ok_and(|config| config != before));
-        assert!(is_read, "nobody reads {}", row.name);
+        let around = match row.name {
+            // A log line as it is has no place for a time.
+            "log_key" => "",
+            _ => "; region eu-west-1; simple_aggregation true; time_key at",
+        };
+        let asked = |value: &str| {
+            let set = match value {
+                "" => around.to_owned(),
+                value => format!("{} {value}{around}", row.name),
+            };
+            let config = parse(&[pairs(&set), pairs("delivery_stream logs")].concat()).ok()?;
+            // What is said of the section is not what it asks for.
+            let warnings = Vec::new();
+            Some(Config { warnings, ..config })
+        };
+        if let Kind::Choice(words) = row.kind {
+            let told: Vec<_> = words.iter().map(|word| asked(word)).collect();
+            let same = |one| told.iter().filter(|other| *other == one).count();
+            assert!(told.iter().all(|one| same(one) == 1), "{}", row.name);
+        } else {
+            let mut told = values.split(' ').filter_map(asked);
+            assert!(told.any(|config| Some(config) != asked("")), "{}", row.name);
+        }
     }
 }
 
