@@ -238,15 +238,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         may_convert: bool,
     ) -> Vec<String> {
         let mut warnings: Vec<String> = self.comments().collect();
-        let aggregates = packing.aggregation.is_some();
+        let packs = packing.aggregation.is_some();
         let needs = [
             ("time_key_format", "time_key", time_key.is_some()),
-            ("aggregation_size", "simple_aggregation", aggregates),
-            (
-                "aggregation_max_documents",
-                "simple_aggregation",
-                aggregates,
-            ),
+            ("aggregation_size", "simple_aggregation", packs),
+            ("aggregation_max_documents", "simple_aggregation", packs),
             ("external_id", "role_arn", access.role_arn.is_some()),
         ];
         for (key, needed, is_there) in needs {

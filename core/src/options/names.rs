@@ -4,19 +4,10 @@ use super::table::{ALL, Kind};
 
 /// What Fluent Bit takes for itself, though a version may still list it with a plugin's own: it
 /// is new, its value is empty, or that version was built without it.
+#[rustfmt::skip]
 const OF_THE_HOST: [&str; 12] = [
-    "name",
-    "match",
-    "match_regex",
-    "alias",
-    "log_level",
-    "log_suppress_interval",
-    "host",
-    "port",
-    "ipv6",
-    "retry_limit",
-    "workers",
-    "tls",
+    "name", "match", "match_regex", "alias", "log_level", "log_suppress_interval", "host", "port",
+    "ipv6", "retry_limit", "workers", "tls",
 ];
 const OF_THE_HOST_BEGIN: [&str; 5] = ["_debug.", "net.", "oauth2", "storage.", "tls."];
 
@@ -85,17 +76,11 @@ mod tests {
 
     #[test]
     fn a_name_that_is_nearly_an_option_is_told_with_the_option() {
-        for (name, meant) in [
-            ("simple_agregation", "simple_aggregation"),
-            ("dleivery_stream", "delivery_stream"),
-            ("delivery_stream_name", "delivery_stream"),
-            ("Delivery-Stream", "delivery_stream"),
-            ("log_keys", "log_key"),
-            ("data_key", "data_keys"),
-            ("regoin", "region"),
-            ("aggregationsize", "aggregation_size"),
-            ("role_arm", "role_arn"),
-        ] {
+        let typed = "simple_agregation=simple_aggregation dleivery_stream=delivery_stream \
+                     delivery_stream_name=delivery_stream Delivery-Stream=delivery_stream \
+                     log_keys=log_key data_key=data_keys regoin=region role_arm=role_arn \
+                     aggregationsize=aggregation_size";
+        for (name, meant) in typed.split(' ').filter_map(|pair| pair.split_once('=')) {
             let sentence = unknown(name).unwrap();
             let expected = "is not an option of this plugin: did you mean";
             assert_eq!(sentence, format!("`{name}` {expected} `{meant}`?"));

@@ -9,6 +9,9 @@ use super::{Error, value};
 /// What most who write `region eu-west-1 # prod` do not know.
 const NO_COMMENTS: &str = "Fluent Bit knows no comments behind a value";
 
+/// The end of an option's range that no other option lowers.
+const ALONE: (usize, &str) = (usize::MAX, "");
+
 pub(super) struct Options<P> {
     pub(super) property: P,
 }
@@ -48,31 +51,34 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
-    /// The value of an option, else its default, if that is a value.
+    /// The value of an option, else its default, if that is a value. A number is not above `most`,
+    /// which comes from another option, as `why` says.
     fn read<T>(
         &self,
-        row: &Row,
-        takes: &str,
-        parse: impl Fn(&str) -> Option<T>,
+        key: &str,
+        (most, why): (usize, &str),
+        parse: impl Fn(&Kind, &str) -> Option<T>,
     ) -> Result<Option<T>, Error> {
-        let Some(text) = self.set(row.name) else {
-            return Ok(row.default_value().and_then(parse));
+        let row = Row::of(key);
+        let Some(text) = self.set(key) else {
+            let default = row.default_value();
+            return Ok(default.and_then(|text| parse(&row.kind, text)));
         };
-        let value = parse(&text).ok_or_else(|| {
-            let named = named(row, &text);
-            refused(&text, format!("{named} is not allowed: it takes {takes}"))
+        let value = parse(&row.kind, &text).ok_or_else(|| {
+            let (named, takes) = (named(row, &text), row.kind.takes_up_to(most));
+            let sentence = format!("{named} is not allowed: it takes {takes}{why}");
+            refused(&text, sentence)
         })?;
         Ok(Some(value))
     }
 
     pub(super) fn text(&self, key: &str) -> Result<Option<String>, Error> {
-        let row = Row::of(key);
-        self.read(row, &row.kind.takes(), |text| row.kind.text(text))
+        self.read(key, ALONE, Kind::text)
     }
 
     pub(super) fn flag(&self, key: &str) -> Result<bool, Error> {
-        let row = Row::of(key);
-        Ok(self.read(row, &row.kind.takes(), value::boolean)? == Some(true))
+        let flag = self.read(key, ALONE, |_, text| value::boolean(text))?;
+        Ok(flag == Some(true))
     }
 
     /// The items that `parse` takes; it is not asked about a list without any.
@@ -81,32 +87,25 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         key: &str,
         parse: impl Fn(Vec<String>) -> Option<Vec<T>>,
     ) -> Result<Vec<T>, Error> {
-        let row = Row::of(key);
         let items = |text: &str| Some(value::list(text)).filter(|items| !items.is_empty());
-        let list = self.read(row, &row.kind.takes(), |text| parse(items(text)?))?;
+        let list = self.read(key, ALONE, |_, text| parse(items(text)?))?;
         Ok(list.unwrap_or_default())
-    }
-
-    /// A number, but none above `most`, which comes from another option, as `why` says.
-    fn number_below(&self, key: &str, most: usize, why: &str) -> Result<Option<usize>, Error> {
-        let row = Row::of(key);
-        let takes = row.kind.takes_up_to(most) + why;
-        self.read(row, &takes, |text| row.kind.number(text, most))
     }
 
     /// A number that may be missing.
     pub(super) fn limit(&self, key: &str) -> Result<Option<usize>, Error> {
-        self.number_below(key, usize::MAX, "")
+        self.read(key, ALONE, |kind, text| kind.number(text, usize::MAX))
     }
 
     /// A number; the largest there is, where it is not set and has no default.
     pub(super) fn number(&self, key: &str) -> Result<usize, Error> {
-        self.number_up_to(key, usize::MAX, "")
+        Ok(self.limit(key)?.unwrap_or(usize::MAX))
     }
 
     /// A number; `most`, where it is not set and its default is none or above that.
     pub(super) fn number_up_to(&self, key: &str, most: usize, why: &str) -> Result<usize, Error> {
-        Ok(self.number_below(key, most, why)?.unwrap_or(most))
+        let number = self.read(key, (most, why), |kind, text| kind.number(text, most))?;
+        Ok(number.unwrap_or(most))
     }
 
     pub(super) fn time(&self, key: &str) -> Result<Duration, Error> {

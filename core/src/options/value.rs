@@ -86,15 +86,14 @@ pub fn region(text: &str) -> Option<String> {
     let [area, between @ .., number] = words.as_slice() else {
         return None;
     };
-    let is_word =
-        |word: &str, is_allowed: fn(char) -> bool| !word.is_empty() && word.chars().all(is_allowed);
+    let is_any = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let is_region = area.len() > 1
-        && is_word(area, |c| c.is_ascii_lowercase())
+        && area.chars().all(|c| c.is_ascii_lowercase())
         && !between.is_empty()
-        && between
+        && words
             .iter()
-            .all(|word| is_word(word, |c| c.is_ascii_lowercase() || c.is_ascii_digit()))
-        && is_word(number, |c| c.is_ascii_digit());
+            .all(|word| !word.is_empty() && word.chars().all(is_any))
+        && number.chars().all(|c| c.is_ascii_digit());
     is_region.then(|| text.to_owned())
 }
 
