@@ -61,7 +61,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     pub(super) fn max_documents(&self, destinations: &[Destination]) -> Result<usize, Error> {
         let key = "aggregation_max_documents";
         let Some(destination) = destinations.iter().find(|it| it.deaggregates()) else {
-            return self.number(key);
+            return Ok(self.limit(key)?.unwrap_or(usize::MAX));
         };
         let why = format!(", the most that destination `{}` takes", destination.name());
         self.number_up_to(key, MAX_DEAGGREGATED_DOCUMENTS, &why)

@@ -97,9 +97,10 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         self.read(key, ALONE, |kind, text| kind.number(text, usize::MAX))
     }
 
-    /// A number; the largest there is, where it is not set and has no default.
+    /// A number whose default is one, so that every section has it.
     pub(super) fn number(&self, key: &str) -> Result<usize, Error> {
-        Ok(self.limit(key)?.unwrap_or(usize::MAX))
+        let number = self.limit(key)?;
+        Ok(number.unwrap_or_else(|| panic!("the table of options has no number for {key}")))
     }
 
     /// A number; `most`, where it is not set and its default is none or above that.
@@ -109,7 +110,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     }
 
     pub(super) fn time(&self, key: &str) -> Result<Duration, Error> {
-        self.time_up_to(key, Duration::MAX, "")
+        Ok(Duration::from_millis(self.number(key)? as u64))
     }
 
     pub(super) fn time_up_to(
