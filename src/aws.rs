@@ -1,6 +1,7 @@
 //! The Firehose client. This module alone names the AWS SDK.
 
 mod ca;
+mod call;
 mod connection;
 mod credentials;
 mod environment;
@@ -10,23 +11,19 @@ mod look_up;
 mod reply;
 mod transport;
 
-use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
 use crate::service::{Answer, Sent, Service};
-use firehose_core::deliver::failure::{CallError, Cause};
+use firehose_core::deliver::failure::Cause;
 use firehose_core::options::wrong_ca_file;
 use firehose_core::options::{self, Access, Config};
 
-use head::Head;
+use call::Call;
 use look_up::LookUp;
-use reply::Fates;
 
 /// Looks whether the files that options name can be used.
 pub fn with_files(config: Config) -> Result<Config, options::Error> {
@@ -54,12 +51,6 @@ impl Firehose {
     }
 }
 
-impl Drop for Firehose {
-    fn drop(&mut self) {
-        self.look_up.abort();
-    }
-}
-
 impl Service for Firehose {
     fn is_ready(&self) -> bool {
         self.look_up.is_ready()
@@ -71,28 +62,28 @@ impl Service for Firehose {
 
     async fn put(&self, body: Bytes, records: usize, sent: Sent) -> Answer {
         let connection = self.look_up.connection()?;
-        let length = body.len().to_string();
-        let call = async {
-            let request = connection
-                .client
-                .put_record_batch()
-                .delivery_stream_name(&self.delivery_stream)
-                .set_records(Some(Vec::new()))
-                .customize()
-                .mutate_request(move |request| {
-                    *request.body_mut() = SdkBody::from(body.clone());
-                    request
-                        .headers_mut()
-                        .insert("content-length", length.clone());
-                });
-            request.send().await
-        };
-        let (answer, head, fates) = caught(transport::with_reply(call, sent.clone())).await?;
+        let call = Call::new(sent.clone());
+        let (length, its_own) = (body.len().to_string(), Arc::clone(&call));
+        let request = connection
+            .client
+            .put_record_batch()
+            .delivery_stream_name(&self.delivery_stream)
+            .set_records(Some(Vec::new()))
+            .customize()
+            .mutate_request(move |request| {
+                *request.body_mut() = SdkBody::from(body.clone());
+                request
+                    .headers_mut()
+                    .insert("content-length", length.clone());
+                request.add_extension(Arc::clone(&its_own));
+            });
+        let answer = request.send().await;
+        let reply = call.take_reply();
         match answer {
-            Ok(_) => checked(fates, records, head.as_ref()),
+            Ok(_) => reply.fates_of(records),
             Err(error) => {
-                let caller = &connection.credentials;
-                let error = error::of_call(&error, head.as_ref(), sent.is_set(), caller);
+                let (head, caller) = (reply.head.as_ref(), &connection.credentials);
+                let error = error::of_call(&error, head, sent.is_set(), caller);
                 if error.cause == Cause::Credentials {
                     self.look_up.refused(&connection);
                 }
@@ -103,61 +94,5 @@ impl Service for Firehose {
 
     fn credentials_time(&self) -> Option<SystemTime> {
         self.look_up.time()
-    }
-}
-
-/// A panic of the SDK is an error like others: its lane makes other calls.
-async fn caught<F: Future>(call: F) -> Result<F::Output, CallError> {
-    let mut call = pin!(call);
-    poll_fn(move |context| {
-        let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(context)));
-        polled.map_or_else(
-            // What it says is on standard error, and may hold a secret.
-            |_| {
-                Poll::Ready(Err(CallError {
-                    cause: Cause::Bug,
-                    text: "the call ended by a panic".to_owned(),
-                }))
-            },
-            |polled| polled.map(Ok),
-        )
-    })
-    .await
-}
-
-/// The service names each record's fate; anything else is no answer.
-fn checked(fates: Option<Fates>, records: usize, head: Option<&Head>) -> Result<Fates, CallError> {
-    let (cause, text) = match (fates, head) {
-        (Some(fates), _) if fates.len() == records => return Ok(fates),
-        (_, Some(head)) if head.is_foreign() => (Cause::NotFirehose, head.to_string()),
-        (Some(fates), _) => (
-            Cause::Server,
-            format!(
-                "the answer speaks of {} records, not of {records}",
-                fates.len()
-            ),
-        ),
-        (None, _) => (Cause::Server, "the answer can not be read".to_owned()),
-    };
-    Err(CallError { cause, text })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a panic says may hold anything.
-    const PANIC: &str = "session-token-EXAMPLE";
-
-    #[tokio::test]
-    async fn a_panic_is_an_error_that_asks_for_a_report() {
-        let error = caught(async { panic!("{PANIC}") }).await;
-        let error = error.map(|(): ()| ()).expect_err("it panicked");
-        assert_eq!(error.cause, Cause::Bug);
-        let line = error.to_string();
-        assert!(line.contains("please report it"), "{line}");
-        assert!(line.contains("take secrets out"), "{line}");
-        assert!(!line.contains(PANIC), "{line}");
-        assert_eq!(caught(async { 1 }).await, Ok(1));
     }
 }

@@ -3,54 +3,55 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sdk_firehose::config::retry::RetryConfig;
 use aws_sdk_firehose::config::{IdentityCache, StalledStreamProtectionConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::Sender;
+
+use firehose_core::deliver::failure::{CallError, Cause};
+use firehose_core::options::Access;
 
 use super::credentials::{self, Found};
 use super::environment::Environment;
+use super::error;
 use super::transport::Transport;
-use firehose_core::deliver::failure::{CallError, Cause};
-use firehose_core::options::Access;
 
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) client: aws_sdk_firehose::Client,
     pub(super) credentials: Credentials,
+    /// When they were found.
+    pub(super) time: SystemTime,
 }
 
 /// Looks up on the calling thread, which may be blocked, until nobody waits for it anymore.
 pub(super) fn look_up(
     access: &Access,
     limit: Duration,
-    mut told: oneshot::Sender<Result<Connection, CallError>>,
+    mut told: Sender<Result<Connection, CallError>>,
 ) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => {
+        Err(why) => {
+            let text = format!("they can not be looked up: {why}");
             // Who no longer waits needs no answer, here and below.
-            _ = told.send(Err(CallError {
-                cause: Cause::Credentials,
-                text: format!("they can not be looked up: {error}"),
-            }));
+            _ = told.send(Err(error::of(Cause::Credentials, text)));
             return;
         }
     };
     let found = runtime.block_on(async {
         let mut found = pin!(Connection::look_up(access, limit));
-        let mut is_given_up = pin!(told.closed());
-        poll_fn(|context| match found.as_mut().poll(context) {
-            Poll::Ready(found) => Poll::Ready(Some(found)),
-            Poll::Pending => is_given_up.as_mut().poll(context).map(|()| None),
-        })
-        .await
+        let or_given_up = poll_fn(|context| match told.poll_closed(context) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => found.as_mut().poll(context).map(Some),
+        });
+        or_given_up.await
     });
     // A look-up of a name that hangs would be waited for.
     runtime.shutdown_background();
@@ -94,6 +95,7 @@ impl Connection {
         Self {
             client: aws_sdk_firehose::Client::from_conf(builder.build()),
             credentials,
+            time: SystemTime::now(),
         }
     }
 }

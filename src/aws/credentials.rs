@@ -1,9 +1,7 @@
 //! Who calls Firehose, and from which region: the SDK's chain, and the roles assumed from it.
 
-use std::error::Error as _;
 use std::time::Duration;
 
-use aws_config::meta::{ProviderAttempt, ProviderChainError};
 use aws_config::sts::{AssumeRoleProvider, AssumeRoleProviderBuilder};
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -233,17 +231,4 @@ fn check_region(config: &SdkConfig) -> Result<(), CallError> {
         cause: Cause::Region,
         text,
     })
-}
-
-/// Where credentials were looked for, and why there are none.
-pub(super) fn places(error: &ProviderChainError<CredentialsError>) -> String {
-    let place = |attempt: &ProviderAttempt<CredentialsError>| {
-        let reason = attempt.error().source();
-        match reason.and_then(|reason| error::causes(reason).last()) {
-            Some(reason) => format!("{} ({reason})", attempt.name()),
-            None => attempt.name().to_owned(),
-        }
-    };
-    let places: Vec<String> = error.attempts().iter().map(place).collect();
-    format!("no credentials in {}", places.join(", "))
 }

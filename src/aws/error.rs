@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::iter;
 
+use aws_config::meta::{ProviderAttempt, ProviderChainError};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_firehose::error::{ProvideErrorMetadata, SdkError};
@@ -11,9 +12,14 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::error::ErrorMetadata;
 
-use super::credentials;
-use super::head::Head;
 use firehose_core::deliver::failure::{CallError, Cause};
+
+use super::head::Head;
+
+pub(super) fn of(cause: Cause, text: impl Into<String>) -> CallError {
+    let text = text.into();
+    CallError { cause, text }
+}
 
 /// What a call of PutRecordBatch ended with; `head` is that of the reply, if there was one.
 pub(super) fn of_call(
@@ -22,10 +28,7 @@ pub(super) fn of_call(
     was_sent: bool,
     caller: &Credentials,
 ) -> CallError {
-    let code = match error {
-        SdkError::ServiceError(service) => service.err().code(),
-        _ => None,
-    };
+    let code = error.code();
     let cause = match head {
         // A proxy that takes no long bodies may take shorter ones.
         Some(head) if head.is_foreign() && head.status != 413 => Cause::NotFirehose,
@@ -43,41 +46,43 @@ pub(super) fn of_call(
         (SdkError::ServiceError(service), _) => reason(service.err()),
         _ => chain(error),
     };
-    let error = about_time(CallError {
-        cause,
-        text: on_one_line(&without_secrets(text, caller)),
-    });
+    let error = said(cause, text, Some(caller));
     let may_be_of_time = error.cause == Cause::Clock || is_about_signatures(code);
     match head.and_then(Head::skew) {
-        Some(skew) if may_be_of_time => CallError {
-            cause: Cause::Clock,
-            text: format!("{skew}: {}", error.text),
-        },
+        Some(skew) if may_be_of_time => of(Cause::Clock, format!("{skew}: {}", error.text)),
         _ => error,
     }
 }
 
 /// What a look-up of credentials ended with; `caller` is who asked for a role.
 pub(super) fn of_credentials(error: &CredentialsError, caller: Option<&Credentials>) -> CallError {
+    said(Cause::Credentials, chain(error), caller)
+}
+
+/// As much of it as may be said, on one line.
+fn said(cause: Cause, text: String, caller: Option<&Credentials>) -> CallError {
+    // AWS says of a signature that its time is wrong, by the code of one that is wrong.
+    const OF_TIME: [&str; 2] = ["Signature expired", "Signature not yet current"];
     let text = match caller {
-        Some(caller) => without_secrets(chain(error), caller),
-        None => chain(error),
+        Some(caller) => without_secrets(text, caller),
+        None => text,
     };
-    about_time(CallError {
-        cause: Cause::Credentials,
-        text: on_one_line(&text),
-    })
+    let text = on_one_line(&text);
+    match OF_TIME.iter().any(|words| text.contains(words)) {
+        true => of(Cause::Clock, text),
+        false => of(cause, text),
+    }
 }
 
 /// Some of AWS's messages repeat what was sent.
 fn without_secrets(text: String, caller: &Credentials) -> String {
+    // Emulators take keys like `test`, which is a word of other sentences as well.
+    const SHORTEST: usize = 8;
     let secrets = [
         caller.session_token().unwrap_or_default(),
         caller.secret_access_key(),
         caller.access_key_id(),
     ];
-    // Emulators take keys like `test`, which is a word of other sentences as well.
-    const SHORTEST: usize = 8;
     let secrets = secrets.iter().filter(|secret| secret.len() >= SHORTEST);
     secrets.fold(text, |text, secret| text.replace(secret, "***"))
 }
@@ -96,17 +101,6 @@ fn is_about_signatures(code: Option<&str>) -> bool {
     code.contains("Signature") && Cause::classify(Some(code), 403) == Cause::Credentials
 }
 
-/// AWS says of a signature that its time is wrong, by the code of one that is wrong.
-fn about_time(error: CallError) -> CallError {
-    const TOO_LATE_OR_EARLY: [&str; 2] = ["Signature expired", "Signature not yet current"];
-    let says = |words: &&str| error.text.contains(*words);
-    let cause = match TOO_LATE_OR_EARLY.iter().any(says) {
-        true => Cause::Clock,
-        false => error.cause,
-    };
-    CallError { cause, ..error }
-}
-
 /// What an error says, from its cause that is not the SDK's own wrapping on.
 fn chain(error: &(dyn Error + 'static)) -> String {
     const WRAPPING: [&str; 5] = [
@@ -121,7 +115,7 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         let part = if let Some(error) = error.downcast_ref::<ErrorMetadata>() {
             reason(error)
         } else if let Some(error) = error.downcast_ref() {
-            credentials::places(error)
+            places(error)
         } else {
             first_line(&error.to_string()).to_owned()
         };
@@ -134,10 +128,21 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     parts.join(": ")
 }
 
+/// Where credentials were looked for, and why there are none.
+fn places(error: &ProviderChainError<CredentialsError>) -> String {
+    let place = |attempt: &ProviderAttempt<CredentialsError>| {
+        let reason = attempt.error().source();
+        match reason.and_then(|reason| causes(reason).last()) {
+            Some(reason) => format!("{} ({reason})", attempt.name()),
+            None => attempt.name().to_owned(),
+        }
+    };
+    let places: Vec<String> = error.attempts().iter().map(place).collect();
+    format!("no credentials in {}", places.join(", "))
+}
+
 /// An error and its causes, the first cause last.
-pub(super) fn causes<'a>(
-    error: &'a (dyn Error + 'static),
-) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     iter::successors(Some(error), |&error| error.source())
 }
 

@@ -17,14 +17,8 @@ pub(super) struct Head {
     is_of_aws: bool,
     server: Option<String>,
     content_type: Option<String>,
-    /// How far the other side's clock is from this one.
-    skew: Option<Skew>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Skew {
-    Ahead(Duration),
-    Behind(Duration),
+    /// How far this machine's clock is from the other side's, and on which side of it.
+    skew: Option<(Duration, &'static str)>,
 }
 
 impl Head {
@@ -39,7 +33,10 @@ impl Head {
                 || content_type.is_some_and(|kind| kind.starts_with("application/x-amz-json")),
             server: header("server").map(shown),
             content_type: content_type.map(shown),
-            skew: date.map(|date| Skew::between(date, SystemTime::now())),
+            skew: date.map(|date| match date.duration_since(SystemTime::now()) {
+                Ok(far) => (far, "behind"),
+                Err(error) => (error.duration(), "ahead of"),
+            }),
         }
     }
 
@@ -55,14 +52,10 @@ impl Head {
 
     /// A sentence about the clocks, if they are too far from each other.
     pub(super) fn skew(&self) -> Option<String> {
-        let (far, how) = match self.skew? {
-            Skew::Ahead(far) => (far, "behind"),
-            Skew::Behind(far) => (far, "ahead of"),
-        };
-        (far > LARGEST_SKEW).then(|| {
-            let seconds = far.as_secs();
-            format!("this machine's clock is {seconds} s {how} the service's")
-        })
+        let (far, side) = self.skew?;
+        let seconds = far.as_secs();
+        let sentence = || format!("this machine's clock is {seconds} s {side} the service's");
+        (far > LARGEST_SKEW).then(sentence)
     }
 }
 
@@ -78,15 +71,6 @@ impl fmt::Display for Head {
             }
         }
         Ok(())
-    }
-}
-
-impl Skew {
-    fn between(there: SystemTime, here: SystemTime) -> Self {
-        match there.duration_since(here) {
-            Ok(ahead) => Self::Ahead(ahead),
-            Err(error) => Self::Behind(error.duration()),
-        }
     }
 }
 

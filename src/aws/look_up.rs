@@ -3,6 +3,7 @@
 //! A look-up reads files, which may lie on a mount that is gone. So it has a thread of its own.
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -15,6 +16,7 @@ use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::options::Access;
 
 use super::connection::{self, Connection};
+use super::error;
 
 /// Credentials that are refused or not found are looked for anew, but not more often than this:
 /// each time may cost calls of STS.
@@ -37,8 +39,8 @@ struct Shared {
     access: Access,
     /// How long calls wait for a look-up.
     limit: Duration,
-    /// What a look-up runs on.
-    thread: fn() -> thread::Builder,
+    /// Runs a look-up on a thread of its own.
+    start: fn(Box<dyn FnOnce() + Send>) -> io::Result<()>,
     state: Mutex<State>,
     /// A look-up ended, or is given up.
     changed: Notify,
@@ -49,8 +51,7 @@ struct State {
     connection: Option<Arc<Connection>>,
     /// The service does not take these credentials.
     is_refused: bool,
-    /// When the credentials were found, and when others are to be looked for.
-    found: Option<SystemTime>,
+    /// When others are to be looked for.
     renewal: Option<Instant>,
     /// Why the last look-up found none.
     failure: Option<CallError>,
@@ -66,7 +67,10 @@ impl LookUp {
         Self(Arc::new(Shared {
             access,
             limit,
-            thread: || thread::Builder::new().name("firehose".to_owned()),
+            start: |look_up| {
+                let thread = thread::Builder::new().name("firehose".to_owned());
+                thread.spawn(look_up).map(drop)
+            },
             state: Mutex::default(),
             changed: Notify::new(),
         }))
@@ -111,14 +115,15 @@ impl LookUp {
     pub(super) fn connection(&self) -> Result<Arc<Connection>, CallError> {
         let state = self.0.state();
         match (&state.connection, &state.failure) {
-            (Some(connection), None) => Ok(Arc::clone(connection)),
-            // It did not find better ones in time, which need not mean that these are bad.
-            (Some(connection), Some(_)) if !state.is_refused => Ok(Arc::clone(connection)),
+            // A look-up that failed found no better ones, which need not mean that these are bad.
+            (Some(connection), failure) if failure.is_none() || !state.is_refused => {
+                Ok(Arc::clone(connection))
+            }
             (_, Some(failure)) => Err(failure.clone()),
-            (None, None) => Err(CallError {
-                cause: Cause::Credentials,
-                text: "they are still being looked up".to_owned(),
-            }),
+            (_, None) => {
+                let text = "they are still being looked up";
+                Err(error::of(Cause::Credentials, text))
+            }
         }
     }
 
@@ -133,11 +138,14 @@ impl LookUp {
 
     /// When the credentials in use were found.
     pub(super) fn time(&self) -> Option<SystemTime> {
-        self.0.state().found
+        let state = self.0.state();
+        state.connection.as_ref().map(|connection| connection.time)
     }
+}
 
-    /// Ends what is under way.
-    pub(super) fn abort(&self) {
+impl Drop for LookUp {
+    /// Gives up what is under way.
+    fn drop(&mut self) {
         if let Some(running) = self.0.state().running.take() {
             running.abort();
         }
@@ -149,35 +157,33 @@ impl Shared {
         let (told, mut found) = oneshot::channel();
         let (running, ended) = oneshot::channel::<Infallible>();
         let (access, limit) = (self.access.clone(), self.limit);
-        // Not one of the runtime's threads: where none can be started, the runtime panics.
-        let thread = (self.thread)().spawn(move || {
+        let look_up = move || {
             connection::look_up(&access, limit, told);
             drop(running);
-        });
-        if thread.is_err() {
-            self.fail(CallError {
-                cause: Cause::Credentials,
-                text: "no thread can be started to look credentials up: the process is out of \
-                       threads or memory"
-                    .to_owned(),
-            });
+        };
+        // Not one of the runtime's threads: where none can be started, the runtime panics.
+        if let Err(why) = (self.start)(Box::new(look_up)) {
+            let text = format!(
+                "no thread can be started to look credentials up, the process is out of threads \
+                 or memory: {why}"
+            );
+            self.fail(error::of(Cause::Credentials, text));
             return self.end();
         }
         let mut in_time = timeout(limit, &mut found).await;
         if in_time.is_err() {
-            self.fail(CallError {
-                cause: Cause::Credentials,
-                text: format!("none found within credentials_timeout ({limit:?})"),
-            });
+            let text = format!("none found within credentials_timeout ({limit:?})");
+            self.fail(error::of(Cause::Credentials, text));
             in_time = timeout(GIVEN_UP, &mut found).await;
         }
         match in_time {
             Ok(Ok(Ok(connection))) => self.succeed(connection),
             Ok(Ok(Err(error))) => self.fail(error),
-            Ok(Err(_)) => self.fail(CallError {
-                cause: Cause::Bug,
-                text: "the look-up of credentials ended by a panic".to_owned(),
-            }),
+            Ok(Err(_)) => {
+                // What it says is on standard error, and may hold a secret.
+                let text = "the look-up of credentials ended by a panic";
+                self.fail(error::of(Cause::Bug, text));
+            }
             Err(_) => {}
         }
         // What can not be given up is not joined by another.
@@ -187,13 +193,12 @@ impl Shared {
     }
 
     fn succeed(&self, connection: Connection) {
-        let (now, time) = (Instant::now(), SystemTime::now());
+        let now = Instant::now();
         let mut state = self.state();
-        state.renewal = connection.credentials.expiry().map(|expiry| {
-            let life = expiry.duration_since(time).unwrap_or_default();
-            now + (life / 2).max(life.saturating_sub(EARLY))
+        state.renewal = connection.credentials.expiry().and_then(|expiry| {
+            let life = expiry.duration_since(connection.time).unwrap_or_default();
+            now.checked_add((life / 2).max(life.saturating_sub(EARLY)))
         });
-        state.found = Some(time);
         state.connection = Some(Arc::new(connection));
         state.is_refused = false;
         state.failure = None;
@@ -226,21 +231,52 @@ impl Shared {
 mod tests {
     use super::*;
 
-    /// The calls go on, and fail: to wait would stop all outputs of the stream.
-    #[tokio::test(start_paused = true)]
-    async fn a_thread_that_can_not_be_started_is_told_and_nobody_waits_for_it() {
+    /// Looks up twice, with a pause, as nothing of the first time may be left. Nobody may wait: that
+    /// would stop all outputs of the stream.
+    async fn fails(start: fn(Box<dyn FnOnce() + Send>) -> io::Result<()>) -> CallError {
         let mut look_up = LookUp::new(Access::default(), Duration::from_secs(1));
         let shared = Arc::get_mut(&mut look_up.0).expect("nobody else has it");
-        // No machine has room for such a stack.
-        shared.thread = || thread::Builder::new().stack_size(1 << 62);
-        // Once more after a pause, as nothing of the first try is left.
+        shared.start = start;
         for _ in 0..2 {
             let ready = timeout(GIVEN_UP, look_up.ready()).await;
             ready.expect("calls wait no longer");
-            let error = look_up.connection().expect_err("there are no credentials");
-            assert!(error.text.contains("out of threads or memory"), "{error}");
-            assert!(look_up.0.state().running.is_none());
-            tokio::time::sleep(RENEWAL).await;
+            look_up.connection().expect_err("there are no credentials");
+            while look_up.0.state().running.is_some() {
+                tokio::task::yield_now().await;
+            }
+            tokio::time::advance(RENEWAL).await;
         }
+        look_up.connection().expect_err("there are no credentials")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thread_that_can_not_be_started_is_told() {
+        let no_thread = |_| {
+            // No machine has room for such a stack.
+            let thread = thread::Builder::new().stack_size(1 << 62);
+            thread.spawn(|| ()).map(drop)
+        };
+        let error = fails(no_thread).await;
+        assert_eq!(error.cause, Cause::Credentials);
+        assert!(error.text.contains("out of threads or memory"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_is_told_without_what_it_says() {
+        let panics = |look_up: Box<dyn FnOnce() + Send>| {
+            let thread = thread::spawn(move || {
+                let _look_up = look_up;
+                panic!("session-token-EXAMPLE");
+            });
+            // The paused clock does not wait for other threads.
+            thread.join().expect_err("it panicked");
+            Ok(())
+        };
+        let error = fails(panics).await;
+        assert_eq!(error.cause, Cause::Bug);
+        let line = error.to_string();
+        assert!(line.contains("ended by a panic"), "{line}");
+        assert!(line.contains("please report it"), "{line}");
+        assert!(!line.contains("EXAMPLE"), "{line}");
     }
 }

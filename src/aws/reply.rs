@@ -14,18 +14,15 @@ pub(super) type Fates = Vec<Result<(), Cause>>;
 
 /// Reads a reply's body.
 pub(super) fn read(body: &[u8]) -> Result<Fates, serde_json::Error> {
-    let reply: Reply = serde_json::from_slice(body)?;
+    let body: Body = serde_json::from_slice(body)?;
     // Collected in place: this allocates nothing.
-    Ok(reply
-        .request_responses
-        .into_iter()
-        .map(|fate| fate.0)
-        .collect())
+    let fates = body.request_responses.into_iter();
+    Ok(fates.map(|fate| fate.0).collect())
 }
 
 #[derive(serde::Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Reply {
+struct Body {
     request_responses: Vec<Fate>,
 }
 

@@ -1,9 +1,6 @@
 //! The HTTP client below the SDK: its trust store, its proxy, its pool of connections.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -12,33 +9,22 @@ use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::timeout::TimeoutConfig;
-use http_body_util::{BodyExt, Limited};
-use tokio::task_local;
 
-use super::ca;
-use crate::service::Sent;
 use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::options::Access;
 
+use super::call::Watched;
 use super::environment::Environment;
-use super::head::Head;
-use super::reply::{self, Fates};
+use super::{ca, error};
 
 /// Shorter than the idle time after which the service closes a connection, so that a call rarely
 /// meets one that is about to be closed.
 const POOL_IDLE: Duration = Duration::from_secs(30);
-
-/// The most bytes of a reply that are read: several times what the service writes of 500 records.
-/// A reply is in memory as a whole, and a byte for each of its entries.
-const MAX_REPLY: usize = 500 * 1024;
 
 /// Where distributions keep the certificates of the system.
 const SYSTEM_BUNDLES: [&str; 4] = [
@@ -68,160 +54,67 @@ impl Transport {
         })
     }
 
-    /// One set of connectors, and so of pools, for each set of time-outs with which the SDK asks
-    /// for credentials. They read files when they are needed first.
+    /// For the few requests of a look-up, each with a connection of its own. It reads files.
     pub(super) fn for_look_ups(&self) -> SharedHttpClient {
         let transport = self.clone();
-        let made: Mutex<HashMap<[Option<Duration>; 2], SharedHttpConnector>> = Mutex::default();
         http_client_fn(move |settings, components| {
-            let key = [settings.connect_timeout(), settings.read_timeout()];
-            let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = || {
-                let sleep = components.sleep_impl();
-                let connectors = Connectors::new(&transport, settings.clone(), sleep);
-                SharedHttpConnector::new(Bounded(connectors))
-            };
-            made.entry(key).or_insert_with(new).clone()
+            SharedHttpConnector::new(ForLookUps {
+                transport: transport.clone(),
+                settings: settings.clone(),
+                sleep: components.sleep_impl(),
+            })
         })
     }
 
-    /// For calls to an endpoint. It has read all files that it needs.
+    /// For calls to an endpoint, which share a pool of connections. It has read all files that it
+    /// needs, so that no call is blocked by one.
     pub(super) fn for_calls(&self, config: &SdkConfig, endpoint: Option<&str>) -> SharedHttpClient {
         let times = config.timeout_config();
-        let connect = times.and_then(TimeoutConfig::connect_timeout);
         let mut settings = HttpConnectorSettings::builder();
-        settings.set_connect_timeout(connect);
-        let connectors = Connectors::new(self, settings.build(), config.sleep_impl());
-        connectors.to(endpoint.unwrap_or("https:"));
-        let connector = SharedHttpConnector::new(Bounded(connectors));
+        settings.set_connect_timeout(times.and_then(TimeoutConfig::connect_timeout));
+        let url = endpoint.unwrap_or("https:");
+        let connector = self.connector(url, settings.build(), config.sleep_impl());
+        let connector = SharedHttpConnector::new(connector);
         http_client_fn(move |_, _| connector.clone())
+    }
+
+    /// To where a URL leads. It may read the system's certificates.
+    fn connector(
+        &self,
+        url: &str,
+        settings: HttpConnectorSettings,
+        sleep: Option<SharedAsyncSleep>,
+    ) -> Watched {
+        let scheme = url.split(':').next().unwrap_or_default();
+        let proxy = match scheme.eq_ignore_ascii_case("http") {
+            true => &self.http_proxy,
+            false => &self.https_proxy,
+        };
+        let mut builder = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .tls_context(self.tls.clone())
+            .proxy_config(proxy.clone())
+            .connector_settings(settings)
+            .enable_tcp_nodelay(true)
+            .pool_idle_timeout(POOL_IDLE);
+        builder.set_sleep_impl(sleep);
+        Watched(builder.build())
     }
 }
 
-/// A connector for http and one for https, as each has a proxy of its own.
 #[derive(Debug)]
-struct Connectors {
+struct ForLookUps {
     transport: Transport,
     settings: HttpConnectorSettings,
     sleep: Option<SharedAsyncSleep>,
-    http: OnceLock<Connector>,
-    https: OnceLock<Connector>,
 }
 
-impl Connectors {
-    fn new(
-        transport: &Transport,
-        settings: HttpConnectorSettings,
-        sleep: Option<SharedAsyncSleep>,
-    ) -> Self {
-        Self {
-            transport: transport.clone(),
-            settings,
-            sleep,
-            http: OnceLock::new(),
-            https: OnceLock::new(),
-        }
+impl HttpConnector for ForLookUps {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (settings, sleep) = (self.settings.clone(), self.sleep.clone());
+        let connector = self.transport.connector(request.uri(), settings, sleep);
+        connector.call(request)
     }
-
-    /// The one for a URL.
-    fn to(&self, url: &str) -> &Connector {
-        let transport = &self.transport;
-        match url.starts_with("http:") {
-            true => self.http.get_or_init(|| self.make(&transport.http_proxy)),
-            false => self.https.get_or_init(|| self.make(&transport.https_proxy)),
-        }
-    }
-
-    fn make(&self, proxy: &ProxyConfig) -> Connector {
-        let mut builder = Connector::builder()
-            .connector_settings(self.settings.clone())
-            .enable_tcp_nodelay(true)
-            .pool_idle_timeout(POOL_IDLE)
-            .proxy_config(proxy.clone());
-        builder.set_sleep_impl(self.sleep.clone());
-        builder
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(self.transport.tls.clone())
-            .build()
-    }
-}
-
-/// Breaks a reply off that is longer than any can be, and reads what Firehose says of records.
-#[derive(Debug)]
-struct Bounded(Connectors);
-
-impl HttpConnector for Bounded {
-    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target");
-        let is_put = target.is_some_and(|target| target.ends_with(".PutRecordBatch"));
-        if is_put && let Ok(sent) = CALL.try_with(|call| call.sent.clone()) {
-            // A body is only read for a connection that is there.
-            let body = request.take_body().map_frame(move |frame| {
-                sent.set();
-                frame
-            });
-            *request.body_mut() = SdkBody::from_body_1_x(body);
-        }
-        let reply = self.0.to(request.uri()).call(request);
-        HttpConnectorFuture::new(async move {
-            let reply = reply.await?;
-            let bounded = |body| SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY));
-            let mut reply = reply.map(bounded);
-            if is_put {
-                let head = Head::of(&reply);
-                _ = CALL.try_with(|call| *call.head.borrow_mut() = Some(head));
-            }
-            if is_put && reply.status().is_success() {
-                let body = std::mem::replace(reply.body_mut(), SdkBody::from(NO_RECORDS));
-                let body = read(body).await.map_err(ConnectorError::io)?;
-                let fates = reply::read(&body).ok();
-                _ = CALL.try_with(|call| *call.fates.borrow_mut() = fates);
-            }
-            Ok(reply)
-        })
-    }
-}
-
-/// Each frame is let go of at once, so that the connection reads the next one to the same memory.
-async fn read(mut body: SdkBody) -> Result<Vec<u8>, BoxError> {
-    let length = body.content_length().unwrap_or_default();
-    let mut bytes = Vec::with_capacity(length.min(MAX_REPLY as u64) as usize);
-    while let Some(frame) = body.frame().await {
-        bytes.extend_from_slice(&frame?.into_data().unwrap_or_default());
-    }
-    Ok(bytes)
-}
-
-/// What is left for the SDK to read of a reply.
-const NO_RECORDS: &str = r#"{"FailedPutCount":0,"RequestResponses":[]}"#;
-
-/// What is learnt of a call below the SDK.
-#[derive(Debug, Default)]
-struct Call {
-    sent: Sent,
-    head: RefCell<Option<Head>>,
-    fates: RefCell<Option<Fates>>,
-}
-
-task_local! {
-    /// Where that is left for who made the call.
-    static CALL: Call;
-}
-
-/// A call, the head of its reply, and what the reply says of each record.
-pub(super) async fn with_reply<C: Future>(
-    call: C,
-    sent: Sent,
-) -> (C::Output, Option<Head>, Option<Fates>) {
-    let call = async {
-        let answer = call.await;
-        CALL.with(|call| (answer, call.head.take(), call.fates.take()))
-    };
-    let known = Call {
-        sent,
-        ..Call::default()
-    };
-    CALL.scope(known, call).await
 }
 
 /// `ca_file`, else AWS_CA_BUNDLE, in place of the system's certificates; else those, or the file
@@ -235,14 +128,12 @@ fn tls_context(access: &Access, environment: &Environment) -> Result<TlsContext,
     let trust = match file {
         None => TrustStore::default(),
         Some((name, path)) => {
-            let pem = ca::read(&path).map_err(|error| network(format!("{name} {error}")))?;
+            let pem = ca::read(&path).map_err(|why| network(format!("{name} {why}")))?;
             TrustStore::empty().with_pem_certificate(pem)
         }
     };
-    TlsContext::builder()
-        .with_trust_store(trust)
-        .build()
-        .map_err(network)
+    let context = TlsContext::builder().with_trust_store(trust).build();
+    context.map_err(|error| network(error.to_string()))
 }
 
 /// The file of the system's certificates where the library that looks for them would take an empty
@@ -271,20 +162,14 @@ fn proxy(names: &[&str], environment: &Environment) -> Result<ProxyConfig, CallE
         false => format!("http://{url}"),
     };
     // The URL is not shown, nor what is wrong with it: it may have a password in it.
-    let proxy = ProxyConfig::all(url).map_err(|_| {
-        network(format!(
-            "{name} is not the URL of a proxy, such as http://proxy:3128"
-        ))
-    })?;
+    let wrong = format!("{name} is not the URL of a proxy, such as http://proxy:3128");
+    let proxy = ProxyConfig::all(url).map_err(|_| network(wrong))?;
     Ok(match environment.first(&["NO_PROXY", "no_proxy"]) {
         Some((_, hosts)) => proxy.no_proxy(hosts),
         None => proxy,
     })
 }
 
-fn network(error: impl std::fmt::Display) -> CallError {
-    CallError {
-        cause: Cause::Network,
-        text: error.to_string(),
-    }
+fn network(text: String) -> CallError {
+    error::of(Cause::Network, text)
 }

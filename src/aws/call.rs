@@ -1,0 +1,128 @@
+//! A call of PutRecordBatch as the HTTP client has it, below the SDK: whether it was sent, and what
+//! was answered.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_smithy_http_client::Connector;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::{BodyExt, Limited};
+
+use crate::service::{Answer, Sent};
+use firehose_core::deliver::failure::Cause;
+
+use super::error;
+use super::head::Head;
+use super::reply::{self, Fates};
+
+/// The most bytes of a reply that are read: several times what the service writes of 500 records.
+/// A reply is in memory as a whole, and a byte for each of its entries.
+const MAX_REPLY: usize = 500 * 1024;
+
+/// What is left for the SDK to read of a reply.
+const NO_RECORDS: &str = r#"{"FailedPutCount":0,"RequestResponses":[]}"#;
+
+/// What is learnt of a call. It goes with the call's request, by which the connector finds it.
+#[derive(Debug)]
+pub(super) struct Call {
+    sent: Sent,
+    reply: Mutex<Reply>,
+}
+
+/// What was answered, as far as it came.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    pub(super) head: Option<Head>,
+    fates: Option<Fates>,
+}
+
+impl Call {
+    pub(super) fn new(sent: Sent) -> Arc<Self> {
+        let reply = Mutex::default();
+        Arc::new(Self { sent, reply })
+    }
+
+    /// What was answered. It is only there once.
+    pub(super) fn take_reply(&self) -> Reply {
+        mem::take(&mut self.reply())
+    }
+
+    fn reply(&self) -> MutexGuard<'_, Reply> {
+        self.reply.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes when the request goes out: its body is only read for a connection that is there.
+    fn watch(&self, request: &mut HttpRequest) {
+        let sent = self.sent.clone();
+        let body = request.take_body().map_frame(move |frame| {
+            sent.set();
+            frame
+        });
+        *request.body_mut() = SdkBody::from_body_1_x(body);
+    }
+
+    /// Reads what the reply says of records, and takes that out of it.
+    async fn read(&self, reply: &mut HttpResponse) -> Result<(), ConnectorError> {
+        self.reply().head = Some(Head::of(reply));
+        if reply.status().is_success() {
+            let body = mem::replace(reply.body_mut(), SdkBody::from(NO_RECORDS));
+            let body = whole(body).await.map_err(ConnectorError::io)?;
+            self.reply().fates = reply::read(&body).ok();
+        }
+        Ok(())
+    }
+}
+
+impl Reply {
+    /// The service names each record's fate; anything else is no answer.
+    pub(super) fn fates_of(self, records: usize) -> Answer {
+        let (cause, text) = match (self.fates, self.head) {
+            (Some(fates), _) if fates.len() == records => return Ok(fates),
+            (_, Some(head)) if head.is_foreign() => (Cause::NotFirehose, head.to_string()),
+            (Some(fates), _) => {
+                let told = fates.len();
+                let text = format!("the answer speaks of {told} records, not of {records}");
+                (Cause::Server, text)
+            }
+            (None, _) => (Cause::Server, "the answer can not be read".to_owned()),
+        };
+        Err(error::of(cause, text))
+    }
+}
+
+/// Breaks a reply off that is longer than any can be, and learns of calls what the SDK would not
+/// tell.
+#[derive(Debug)]
+pub(super) struct Watched(pub(super) Connector);
+
+impl HttpConnector for Watched {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let call = request.extension::<Arc<Call>>().cloned();
+        if let Some(call) = &call {
+            call.watch(&mut request);
+        }
+        let reply = self.0.call(request);
+        HttpConnectorFuture::new(async move {
+            let reply = reply.await?;
+            let mut reply = reply.map(|body| SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY)));
+            if let Some(call) = call {
+                call.read(&mut reply).await?;
+            }
+            Ok(reply)
+        })
+    }
+}
+
+/// Each frame is let go of at once, so that the connection reads the next one to the same memory.
+async fn whole(mut body: SdkBody) -> Result<Vec<u8>, BoxError> {
+    let length = body.content_length().unwrap_or_default();
+    let mut bytes = Vec::with_capacity(length.min(MAX_REPLY as u64) as usize);
+    while let Some(frame) = body.frame().await {
+        bytes.extend_from_slice(&frame?.into_data().unwrap_or_default());
+    }
+    Ok(bytes)
+}
