@@ -25,10 +25,13 @@ use firehose_core::options::{self, Access, Config};
 use call::Call;
 use look_up::LookUp;
 
+/// So much later the host starts at most for a file that can not be read.
+const CHECK: Duration = Duration::from_secs(5);
+
 /// Looks whether the files that options name can be used.
 pub fn with_files(config: Config) -> Result<Config, options::Error> {
     if let Some(path) = &config.access.ca_file {
-        ca::read(path).map_err(|why| wrong_ca_file(path, &why))?;
+        ca::check(path, CHECK).map_err(|why| wrong_ca_file(path, &why))?;
     }
     Ok(config)
 }

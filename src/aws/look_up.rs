@@ -229,6 +229,12 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::sync::mpsc;
+
+    use tokio::runtime;
+
+    use super::super::ca::tests::{LONG, pipe};
     use super::*;
 
     /// Looks up twice, with a pause, as nothing of the first time may be left. Nobody may wait: that
@@ -247,6 +253,28 @@ mod tests {
             tokio::time::advance(RENEWAL).await;
         }
         look_up.connection().expect_err("there are no credentials")
+    }
+
+    #[test]
+    fn a_file_that_can_not_be_opened_does_not_block_the_runtime() {
+        let (_directory, path) = pipe();
+        let access = Access {
+            ca_file: Some(path.clone()),
+            ..Access::default()
+        };
+        let (told, ready) = mpsc::channel();
+        thread::spawn(move || {
+            let look_up = LookUp::new(access, Duration::from_secs(1));
+            let mut runtime = runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(look_up.ready());
+            told.send((runtime, look_up))
+        });
+        let (_runtime, look_up) = ready.recv_timeout(LONG).expect("calls wait no longer");
+        let error = look_up.connection().expect_err("there are no credentials");
+        assert!(error.text.contains("credentials_timeout"), "{error}");
+        // Another thread still reads it, which ends now.
+        fs::write(path, "").expect("there is a reader");
     }
 
     #[tokio::test(start_paused = true)]
