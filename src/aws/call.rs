@@ -105,12 +105,14 @@ impl HttpConnector for Watched {
         if let Some(call) = &call {
             call.watch(&mut request);
         }
+        let url = request.uri().to_owned();
         let reply = self.0.call(request);
         HttpConnectorFuture::new(async move {
-            let reply = reply.await?;
+            let reply = reply.await.map_err(|error| error::at_host(&url, error))?;
             let mut reply = reply.map(|body| SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY)));
             if let Some(call) = call {
-                call.read(&mut reply).await?;
+                let read = call.read(&mut reply).await;
+                read.map_err(|error| error::at_host(&url, error))?;
             }
             Ok(reply)
         })

@@ -11,6 +11,8 @@ use aws_sdk_firehose::operation::put_record_batch::PutRecordBatchError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::error::ErrorMetadata;
+use http::Uri;
+use http::uri::Authority;
 
 use firehose_core::deliver::failure::{CallError, Cause};
 
@@ -174,8 +176,32 @@ fn on_one_line(text: &str) -> String {
     line.trim_end_matches(['.', ':', ' ']).to_owned()
 }
 
+/// The error of a connection, which does not say itself to where it was to be. It is of the same
+/// kind, by which the SDK decides whether it looks credentials up again.
+pub(super) fn at_host(url: &str, error: ConnectorError) -> ConnectorError {
+    let (is_timeout, is_io, is_user) = (error.is_timeout(), error.is_io(), error.is_user());
+    let kind = error.as_other();
+    let text = format!("{}: {}", host(url), chain(&*error.into_source())).into();
+    match () {
+        () if is_timeout => ConnectorError::timeout(text),
+        () if is_io => ConnectorError::io(text),
+        () if is_user => ConnectorError::user(text),
+        () => ConnectorError::other(text, kind),
+    }
+}
+
+/// Without what may be a secret: a user name, a password, a path, a query.
+fn host(url: &str) -> String {
+    let uri: Uri = url.parse().unwrap_or_default();
+    let authority = uri.authority().map_or("", Authority::as_str);
+    authority.rsplit('@').next().unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
+    use aws_smithy_runtime_api::box_error::BoxError;
+    use aws_smithy_types::retry::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -206,5 +232,30 @@ mod tests {
         let message = "external process exited with code exit status: 1. Stderr: secret";
         let error = of_credentials(&CredentialsError::provider_error(message), None);
         assert!(error.text.ends_with("exit status: 1"), "{error}");
+    }
+    #[test]
+    fn the_error_of_a_connection_names_the_host_and_nothing_secret() {
+        for (url, host) in [
+            (
+                "https://name:secret@firehose.test:8443/secret?key=secret",
+                "firehose.test:8443",
+            ),
+            ("http://169.254.170.2/secret", "169.254.170.2"),
+            ("http://[::1]:80", "[::1]:80"),
+        ] {
+            let error = at_host(url, ConnectorError::io("reset by peer".into()));
+            assert_eq!(chain(&error), format!("{host}: reset by peer"));
+        }
+    }
+
+    #[test]
+    fn the_error_of_a_connection_stays_what_it_was() {
+        let at_host = |of: fn(BoxError) -> ConnectorError| at_host("http://a", of("b".into()));
+        assert!(at_host(ConnectorError::timeout).is_timeout());
+        assert!(at_host(ConnectorError::io).is_io());
+        assert!(at_host(ConnectorError::user).is_user());
+        const KIND: Option<ErrorKind> = Some(ErrorKind::TransientError);
+        let other = at_host(|source| ConnectorError::other(source, KIND));
+        assert_eq!(other.as_other(), KIND);
     }
 }
