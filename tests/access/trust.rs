@@ -52,6 +52,8 @@ fn nobody_unknown() {
     let (service, mut sandbox, _) = stranger();
     let log = sandbox.delivers_nothing_to(&service);
     assert_says(&log, "invalid peer certificate: UnknownIssuer");
+    let port = service.fake.address().port();
+    assert_says(&log, &format!(" localhost:{port}: "));
     assert_eq!(service.fake.stats().requests, 0);
 }
 
