@@ -97,7 +97,11 @@ impl Reply {
 /// Breaks a reply off that is longer than any can be, and learns of calls what the SDK would not
 /// tell.
 #[derive(Debug)]
-pub(super) struct Watched(pub(super) Connector);
+pub(super) struct Watched {
+    /// Each has a proxy of its own.
+    pub(super) http: Connector,
+    pub(super) https: Connector,
+}
 
 impl HttpConnector for Watched {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
@@ -106,7 +110,11 @@ impl HttpConnector for Watched {
             call.watch(&mut request);
         }
         let url = request.uri().to_owned();
-        let reply = self.0.call(request);
+        let scheme = url.split(':').next().unwrap_or_default();
+        let reply = match scheme.eq_ignore_ascii_case("http") {
+            true => self.http.call(request),
+            false => self.https.call(request),
+        };
         HttpConnectorFuture::new(async move {
             let reply = reply.await.map_err(|error| error::at_host(&url, error))?;
             let mut reply = reply.map(|body| SdkBody::from_body_1_x(Limited::new(body, MAX_REPLY)));

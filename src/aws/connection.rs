@@ -65,16 +65,11 @@ impl Connection {
         let environment = Environment::read();
         let transport = Transport::new(access, &environment)?;
         let http = transport.for_look_ups();
-        let found = credentials::look_up(access, environment, http, limit).await?;
-        Ok(Self::new(found, &transport))
-    }
-
-    fn new(found: Found, transport: &Transport) -> Self {
         let Found {
             config,
             credentials,
             endpoint,
-        } = found;
+        } = credentials::look_up(access, environment, http, limit).await?;
         let mut builder = aws_sdk_firehose::config::Builder::from(&config)
             // A flush retries by itself and knows which records are left to send.
             .retry_config(RetryConfig::disabled())
@@ -82,7 +77,7 @@ impl Connection {
             // has one for a connection.
             .timeout_config(TimeoutConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .http_client(transport.for_calls(&config, endpoint.as_deref()))
+            .http_client(transport.for_calls(&config))
             .identity_cache(IdentityCache::no_cache())
             .credentials_provider(credentials.clone());
         if let Some(endpoint) = endpoint {
@@ -92,10 +87,10 @@ impl Connection {
                 .use_fips(false)
                 .use_dual_stack(false);
         }
-        Self {
+        Ok(Self {
             client: aws_sdk_firehose::Client::from_conf(builder.build()),
             credentials,
             time: SystemTime::now(),
-        }
+        })
     }
 }

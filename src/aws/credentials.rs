@@ -88,11 +88,10 @@ impl Means<'_> {
     /// The chain's credentials; from them, in this order, the role that AWS's Go plugin reads
     /// from the environment, then `role_arn`.
     async fn credentials(&self, config: &SdkConfig) -> Result<Credentials, CallError> {
-        let config = if configured_endpoint(config, "STS").is_some() {
+        let config = match configured_endpoint(config, "STS") {
             // As with Firehose's own, an endpoint is taken as it is.
-            &as_it_is(self.loader()).load().await
-        } else {
-            config
+            Some(_) => &as_it_is(self.loader()).load().await,
+            None => config,
         };
         let chain = config.credentials_provider();
         let chain = chain.expect("the SDK's defaults include its chain of credentials");
@@ -186,11 +185,9 @@ fn check_endpoints(access: &Access, environment: &mut Environment) -> Result<(),
         access.role_arn.is_some() || environment.get("EKS_POD_EXECUTION_ROLE").is_some();
     let has_endpoint = access.endpoint.is_some();
     let has_sts_endpoint = access.sts_endpoint.is_some();
+    let has_all = has_endpoint && (has_sts_endpoint || !is_role_asked_for);
     for (name, is_replaced) in [
-        (
-            "AWS_ENDPOINT_URL",
-            has_endpoint && (has_sts_endpoint || !is_role_asked_for),
-        ),
+        ("AWS_ENDPOINT_URL", has_all),
         ("AWS_ENDPOINT_URL_FIREHOSE", has_endpoint),
         ("AWS_ENDPOINT_URL_STS", has_sts_endpoint),
         ("AWS_ENDPOINT_URL_SSO", false),
@@ -200,10 +197,7 @@ fn check_endpoints(access: &Access, environment: &mut Environment) -> Result<(),
             continue;
         };
         if !is_replaced {
-            return Err(CallError {
-                cause: Cause::NotFirehose,
-                text: format!("{name} {what}"),
-            });
+            return Err(error::of(Cause::NotFirehose, format!("{name} {what}")));
         }
         environment.remove(name);
     }
@@ -227,8 +221,5 @@ fn check_region(config: &SdkConfig) -> Result<(), CallError> {
         Some(region) => format!("`{region}` is no name of an AWS region"),
         None => "no AWS region".to_owned(),
     };
-    Err(CallError {
-        cause: Cause::Region,
-        text,
-    })
+    Err(error::of(Cause::Region, text))
 }

@@ -76,24 +76,20 @@ impl LookUp {
         }))
     }
 
-    /// Whether there are credentials, or it is known why there are none.
-    pub(super) fn is_ready(&self) -> bool {
-        !self.is_awaited()
-    }
-
-    /// Returns when there are credentials, or it is known why there are none.
+    /// Returns when calls need not wait.
     pub(super) async fn ready(&self) {
         loop {
             let changed = self.0.changed.notified();
-            if !self.is_awaited() {
+            if self.is_ready() {
                 return;
             }
             changed.await;
         }
     }
 
-    /// Begins a look-up if one is due; whether calls have to wait for it.
-    fn is_awaited(&self) -> bool {
+    /// Begins a look-up if one is due. Whether calls need not wait for it: there are credentials, or
+    /// it is known why there are none.
+    pub(super) fn is_ready(&self) -> bool {
         let mut state = self.0.state();
         let now = Instant::now();
         let is_due = state.connection.is_none()
@@ -107,8 +103,8 @@ impl LookUp {
             let run = Arc::clone(&self.0).run();
             state.running = Some(tokio::spawn(run).abort_handle());
         }
-        let is_awaited = state.running.is_some() && !state.is_late;
-        is_awaited && (state.connection.is_none() || state.is_refused)
+        let is_waited_for = state.running.is_some() && !state.is_late;
+        !is_waited_for || (state.connection.is_some() && !state.is_refused)
     }
 
     /// What calls are to be made with now.

@@ -10,9 +10,8 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{
-    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector, http_client_fn,
+    HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::timeout::TimeoutConfig;
 
 use firehose_core::deliver::failure::{CallError, Cause};
@@ -58,62 +57,39 @@ impl Transport {
     pub(super) fn for_look_ups(&self) -> SharedHttpClient {
         let transport = self.clone();
         http_client_fn(move |settings, components| {
-            SharedHttpConnector::new(ForLookUps {
-                transport: transport.clone(),
-                settings: settings.clone(),
-                sleep: components.sleep_impl(),
-            })
+            transport.connector(settings.clone(), components.sleep_impl())
         })
     }
 
-    /// For calls to an endpoint, which share a pool of connections. It has read all files that it
-    /// needs, so that no call is blocked by one.
-    pub(super) fn for_calls(&self, config: &SdkConfig, endpoint: Option<&str>) -> SharedHttpClient {
+    /// For calls, which share a pool of connections. It has read all files that it needs, so that
+    /// no call is blocked by one.
+    pub(super) fn for_calls(&self, config: &SdkConfig) -> SharedHttpClient {
         let times = config.timeout_config();
         let mut settings = HttpConnectorSettings::builder();
         settings.set_connect_timeout(times.and_then(TimeoutConfig::connect_timeout));
-        let url = endpoint.unwrap_or("https:");
-        let connector = self.connector(url, settings.build(), config.sleep_impl());
-        let connector = SharedHttpConnector::new(connector);
+        let connector = self.connector(settings.build(), config.sleep_impl());
         http_client_fn(move |_, _| connector.clone())
     }
 
-    /// To where a URL leads. It may read the system's certificates.
+    /// It may read the system's certificates.
     fn connector(
         &self,
-        url: &str,
         settings: HttpConnectorSettings,
         sleep: Option<SharedAsyncSleep>,
-    ) -> Watched {
-        let scheme = url.split(':').next().unwrap_or_default();
-        let proxy = match scheme.eq_ignore_ascii_case("http") {
-            true => &self.http_proxy,
-            false => &self.https_proxy,
+    ) -> SharedHttpConnector {
+        let by = |proxy: &ProxyConfig| {
+            let mut builder = Connector::builder()
+                .tls_provider(Provider::Rustls(CryptoMode::Ring))
+                .tls_context(self.tls.clone())
+                .proxy_config(proxy.clone())
+                .connector_settings(settings.clone())
+                .enable_tcp_nodelay(true)
+                .pool_idle_timeout(POOL_IDLE);
+            builder.set_sleep_impl(sleep.clone());
+            builder.build()
         };
-        let mut builder = Connector::builder()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(self.tls.clone())
-            .proxy_config(proxy.clone())
-            .connector_settings(settings)
-            .enable_tcp_nodelay(true)
-            .pool_idle_timeout(POOL_IDLE);
-        builder.set_sleep_impl(sleep);
-        Watched(builder.build())
-    }
-}
-
-#[derive(Debug)]
-struct ForLookUps {
-    transport: Transport,
-    settings: HttpConnectorSettings,
-    sleep: Option<SharedAsyncSleep>,
-}
-
-impl HttpConnector for ForLookUps {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (settings, sleep) = (self.settings.clone(), self.sleep.clone());
-        let connector = self.transport.connector(request.uri(), settings, sleep);
-        connector.call(request)
+        let (http, https) = (by(&self.http_proxy), by(&self.https_proxy));
+        SharedHttpConnector::new(Watched { http, https })
     }
 }
 
