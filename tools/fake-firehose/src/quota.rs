@@ -28,6 +28,8 @@ pub struct Quota {
     pub requests_per_second: Option<NonZeroU64>,
     /// A stream that was idle takes so many seconds' worth at once; above zero.
     pub burst_seconds: f64,
+    /// Whether what is not stored uses the quota up, too. AWS does not say which it is.
+    pub counts_refused: bool,
 }
 
 /// What the streams have left of their quotas.
@@ -43,14 +45,19 @@ pub(crate) struct Buckets {
     requests: Bucket,
 }
 
-/// Tokens that come back with time. It gives while there is anything in it: what is taken last
-/// may overdraw it, so that a record larger than a burst passes, too, and the rate still holds.
+/// Tokens that come back with time.
+///
+/// Where refusals are free it gives while there is anything in it: what is taken last may overdraw
+/// it, so that a record larger than a burst passes, too, and the rate still holds. Where they count
+/// it gives what it has whole, and a refusal takes what is left: a client that sends too much
+/// empties it again and again. A record larger than a burst passes when it is full.
 struct Bucket {
     /// None: never empty.
     rate: Option<f64>,
     capacity: f64,
     tokens: f64,
     filled_at: Duration,
+    counts_refused: bool,
 }
 
 // === impl Quotas ===
@@ -99,6 +106,7 @@ impl Default for Quota {
             records_per_second: None,
             requests_per_second: None,
             burst_seconds: 1.0,
+            counts_refused: false,
         }
     }
 }
@@ -134,7 +142,7 @@ impl Throttle {
 
 impl Buckets {
     fn new(quota: &Quota, now: Duration) -> Buckets {
-        let bucket = |rate| Bucket::new(rate, quota.burst_seconds, now);
+        let bucket = |rate| Bucket::new(rate, quota, now);
         Buckets {
             bytes: bucket(quota.bytes_per_second),
             records: bucket(quota.records_per_second),
@@ -150,7 +158,8 @@ impl Buckets {
 
     /// One request, whatever becomes of its records.
     pub(crate) fn take_request(&mut self) -> Result<(), ServiceError> {
-        if !self.requests.has_any() {
+        if !self.requests.gives(1.0) {
+            self.requests.refuse(1.0);
             return Err(slow_down());
         }
         self.requests.take(1.0);
@@ -160,10 +169,14 @@ impl Buckets {
     /// Takes the records that are to be stored, in order, and unsets those it has no more for.
     pub(crate) fn take_records(&mut self, call: &Call, stored: &mut [bool]) {
         for (record, stored) in call.iter().zip(stored) {
-            *stored = *stored && self.bytes.has_any() && self.records.has_any();
+            let bytes = record.len() as f64;
+            *stored = *stored && self.bytes.gives(bytes) && self.records.gives(1.0);
             if *stored {
-                self.bytes.take(record.len() as f64);
+                self.bytes.take(bytes);
                 self.records.take(1.0);
+            } else {
+                self.bytes.refuse(bytes);
+                self.records.refuse(1.0);
             }
         }
     }
@@ -172,14 +185,15 @@ impl Buckets {
 // === impl Bucket ===
 
 impl Bucket {
-    fn new(rate: Option<NonZeroU64>, burst_seconds: f64, now: Duration) -> Bucket {
+    fn new(rate: Option<NonZeroU64>, quota: &Quota, now: Duration) -> Bucket {
         let rate = rate.map(|rate| rate.get() as f64);
-        let capacity = rate.unwrap_or_default() * burst_seconds;
+        let capacity = rate.unwrap_or_default() * quota.burst_seconds;
         Bucket {
             rate,
             capacity,
             tokens: capacity,
             filled_at: now,
+            counts_refused: quota.counts_refused,
         }
     }
 
@@ -191,12 +205,23 @@ impl Bucket {
         self.filled_at = self.filled_at.max(now);
     }
 
-    fn has_any(&self) -> bool {
-        self.rate.is_none() || self.tokens > 0.0
+    fn gives(&self, tokens: f64) -> bool {
+        let has_enough = match self.counts_refused {
+            false => self.tokens > 0.0,
+            true => self.tokens >= tokens.min(self.capacity),
+        };
+        self.rate.is_none() || has_enough
     }
 
     fn take(&mut self, tokens: f64) {
         self.tokens -= tokens;
+    }
+
+    fn refuse(&mut self, tokens: f64) {
+        // Never below empty: or a client that sends too much for long would be refused for long.
+        if self.counts_refused && self.tokens > 0.0 {
+            self.tokens = (self.tokens - tokens).max(0.0);
+        }
     }
 }
 
@@ -275,6 +300,49 @@ mod tests {
         assert_eq!(stored, [false, true, false, true]);
         buckets.take_records(&call, &mut stored);
         assert_eq!(stored, [false; 4]);
+    }
+
+    #[test]
+    fn refusals_are_free_or_use_up_what_is_left() {
+        let [mut free, mut counted] = [false, true].map(|counts_refused| {
+            let key = format!("counts_refused = {counts_refused}");
+            throttle(&format!("bytes_per_second = 100\n{key}"))
+        });
+        let cases = [
+            // Counted, the second record takes the 40 bytes that the third would have fitted in.
+            (
+                0,
+                &[60, 60, 30][..],
+                &[true, true, false][..],
+                &[true, false, false][..],
+            ),
+            (400, &[30, 1], &[true, false], &[true, true]),
+            // From here on each refusal takes what came back, and a byte is too much then.
+            (600, &[40, 1], &[true, false], &[false, false]),
+            (800, &[40, 1], &[false, false], &[false, false]),
+            // What is larger than a burst passes when the bucket is full.
+            (9_800, &[300, 1], &[true, false], &[true, false]),
+        ];
+        for (ms, bytes, when_free, when_counted) in cases {
+            assert_eq!(taken(&mut free, "logs", at(ms), bytes), when_free, "{ms}");
+            let counted = taken(&mut counted, "logs", at(ms), bytes);
+            assert_eq!(counted, when_counted, "{ms}");
+        }
+    }
+
+    #[test]
+    fn where_refusals_count_so_do_those_of_a_step_and_of_requests() {
+        let mut throttle =
+            throttle("records_per_second = 2\nrequests_per_second = 2\ncounts_refused = true");
+        let buckets = throttle.stream("logs", at(0));
+        let call = Call::of("logs", ["a", "b", "c"]);
+        let mut stored = [false, true, true];
+        buckets.take_records(&call, &mut stored);
+        assert_eq!(stored, [false, true, false]);
+        let mut take = |ms| throttle.stream("logs", at(ms)).take_request().is_ok();
+        assert_eq!([0, 0, 0].map(&mut take), [true, true, false]);
+        // Half a request came back each time, and the first of the two refusals took it.
+        assert_eq!([250, 500, 1_000].map(&mut take), [false, false, true]);
     }
 
     #[test]

@@ -39,6 +39,7 @@
 //! |---|---|
 //! | `poison = "text"` | a call with a record that holds this text is refused with an InvalidArgumentException, whatever its step says |
 //! | `[quota]` | `bytes_per_second` (before base64), `records_per_second`, `requests_per_second`: what each stream takes, with a burst of `burst_seconds` (default 1.0). Requests beyond it fail with 503; records beyond it are refused in the answer, the first ones taken. Both say `ServiceUnavailableException`, `Slow down.` |
+//! | `counts_refused = true` | in `[quota]`: what is refused uses the quota up, too, as far as any is left, and no record is taken by more than is left (one over a burst: when nothing of the burst is used up); default: refusals cost nothing |
 //! | `[quota.NAME]` | the same keys for the stream of this name, in place of `[quota]` |
 //!
 //! A file may also say what a test sends (`[send]`, see [`Send`]) and what it then expects

@@ -220,14 +220,17 @@ fn a_wrong_file_is_told_what_is_wrong_and_where() {
 #[test]
 fn a_quota_is_for_every_stream_but_those_with_their_own() {
     let text = "poison = \"bad\"\n[quota]\nbytes_per_second = 1048576\n\
-                [quota.\"a.b\"]\nrequests_per_second = 2\nburst_seconds = 0.5";
+                [quota.\"a.b\"]\nrequests_per_second = 2\nburst_seconds = 0.5\n\
+                counts_refused = true";
     let scenario = Scenario::parse(text).unwrap();
     assert_eq!(scenario.poison.as_deref(), Some("bad"));
     let Quotas { default, streams } = scenario.quotas;
     assert_eq!(default.bytes_per_second.unwrap().get(), 1_048_576);
     assert_eq!(default.burst_seconds, 1.0);
+    assert!(!default.counts_refused);
     let own = &streams["a.b"];
     assert_eq!(own.bytes_per_second, None);
     assert_eq!(own.requests_per_second.unwrap().get(), 2);
     assert_eq!(own.burst_seconds, 0.5);
+    assert!(own.counts_refused);
 }

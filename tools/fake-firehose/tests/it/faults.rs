@@ -236,6 +236,31 @@ fn a_quota_holds_for_each_stream_until_all_begins_anew() {
 }
 
 #[test]
+fn refusals_of_a_quota_are_free_unless_it_counts_them() {
+    let fake = FakeFirehose::start(Settings {
+        streams: vec!["free".to_owned(), "counted".to_owned()],
+        scenario: Scenario::parse(
+            "[quota]\nbytes_per_second = 1000\n\
+             [quota.counted]\nbytes_per_second = 1000\ncounts_refused = true",
+        )
+        .unwrap(),
+        ..Settings::default()
+    })
+    .unwrap();
+    let mut client = Client::connect(fake.address());
+    let records = [600, 600, 300].map(|bytes| "x".repeat(bytes));
+    let records = records.each_ref().map(String::as_str);
+    for (stream, accepted_bytes) in [("free", 1_200), ("counted", 600)] {
+        client.call(&Request::put_to(stream, &records)).unwrap();
+        let sums = &fake.stats().streams[stream];
+        assert_eq!(
+            (sums.sent_bytes, sums.accepted_bytes),
+            (1_500, accepted_bytes)
+        );
+    }
+}
+
+#[test]
 fn a_service_that_is_down_refuses_connections_and_comes_back_with_its_memory() {
     let mut fake = FakeFirehose::start(Settings {
         tls: true,
