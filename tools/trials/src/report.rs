@@ -81,6 +81,14 @@ impl Row {
         }
     }
 
+    /// Remarks on a figure that is below its target.
+    pub(crate) fn least(&mut self, what: &str, figure: f64, target: f64) {
+        if figure < target {
+            self.remarks
+                .push(format!("under target: {what} {figure:.2} of {target:.2}"));
+        }
+    }
+
     /// Why this project's output has failed the story, if it has.
     pub(crate) fn fault(&self) -> Option<String> {
         if !self.output.is_of_this_project() {
@@ -192,12 +200,17 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_is_over_its_target_only_above_it() {
+    fn a_figure_that_misses_its_target_is_told() {
         let mut row = row(Output::Core);
         row.target("drain s", 30.0, 30.0);
         assert_eq!(row.remarks, [""; 0]);
         row.target("drain s", 30.126, 30.0);
         assert_eq!(row.remarks, ["over target: drain s 30.13 of 30.00"]);
+        row.remarks.clear();
+        row.least("lines/s", 15.0, 15.0);
+        assert_eq!(row.remarks, [""; 0]);
+        row.least("lines/s", 14.9, 15.0);
+        assert_eq!(row.remarks, ["under target: lines/s 14.90 of 15.00"]);
     }
 
     #[test]

@@ -50,7 +50,6 @@ pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> 
     row.remarks.push(format!(
         "a source of {PER_SECOND} lines/s came to {slowest:.1} at the least"
     ));
-    // Where it is told as a figure that may not be larger.
-    row.target("lines/s below", -slowest, -LEAST_PER_SECOND);
+    row.least("lines/s", slowest, LEAST_PER_SECOND);
     Ok(vec![row])
 }
