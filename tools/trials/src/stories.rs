@@ -2,6 +2,7 @@
 
 mod backlog;
 mod fairness;
+mod fleet;
 mod kill;
 mod outage;
 mod refusals;
@@ -31,7 +32,7 @@ pub(crate) struct Story {
 const ALL: &[Output] = &[Output::Core, Output::Firehose, Output::FirehoseAggregated];
 const PLAIN: &[Output] = &[Output::Core, Output::Firehose];
 
-pub(crate) const STORIES: [Story; 8] = [
+pub(crate) const STORIES: [Story; 9] = [
     Story {
         name: "shortest",
         tells: "the shortest section, memory only: nobody listens for 7 minutes, then all is well",
@@ -52,6 +53,14 @@ pub(crate) const STORIES: [Story; 8] = [
         outputs: ALL,
         waits: true,
         run: backlog::run,
+    },
+    Story {
+        name: "fleet",
+        tells: "4 processes deliver 23 MiB to one stream that takes 1 MiB/s, where refusals are free \
+                and where they count",
+        outputs: ALL,
+        waits: true,
+        run: fleet::run,
     },
     Story {
         name: "fairness",

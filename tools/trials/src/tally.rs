@@ -1,5 +1,7 @@
 //! Which lines arrived, and how often.
 
+use std::ops::Range;
+
 use fake_firehose::AcceptedCall;
 
 use crate::lines::Lines;
@@ -62,6 +64,12 @@ impl Tally {
         self.arrivals.len() as u64
     }
 
+    /// Whether each of these lines arrived.
+    pub(crate) fn has(&self, numbers: Range<u64>) -> bool {
+        let arrivals = &self.arrivals[numbers.start as usize..numbers.end as usize];
+        arrivals.iter().all(|&arrivals| arrivals > 0)
+    }
+
     /// Lines that did not arrive yet.
     pub(crate) fn missing(&self) -> u64 {
         self.missing
@@ -95,6 +103,7 @@ mod tests {
         tally.add(&call(format!("{zero}\n{one}\n\n{zero}\n")));
         tally.add(&call(format!("{zero}\n{three}\nother")));
         assert_eq!((tally.missing(), tally.twice(), tally.foreign()), (1, 2, 2));
+        assert!(tally.has(0..2) && !tally.has(0..3));
         tally.expect(4);
         tally.add(&call(format!("{three}\n")));
         assert_eq!((tally.missing(), tally.twice(), tally.foreign()), (1, 2, 2));

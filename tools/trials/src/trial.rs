@@ -1,7 +1,8 @@
-//! One trial: a Fluent Bit, its files, and the service that it delivers to.
+//! One trial: a Fluent Bit or several, their files, and the service that they deliver to.
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -41,11 +42,13 @@ pub(crate) struct Setup<'a> {
 pub(crate) struct Trial<'a> {
     setup: &'a Setup<'a>,
     output: Output,
-    process: Option<Process>,
+    /// Empty while none runs.
+    processes: Vec<Process>,
     pub(crate) service: FakeFirehose,
     pub(crate) tally: Tally,
     /// Calls of the service that the tally has.
     tallied: usize,
+    /// Of the process that had most.
     pub(crate) peak_rss_bytes: u64,
     folder: TempDir,
     files: Files,
@@ -80,7 +83,7 @@ impl<'a> Trial<'a> {
         let trial = Trial {
             setup,
             output,
-            process: None,
+            processes: Vec::new(),
             service,
             tally: Tally::new(lines),
             tallied: 0,
@@ -152,28 +155,39 @@ impl<'a> Trial<'a> {
 
     /// The configuration begins with what more its service section needs.
     pub(crate) fn start(&mut self, configuration: &str) -> Result<(), Error> {
-        // Retries come soon, so that a trial is short.
-        let soon = "    scheduler.base 1\n    scheduler.cap 5\n";
-        self.start_as_it_is(&format!("{soon}{configuration}"))
+        self.start_as_it_is(&format!("{SOON}{configuration}"))
     }
 
     /// The same with the host's own defaults.
     pub(crate) fn start_as_it_is(&mut self, configuration: &str) -> Result<(), Error> {
+        self.processes = vec![self.spawn(&self.files, configuration)?];
+        Ok(())
+    }
+
+    /// As [`Trial::start`], beside those that run; it has files of its own in a folder of this
+    /// name, and writes to the same log.
+    pub(crate) fn start_beside(&mut self, name: &str, configuration: &str) -> Result<(), Error> {
+        let folder = self.path(name);
+        fs::create_dir(&folder)?;
+        let files = Files::new(&folder);
+        symlink(self.files.log(), files.log())?;
+        let process = self.spawn(&files, &format!("{SOON}{configuration}"))?;
+        self.processes.push(process);
+        Ok(())
+    }
+
+    fn spawn(&self, files: &Files, configuration: &str) -> Result<Process, Error> {
         let configuration = format!(
             "[SERVICE]\n    parsers_file {}\n{configuration}",
             // A reload would look for a relative path elsewhere.
-            self.path("parsers.conf").display()
+            files.path("parsers.conf").display()
         );
         let plugin = self
             .output
             .is_of_this_project()
             .then_some(self.setup.plugin);
-        let process = self
-            .setup
-            .fluent_bit
-            .start(&self.files, &configuration, plugin)?;
-        self.process = Some(process);
-        Ok(())
+        let fluent_bit = self.setup.fluent_bit;
+        Ok(fluent_bit.start(files, &configuration, plugin)?)
     }
 
     /// Waits until the condition is met; false when that takes longer than `at_most`. All is
@@ -215,25 +229,23 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Whether it ends in time. If not, it is killed.
+    /// Whether all end in time. Those that do not are killed.
     pub(crate) fn stops_within(&mut self, limit: Duration) -> Result<bool, Error> {
         self.signal(Signal::TERM)?;
         let deadline = Instant::now() + limit;
-        let status = loop {
-            let process = self.process.as_mut().expect(STARTED);
-            let status = process.ended()?;
-            if status.is_some() || Instant::now() >= deadline {
-                break status;
+        let statuses = loop {
+            let processes = self.processes.iter_mut();
+            let statuses: Vec<_> = processes.map(Process::ended).collect::<Result<_, _>>()?;
+            if statuses.iter().all(Option::is_some) || Instant::now() >= deadline {
+                break statuses;
             }
             thread::sleep(LOOK_EVERY);
         };
-        self.process = None;
+        self.processes.clear();
         self.count();
-        match status {
-            Some(status) if !status.success() => {
-                Err(self.failure(&format!("Fluent Bit ended with {status}")))
-            }
-            status => Ok(status.is_some()),
+        match statuses.iter().flatten().find(|status| !status.success()) {
+            Some(status) => Err(self.failure(&format!("Fluent Bit ended with {status}"))),
+            None => Ok(statuses.iter().all(Option::is_some)),
         }
     }
 
@@ -251,15 +263,20 @@ impl<'a> Trial<'a> {
 
     /// As for a power failure, but for the disk.
     pub(crate) fn kill(&mut self) {
-        self.process = None;
+        self.processes.clear();
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), Error> {
-        Ok(self.process.as_ref().expect(STARTED).signal(signal)?)
+        assert!(!self.processes.is_empty(), "{STARTED}");
+        for process in &self.processes {
+            process.signal(signal)?;
+        }
+        Ok(())
     }
 
+    /// Of the process that was started first.
     pub(crate) fn sample(&self) -> Result<Sample, Error> {
-        Ok(Sample::of(self.process.as_ref().expect(STARTED).id())?)
+        Ok(Sample::of(self.processes.first().expect(STARTED).id())?)
     }
 
     /// How often Fluent Bit has started in its process, the first time included.
@@ -283,11 +300,14 @@ impl<'a> Trial<'a> {
 
     fn look(&mut self) -> Result<(), Error> {
         self.count();
-        let process = self.process.as_mut().expect(STARTED);
-        if let Some(status) = process.ended()? {
-            return Err(self.failure(&format!("Fluent Bit ended by itself, with {status}")));
+        assert!(!self.processes.is_empty(), "{STARTED}");
+        for process in &mut self.processes {
+            if let Some(status) = process.ended()? {
+                return Err(self.failure(&format!("Fluent Bit ended by itself, with {status}")));
+            }
+            let sample = Sample::of(process.id())?;
+            self.peak_rss_bytes = self.peak_rss_bytes.max(sample.peak_rss_bytes);
         }
-        self.peak_rss_bytes = self.peak_rss_bytes.max(self.sample()?.peak_rss_bytes);
         Ok(())
     }
 
@@ -299,6 +319,9 @@ impl<'a> Trial<'a> {
         }
     }
 }
+
+/// Retries come soon, so that a trial is short.
+const SOON: &str = "    scheduler.base 1\n    scheduler.cap 5\n";
 
 const STARTED: &str = "the story starts Fluent Bit before it looks at it";
 
