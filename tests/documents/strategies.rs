@@ -198,6 +198,7 @@ fn time() -> BoxedStrategy<Value> {
         // Fractions that a float holds exactly.
         1 => (-4_000_000_000_000..4_000_000_000_000_i64).prop_map(|n| Value::F64(n as f64 / 1024.0)),
         1 => select(vec![Value::F64(1e300), Value::F64(-1e300), Value::F64(0.0)]),
+        1 => Just(event_time(u32::MAX - 2, 0)),
     ].boxed()
 }
 

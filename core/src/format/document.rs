@@ -299,7 +299,3 @@ fn without_trailing_newlines(text: &[u8]) -> &[u8] {
     let end = text.iter().rposition(|byte| *byte != b'\n');
     &text[..end.map_or(0, |last| last + 1)]
 }
-
-#[cfg(test)]
-#[path = "document/tests.rs"]
-mod tests;

@@ -299,15 +299,6 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_short_string_or_too_near_the_end_is_no_key() {
-        for head in (0..0xa0).chain(0xc0..=0xff) {
-            assert!(Key::read(&[head; SIZE]).is_none(), "{head:x}");
-        }
-        assert!(Key::read(&[0xa1; SIZE]).is_some());
-        assert!(Key::read(&[0xa1; SIZE - 1]).is_none());
-    }
-
-    #[test]
     fn a_text_that_is_too_long_is_not_kept() {
         let mut keys = Keys::new();
         let input = [&msgpack(b"key")[..], &[0; SIZE]].concat();

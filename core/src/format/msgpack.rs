@@ -276,22 +276,4 @@ mod tests {
             }
         }
     }
-
-    #[test]
-    fn a_claimed_length_costs_nothing() {
-        for head in [0xdb_u8, 0xc6, 0xdd, 0xdf] {
-            let bytes = [head, 0xff, 0xff, 0xff, 0xff, 0x00];
-            assert_eq!(Reader::new(&bytes).skip(), Err(Malformed::Truncated));
-        }
-    }
-
-    #[test]
-    fn skips_any_depth_without_a_stack() {
-        let mut bytes = vec![0x91; 4_000_000];
-        bytes.push(0xc0);
-        bytes.push(0x2a);
-        let mut reader = Reader::new(&bytes);
-        reader.skip().unwrap();
-        assert_eq!(reader.read(), Ok(Token::Unsigned(42)));
-    }
 }

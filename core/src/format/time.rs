@@ -262,22 +262,6 @@ mod tests {
     }
 
     #[test]
-    fn one_writer_follows_seconds_and_fractions() {
-        let mut writer = TimeWriter::new(TimeFormat::parse("%S.%3N").unwrap());
-        let mut at = |seconds, nanoseconds| {
-            let time = Time {
-                seconds,
-                nanoseconds,
-            };
-            serde_json::from_slice::<String>(writer.write(time)).unwrap()
-        };
-        assert_eq!(at(1, 999_999_999), "01.999");
-        assert_eq!(at(1, 0), "01.000");
-        assert_eq!(at(2, 5_000_000), "02.005");
-        assert_eq!(at(1, 7_000_000), "01.007");
-    }
-
-    #[test]
     fn refuses_what_it_cannot_write() {
         for pattern in [
             "%Q", "%", "abc%", "%.3f", "%5N", "%-", "%é", "%-é", "%+", "%E", "",
