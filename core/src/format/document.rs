@@ -1,9 +1,10 @@
 //! Makes one document of one event: the line of text that goes to Firehose.
 
-use crate::format::doubles::{Doubled, Doubles};
+use crate::format::doubles::Doubles;
 use crate::format::event::Time;
 use crate::format::json;
 use crate::format::msgpack::{Malformed, Reader, Token};
+use crate::format::outcome::Outcome;
 use crate::format::time::{TimeFormat, TimeWriter};
 use crate::format::transcode::{Choice, Transcoder, close};
 use crate::format::truncate;
@@ -37,33 +38,6 @@ impl Format {
 pub struct TimeKey {
     pub key: String,
     pub format: TimeFormat,
-}
-
-/// What became of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written<'w> {
-    Document(Changes<'w>),
-    /// Nothing was written: the event's body is not a map.
-    NotAMap,
-    /// Nothing was written: the event has no `log_key`.
-    NoLogKey,
-    /// Nothing was written: the event has no field of its own, or none that `data_keys` names.
-    NoField,
-}
-
-/// In what a document is not all of what the options make of its event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Changes<'w> {
-    /// It was cut from this many bytes.
-    pub cut_from: Option<usize>,
-    /// Objects of it had a key twice.
-    pub doubled: Option<&'w Doubled>,
-}
-
-impl Changes<'_> {
-    pub fn are_none(&self) -> bool {
-        self.cut_from.is_none() && self.doubled.is_none()
-    }
 }
 
 /// Writes documents. Its buffers are kept from one to the next.
@@ -169,22 +143,22 @@ impl<'f> Formatter<'f> {
         time: Time,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<Written<'_>, Malformed> {
+    ) -> Result<Outcome<'_>, Malformed> {
         let start = out.len();
         let body = *reader;
         let Token::Map(pairs) = reader.read()? else {
             *reader = body;
             reader.skip()?;
-            return Ok(Written::NotAMap);
+            return Ok(Outcome::NotAnEvent);
         };
         let is_json = match &self.format.log_key {
             None if self.map(pairs, time, reader, out)? => true,
             None => {
                 out.truncate(start);
-                return Ok(Written::NoField);
+                return Ok(Outcome::WithoutField);
             }
             Some(log_key) => match self.log_value(log_key, pairs, reader, out)? {
-                LogValue::Missing => return Ok(Written::NoLogKey),
+                LogValue::Missing => return Ok(Outcome::WithoutLogKey),
                 LogValue::Json => true,
                 LogValue::Text => false,
             },
@@ -206,10 +180,10 @@ impl<'f> Formatter<'f> {
             out.extend_from_slice(&cut);
         }
         out.push(b'\n');
-        Ok(Written::Document(Changes {
+        Ok(Outcome::Document {
             cut_from: (length > limit).then_some(length),
             doubled,
-        }))
+        })
     }
 
     /// Writes the event as it is chosen; false if it has no field of its own.

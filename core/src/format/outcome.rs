@@ -1,6 +1,6 @@
 //! What became of the events of a chunk.
 
-use crate::format::document::{Changes, Formatter, Written};
+use crate::format::document::Formatter;
 use crate::format::doubles::Doubled;
 use crate::format::event::{self, Head};
 use crate::format::msgpack::{Malformed, Reader};
@@ -8,8 +8,13 @@ use crate::format::msgpack::{Malformed, Reader};
 /// What a value of a chunk came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome<'w> {
-    /// A document was written.
-    Document(Changes<'w>),
+    /// A document was written: all of what the options make of its event, if neither is there.
+    Document {
+        /// It was cut from this many bytes.
+        cut_from: Option<usize>,
+        /// Objects of it had a key twice.
+        doubled: Option<&'w Doubled>,
+    },
     GroupMarker,
     /// A value that is no event, or an event that is no map.
     NotAnEvent,
@@ -22,7 +27,7 @@ impl Outcome<'_> {
     /// Whether there is nothing to be counted of it.
     pub fn is_usual(&self) -> bool {
         match self {
-            Self::Document(changes) => changes.are_none(),
+            Self::Document { cut_from, doubled } => cut_from.is_none() && doubled.is_none(),
             outcome => *outcome == Self::GroupMarker,
         }
     }
@@ -35,23 +40,13 @@ pub fn write_next<'w>(
     formatter: &'w mut Formatter<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Outcome<'w>, Malformed> {
-    let time = match event::read_head(reader)? {
-        Head::Event(time) => time,
-        Head::GroupMarker => {
-            reader.skip()?;
-            return Ok(Outcome::GroupMarker);
-        }
-        Head::Other => {
-            reader.skip()?;
-            return Ok(Outcome::NotAnEvent);
-        }
+    let outcome = match event::read_head(reader)? {
+        Head::Event(time) => return formatter.write(time, reader, out),
+        Head::GroupMarker => Outcome::GroupMarker,
+        Head::Other => Outcome::NotAnEvent,
     };
-    Ok(match formatter.write(time, reader, out)? {
-        Written::NotAMap => Outcome::NotAnEvent,
-        Written::NoLogKey => Outcome::WithoutLogKey,
-        Written::NoField => Outcome::WithoutField,
-        Written::Document(changes) => Outcome::Document(changes),
-    })
+    reader.skip()?;
+    Ok(outcome)
 }
 
 /// What a chunk came to besides its documents.
@@ -86,7 +81,7 @@ pub struct Corrupt {
 impl Tally {
     pub fn count(&mut self, outcome: Outcome<'_>) {
         match outcome {
-            Outcome::Document(Changes { cut_from, doubled }) => {
+            Outcome::Document { cut_from, doubled } => {
                 if let Some(size) = cut_from {
                     self.truncated += 1;
                     self.largest = self.largest.max(size);

@@ -364,7 +364,7 @@ impl<'c> Walk<'c> {
             let event = self.end();
             match outcome::write_next(&mut self.reader, formatter, out) {
                 Ok(outcome) => {
-                    let is_document = matches!(outcome, Outcome::Document(_));
+                    let is_document = matches!(outcome, Outcome::Document { .. });
                     if !outcome.is_usual() {
                         self.note(self.end(), |tally| tally.count(outcome));
                     }
