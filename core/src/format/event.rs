@@ -28,47 +28,31 @@ pub fn read_head(reader: &mut Reader<'_>) -> Result<Head, Malformed> {
     // Nearly all that Fluent Bit writes: an EventTime, and no metadata.
     const LENGTH: usize = 13;
     if let Some([0x92, 0x92, 0xd7, 0x00, time @ .., 0x80]) = reader.rest().first_chunk::<LENGTH>()
-        && let Stamp::Time(time) = event_time(time)
+        && let event @ Head::Event(_) = event_time(time)
     {
         reader.advance(LENGTH)?;
-        return Ok(Head::Event(time));
+        return Ok(event);
     }
     read_any_head(reader)
 }
 
 fn read_any_head(reader: &mut Reader<'_>) -> Result<Head, Malformed> {
     let start = *reader;
-    let stamp = match reader.read()? {
-        Token::Array(2) => read_stamp(reader)?,
-        _ => Stamp::Unknown,
-    };
-    Ok(match stamp {
-        Stamp::Time(time) => Head::Event(time),
-        Stamp::GroupMarker => Head::GroupMarker,
-        Stamp::Unknown => {
-            *reader = start;
-            Head::Other
+    let mut head = Head::Other;
+    if reader.read()? == Token::Array(2) {
+        let token = reader.read()?;
+        if token == Token::Array(2) {
+            head = to_head(reader.read()?);
+            // The metadata.
+            reader.skip()?;
+        } else {
+            head = to_head(token);
         }
-    })
-}
-
-enum Stamp {
-    Time(Time),
-    GroupMarker,
-    Unknown,
-}
-
-fn read_stamp(reader: &mut Reader<'_>) -> Result<Stamp, Malformed> {
-    match reader.read()? {
-        Token::Array(2) => {
-            let stamp = to_stamp(reader.read()?);
-            if !matches!(stamp, Stamp::Unknown) {
-                reader.skip()?;
-            }
-            Ok(stamp)
-        }
-        token => Ok(to_stamp(token)),
     }
+    if head == Head::Other {
+        *reader = start;
+    }
+    Ok(head)
 }
 
 /// EventTime: ext type 0, seconds and nanoseconds as big-endian u32.
@@ -76,36 +60,36 @@ const EVENT_TIME: i8 = 0;
 const GROUP_START: i64 = -1;
 const GROUP_END: i64 = -2;
 
-fn to_stamp(token: Token<'_>) -> Stamp {
+fn to_head(token: Token<'_>) -> Head {
     match token {
-        Token::Ext(EVENT_TIME, bytes) => bytes.try_into().map_or(Stamp::Unknown, event_time),
+        Token::Ext(EVENT_TIME, bytes) => bytes.try_into().map_or(Head::Other, event_time),
         Token::Unsigned(seconds) => time(i64::try_from(seconds).unwrap_or(i64::MAX), 0),
-        Token::Signed(GROUP_START | GROUP_END) => Stamp::GroupMarker,
+        Token::Signed(GROUP_START | GROUP_END) => Head::GroupMarker,
         Token::Signed(seconds) => time(seconds, 0),
         Token::Float(seconds) if seconds.is_finite() => {
             let whole = seconds.floor();
             time(whole as i64, ((seconds - whole) * 1e9) as u32)
         }
-        _ => Stamp::Unknown,
+        _ => Head::Other,
     }
 }
 
 /// Group markers are written as EventTime too: -1 and -2 with no nanoseconds. All other values are
 /// times, up to the year 2106.
-fn event_time(bytes: &[u8; 8]) -> Stamp {
+fn event_time(bytes: &[u8; 8]) -> Head {
     let bits = u64::from_be_bytes(*bytes);
     let (seconds, nanoseconds) = ((bits >> 32) as u32, bits as u32);
     match (seconds.cast_signed().into(), nanoseconds) {
-        (GROUP_START | GROUP_END, 0) => Stamp::GroupMarker,
+        (GROUP_START | GROUP_END, 0) => Head::GroupMarker,
         _ => time(seconds.into(), nanoseconds),
     }
 }
 
 /// A time no calendar can print is moved to the nearest one it can: the record matters more.
-fn time(seconds: i64, nanoseconds: u32) -> Stamp {
+fn time(seconds: i64, nanoseconds: u32) -> Head {
     const YEAR_0: i64 = -62_167_219_200;
     const END_OF_YEAR_9999: i64 = 253_402_300_799;
-    Stamp::Time(Time {
+    Head::Event(Time {
         seconds: seconds.clamp(YEAR_0, END_OF_YEAR_9999),
         nanoseconds: nanoseconds.min(999_999_999),
     })
