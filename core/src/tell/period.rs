@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::BILLING_UNIT;
 use crate::tell::log::count;
-use crate::tell::totals::Totals;
+use crate::tell::totals::{Accepted, Totals};
 
 /// The first line comes soon, as something to check a new configuration by.
 const FIRST: Duration = Duration::from_secs(60);
@@ -18,7 +18,7 @@ const WASTEFUL: f64 = 2.0;
 #[derive(Debug)]
 pub struct Periods {
     began: Instant,
-    before: Delivered,
+    before: Accepted,
     due: Instant,
 }
 
@@ -26,22 +26,14 @@ pub struct Periods {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Period {
     lasted: Duration,
-    delivered: Delivered,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Delivered {
-    documents: u64,
-    records: u64,
-    bytes: u64,
-    billed_bytes: u64,
+    delivered: Accepted,
 }
 
 impl Periods {
     pub fn new(now: Instant) -> Self {
         Self {
             began: now,
-            before: Delivered::default(),
+            before: Accepted::default(),
             due: now + FIRST,
         }
     }
@@ -51,38 +43,17 @@ impl Periods {
         if now < self.due {
             return None;
         }
-        let all = Delivered::of(totals);
-        let delivered = all.since(&self.before);
+        let delivered = totals.since(&self.before);
         if delivered.records == 0 {
             return None;
         }
         let lasted = now.saturating_duration_since(self.began);
         *self = Self {
             began: now,
-            before: all,
+            before: totals.since(&Accepted::default()),
             due: now + INTERVAL,
         };
         Some(Period { lasted, delivered })
-    }
-}
-
-impl Delivered {
-    fn of(totals: &Totals) -> Self {
-        Self {
-            documents: totals.documents.get(),
-            records: totals.records.get(),
-            bytes: totals.bytes.get(),
-            billed_bytes: totals.billed_bytes.get(),
-        }
-    }
-
-    fn since(&self, before: &Self) -> Self {
-        Self {
-            documents: self.documents - before.documents,
-            records: self.records - before.records,
-            bytes: self.bytes - before.bytes,
-            billed_bytes: self.billed_bytes - before.billed_bytes,
-        }
     }
 }
 
@@ -98,18 +69,14 @@ impl Period {
 
     /// What small records cost, and the remedy.
     pub fn waste(&self) -> String {
-        let Delivered {
-            records,
-            bytes,
-            billed_bytes,
-            ..
-        } = self.delivered;
+        let sent = self.delivered;
         format!(
-            "billed {:.1} times what was sent: {bytes} bytes in {} count as {billed_bytes}, as \
-             each record is rounded up to a multiple of {BILLING_UNIT}; set \
-             simple_aggregation true",
+            "billed {:.1} times what was sent: {} bytes in {} count as {}, as each record \
+             is rounded up to a multiple of {BILLING_UNIT}; set simple_aggregation true",
             self.ratio(),
-            count(records, "record"),
+            sent.bytes,
+            count(sent.records, "record"),
+            sent.billed_bytes,
         )
     }
 }
@@ -117,19 +84,15 @@ impl Period {
 impl fmt::Display for Period {
     /// In a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Delivered {
-            documents,
-            records,
-            bytes,
-            billed_bytes,
-        } = self.delivered;
+        let sent = self.delivered;
         write!(
             f,
-            "in the last {} s: {} delivered in {}: {bytes} bytes, billed as {billed_bytes} \
-             ({:.2} times)",
+            "in the last {} s: {} delivered in {}: {} bytes, billed as {} ({:.2} times)",
             self.lasted.as_secs(),
-            count(documents, "document"),
-            count(records, "record"),
+            count(sent.documents, "document"),
+            count(sent.records, "record"),
+            sent.bytes,
+            sent.billed_bytes,
             self.ratio(),
         )
     }

@@ -70,8 +70,8 @@ impl Gauges {
     }
 }
 
-/// The sum of a call's records that were accepted.
-#[derive(Clone, Copy, Debug, Default)]
+/// The sum of records that were accepted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Accepted {
     pub documents: u64,
     pub records: usize,
@@ -217,6 +217,17 @@ impl Totals {
         self.records.add(accepted.records as u64);
         self.bytes.add(accepted.bytes as u64);
         self.billed_bytes.add(accepted.billed_bytes as u64);
+    }
+
+    /// What was accepted beyond `before`, an earlier sum.
+    pub fn since(&self, before: &Accepted) -> Accepted {
+        let more = |counter: &Counter, before: usize| counter.get() as usize - before;
+        Accepted {
+            documents: self.documents.get() - before.documents,
+            records: more(&self.records, before.records),
+            bytes: more(&self.bytes, before.bytes),
+            billed_bytes: more(&self.billed_bytes, before.billed_bytes),
+        }
     }
 
     pub fn tally(&self, tally: &Tally) {
