@@ -185,8 +185,8 @@ impl Instance {
     }
 }
 
-/// So long after its end a flush is given up by the waiting side, which the driver ends in time
-/// unless it hangs.
+/// How long the waiting side waits beyond the end of a flush. The driver ends it in time, unless
+/// it hangs.
 const MARGIN: Duration = Duration::from_secs(5);
 
 const UNANSWERED: &str = "the plugin's own thread does not answer, please report it as a bug; \
@@ -258,7 +258,7 @@ unsafe extern "C" fn start_workers(config: *mut c_void, handle: *mut c_void) {
             instance.host.log(Level::Error, line);
         }
     };
-    // A panic may not get to the host; what it ends is then done without workers.
+    // A panic must not reach the host. The output then goes on without workers.
     _ = catch_unwind(AssertUnwindSafe(start));
 }
 

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-/// So many bytes are looked at from the start of the host's instance, which is shorter.
+/// How many bytes are read from the start of the host's instance, which is shorter.
 pub(super) const INSTANCE_BYTES: usize = 4096;
 
 /// The longest text that is read.

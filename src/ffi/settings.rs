@@ -1,7 +1,7 @@
 //! `workers` and `retry_limit`: what the host keeps for itself, and most users leave out.
 //!
-//! Left out, a flush that waits stops every input, and a chunk is dropped after its second failure.
-//! So the plugin sets both where the section does not. The host exports the function that sets
+//! Without workers a flush that waits stops every input. Without a `retry_limit` the host drops a
+//! chunk after its second failure. So the plugin sets both where the section does not. The host exports the function that sets
 //! them, but none that tells them: what the section says of them is read in the host's instance.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

@@ -14,7 +14,7 @@ pub struct Doubles {
     open: Vec<usize>,
     /// The pairs of the open objects.
     pairs: Vec<Pair>,
-    /// What is to be left out; what lies in something else that is left out stands before it.
+    /// The ranges to leave out; a range inside another one comes before it.
     left_out: Vec<Range<usize>>,
     doubled: Doubled,
 }

@@ -11,7 +11,7 @@ pub struct Time {
     pub nanoseconds: u32,
 }
 
-/// What stands at the reader, which is left at the value named.
+/// What the reader found, and where it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
     /// An event; the reader is at its body.

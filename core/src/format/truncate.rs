@@ -51,10 +51,9 @@ pub fn text(text: &[u8], limit: usize) -> Vec<u8> {
     [&text[..end], MARK.as_bytes()].concat()
 }
 
-/// Where the containers of the text start and end that are long enough to be shortened, in the order
-/// of their starts.
+/// The start and the end of each container that is long enough to be shortened, ordered by start.
 fn containers(text: &[u8]) -> Vec<(usize, usize)> {
-    // As long as one is open, the place of the one around it stands for its end.
+    // While a container is open, its end holds the index of the container around it.
     let mut containers: Vec<(usize, usize)> = Vec::new();
     let mut innermost = 0;
     let mut end = 0;
@@ -100,13 +99,13 @@ impl Member {
         &text[self.value..self.end]
     }
 
-    /// Whether the value is shortened where values are to have `level` bytes. Numbers and the like
-    /// are never long.
+    /// Whether the value is longer than `level` bytes and can be shortened. Numbers and the like
+    /// can't.
     fn is_over(&self, text: &[u8], level: usize) -> bool {
         self.end - self.value > level && matches!(text[self.value], b'"' | b'[' | b'{')
     }
 
-    /// How many bytes it takes then, its comma included.
+    /// How many bytes it takes if it is shortened to `level`, its comma included.
     fn length(&self, text: &[u8], level: usize) -> usize {
         match self.is_over(text, level) {
             true => self.value - self.start + level + 1,
@@ -124,9 +123,9 @@ struct Open {
     first: usize,
     /// To how many bytes its values are shortened.
     level: usize,
-    /// How many bytes of that those which were shortened so far have left.
+    /// How many bytes the values shortened so far left unused.
     spare: usize,
-    /// Where the one that is being shortened must end.
+    /// Where in the output the value that is being shortened must end.
     end: usize,
 }
 

@@ -19,7 +19,7 @@ pub struct Batch {
     pub counted: Vec<Counted>,
     /// Ranges of which nothing is to be sent.
     pub passed: Vec<Piece>,
-    /// What was taken to be packed and has no place.
+    /// What was taken to be packed and found no room.
     pub rest: Vec<Piece>,
     /// Of the records' data, before base64.
     bytes: usize,
@@ -122,7 +122,7 @@ impl Batch {
     pub fn finish(&mut self) -> Vec<u8> {
         self.body.extend_from_slice(b"]}");
         let mut body = std::mem::take(&mut self.body);
-        // Memory it has no use for is not to be held as long as its call takes.
+        // A call may take long: its body keeps no memory that it does not use.
         if body.len() < body.capacity() / 2 {
             body.shrink_to_fit();
         }

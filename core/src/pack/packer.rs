@@ -34,7 +34,7 @@ pub trait Source {
     /// Takes the next piece that waits.
     fn next(&mut self) -> Option<Piece>;
 
-    /// To where the events of a chunk were counted before.
+    /// The offset up to which the events of a chunk were counted before.
     fn counted(&self, chunk: ChunkId) -> usize;
 
     /// Reads the bytes of a chunk; there are none once the host has them back.
@@ -102,7 +102,7 @@ pub struct Packer {
     /// The documents of the record that is being made.
     plain: Vec<u8>,
     marks: Vec<Mark>,
-    /// So many plain bytes make a record.
+    /// How many plain bytes are gathered for a record.
     goal: usize,
     compressed: Vec<u8>,
     /// A little over what the last batches' bodies were long, so that the next one's memory is
@@ -222,8 +222,8 @@ struct Run<'r> {
 }
 
 impl Run<'_> {
-    /// Packs the documents of a piece, and tells to where: there the batch is full, or the piece
-    /// ends.
+    /// Packs the documents of a piece until the batch is full or the piece ends, and returns the
+    /// offset at which it stopped.
     fn read(&mut self, mut walk: Walk<'_>, formatter: &mut Formatter<'_>) -> usize {
         loop {
             self.is_full = self.documents == 0 || !self.has_room();
@@ -252,7 +252,7 @@ impl Run<'_> {
         self.documents -= 1;
         let count = self.packer.marks.len();
         if count > 1 && end > self.packer.goal {
-            // Without what compresses well to three quarters at least, more is gathered.
+            // A compressed record that is less than three quarters full waits for more documents.
             let at_least = match end < MAX_PLAIN {
                 true => self.packer.limit.max_bytes / 4 * 3,
                 false => 0,
@@ -330,9 +330,9 @@ struct Walk<'c> {
     /// Where the reader began, and where the piece ends.
     base: usize,
     piece_end: usize,
-    /// To here all is in documents, or done with.
+    /// All events before this offset are in documents, or need none.
     read_to: usize,
-    /// To here events were counted before.
+    /// The events before this offset were counted before.
     counted: usize,
     /// What was counted now, and to where.
     noted: Option<(usize, Tally)>,
@@ -411,7 +411,7 @@ impl<'c> Walk<'c> {
         }
     }
 
-    /// Nothing is to be sent of what was read since the last document to here.
+    /// Notes that nothing is to be sent of what was read since the last document.
     fn pass_over(&mut self, batch: &mut Batch, end: usize) {
         let range = std::mem::replace(&mut self.read_to, end)..end;
         if !range.is_empty() {
