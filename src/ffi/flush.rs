@@ -235,7 +235,7 @@ fn take_over(host: &Host) -> Option<Settings> {
             Some(settings)
         }
         Err(missing) => {
-            host.log(Level::Warn, &settings::warning(&missing));
+            host.log(Level::Warn, &settings::warning(missing));
             None
         }
     }

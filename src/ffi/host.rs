@@ -10,7 +10,7 @@ use super::abi::{GetProperty, OutputPlugin};
 use super::memory::Memory;
 use super::metrics::Metrics;
 use super::properties;
-use super::settings::{Missing, Settings};
+use super::settings::Settings;
 use firehose_core::options::section::Section;
 use firehose_core::options::table;
 use firehose_core::tell::log::Level;
@@ -97,7 +97,7 @@ impl Host {
     }
 
     /// What the section says of the host's own settings; only during Init.
-    pub(super) fn settings(&self) -> Result<Settings, Missing> {
+    pub(super) fn settings(&self) -> Result<Settings, &'static str> {
         // SAFETY: the instance is valid while this lives.
         unsafe { Settings::take_over(self.instance) }
     }

@@ -1,11 +1,11 @@
 //! `workers` and `retry_limit`: what the host keeps for itself, and most users leave out.
 //!
 //! Without workers a flush that waits stops every input. Without a `retry_limit` the host drops a
-//! chunk after its second failure. So the plugin sets both where the section does not. The host exports the function that sets
-//! them, but none that tells them: what the section says of them is read in the host's instance.
+//! chunk after its second failure. So the plugin sets both where the section does not. The host
+//! exports the function that sets them, but none that tells them: what the section says of them is
+//! read in the host's instance.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::fmt;
 
 use super::host::symbol;
 use super::memory::{INSTANCE_BYTES, Memory};
@@ -71,18 +71,9 @@ struct Setting {
     is_ours: bool,
 }
 
-/// Why the host's settings stay as they are.
-#[derive(Debug)]
-pub(super) struct Missing(&'static str);
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
-    }
-}
-
 impl Settings {
-    /// Reads what the section says, and sets `retry_limit` where it says nothing.
+    /// Reads what the section says, and sets `retry_limit` where it says nothing. An error is why
+    /// the host's settings stay as they are.
     ///
     /// The host makes an output's workers after Init, and makes them twice: at a hot reload it
     /// stops one of the two pools, and crashes by the other. So it is told here that there are
@@ -91,14 +82,14 @@ impl Settings {
     /// # Safety
     ///
     /// `instance` is the host's valid instance, during its Init.
-    pub(super) unsafe fn take_over(instance: *mut c_void) -> Result<Self, Missing> {
+    pub(super) unsafe fn take_over(instance: *mut c_void) -> Result<Self, &'static str> {
         // SAFETY: the functions are called with what they take, as said at each call.
-        let functions = unsafe { Functions::find() }
-            .ok_or(Missing("this host does not export what sets them"))?;
+        let functions =
+            unsafe { Functions::find() }.ok_or("this host does not export what sets them")?;
         let memory = Memory::open().ok();
         let memory = memory
             .filter(|memory| !memory.ints(instance.addr(), 1).is_empty())
-            .ok_or(Missing("/proc/self/mem can not be read"))?;
+            .ok_or("/proc/self/mem can not be read")?;
         let set = |key: &CStr, value: &CStr| {
             // SAFETY: the instance is valid by this function's contract, and both are C strings.
             unsafe { (functions.set_property)(instance, key.as_ptr(), value.as_ptr()) };
@@ -107,7 +98,7 @@ impl Settings {
         let workers = Field::find(read, |value| set(c"workers", value));
         let retry_limit = Field::find(read, |value| set(c"retry_limit", value));
         let in_force = InForce::of(workers.as_ref(), retry_limit.as_ref());
-        set(c"retry_limit", &in_force.retry_limit.retry_limit());
+        set(c"retry_limit", &in_force.retry_limit.text());
         set(c"workers", c"0");
         Ok(Self {
             functions,
@@ -143,7 +134,7 @@ impl Settings {
     ///
     /// The instance is valid.
     pub(super) unsafe fn leave_workers(&self) {
-        let count = self.in_force.workers.number();
+        let count = self.in_force.workers.text();
         // SAFETY: the instance is valid by this function's contract, and both are C strings.
         unsafe {
             (self.functions.set_property)(self.instance, c"workers".as_ptr(), count.as_ptr())
@@ -180,16 +171,11 @@ impl InForce {
     }
 
     fn notice(&self) -> Option<(Level, String)> {
-        let workers = ("workers", self.workers, self.workers.number());
-        let retry_limit = (
-            "retry_limit",
-            self.retry_limit,
-            self.retry_limit.retry_limit(),
-        );
-        let ours: Vec<String> = [workers, retry_limit]
+        let settings = [("workers", self.workers), ("retry_limit", self.retry_limit)];
+        let ours: Vec<String> = settings
             .into_iter()
-            .filter(|(_, setting, _)| setting.is_ours)
-            .map(|(name, _, value)| format!("`{name} {}`", value.to_string_lossy()))
+            .filter(|(_, setting)| setting.is_ours)
+            .map(|(name, setting)| format!("`{name} {}`", setting.text().to_string_lossy()))
             .collect();
         let ours = ours.join(" and ");
         if !self.is_found {
@@ -214,7 +200,7 @@ impl InForce {
             format!(
                 "`retry_limit {}` is in force by this section: Fluent Bit drops a chunk that was \
                  not delivered by then; 1 is also what it takes a wrong value for",
-                limit.retry_limit().to_string_lossy()
+                limit.text().to_string_lossy()
             )
         })
     }
@@ -308,20 +294,17 @@ const UNLIMITED: Setting = Setting {
 };
 
 impl Setting {
-    fn number(self) -> CString {
-        CString::new(self.value.to_string()).expect("digits hold no zero byte")
-    }
-
-    /// As a section says it.
-    fn retry_limit(self) -> CString {
+    /// As a section says it. Of workers there is one at least.
+    fn text(self) -> CString {
         let names = [NO_LIMITS, NO_RETRIES];
         let name = names.into_iter().find(|(_, value)| *value == self.value);
-        name.map_or_else(|| self.number(), |(name, _)| name.to_owned())
+        let number = || CString::new(self.value.to_string()).expect("digits hold no zero byte");
+        name.map_or_else(number, |(name, _)| name.to_owned())
     }
 }
 
 /// What the plugin tells at start where it can't set them.
-pub(super) fn warning(missing: &Missing) -> String {
+pub(super) fn warning(missing: &str) -> String {
     format!(
         "workers and retry_limit are as Fluent Bit has them ({missing}): set `workers \
          {DEFAULT_WORKERS}` and `retry_limit no_limits` in this section, else a flush that waits \
@@ -373,12 +356,9 @@ mod tests {
         let pointer = (&raw mut instance).cast();
         // SAFETY: of an instance that no function of a host is called with, nothing is read.
         let missing = unsafe { Settings::take_over(pointer) }.err().unwrap();
-        assert_eq!(
-            missing.to_string(),
-            "this host does not export what sets them"
-        );
+        assert_eq!(missing, "this host does not export what sets them");
         assert_eq!(instance, [1; 64]);
-        assert!(warning(&missing).contains("set `workers 4` and `retry_limit no_limits`"));
+        assert!(warning(missing).contains("set `workers 4` and `retry_limit no_limits`"));
     }
 
     #[test]
