@@ -32,29 +32,25 @@ struct Container {
     left: u32,
 }
 
-/// Decides about the pairs of an outermost map. A key that is to be written as it is may come again
-/// without a question.
+/// Decides about the pairs of an outermost map; without a decision they are written as they are. A
+/// key that is to be written as it is may come again without a question.
 pub trait Choice {
     /// Reads the next pair if it is to be left out; else nothing.
-    fn leaves_out(&mut self, reader: &mut Reader<'_>) -> Result<bool, Malformed>;
+    fn leaves_out(&mut self, _reader: &mut Reader<'_>) -> Result<bool, Malformed> {
+        Ok(false)
+    }
 
-    /// Whether something else stands for the pair whose key begins at `start` of `out`, and ends it
-    /// with its colon. That is written over the key, with a comma, or is nothing.
-    fn replaces(&mut self, start: usize, out: &mut Vec<u8>) -> bool;
+    /// Whether something else stands for the pair whose key was just written from `start` of `out`,
+    /// its colon included. That is written over the key, with a comma, or is nothing.
+    fn replaces(&mut self, _start: usize, _out: &mut Vec<u8>) -> bool {
+        false
+    }
 }
 
 /// All pairs, as they are.
 struct All;
 
-impl Choice for All {
-    fn leaves_out(&mut self, _: &mut Reader<'_>) -> Result<bool, Malformed> {
-        Ok(false)
-    }
-
-    fn replaces(&mut self, _: usize, _: &mut Vec<u8>) -> bool {
-        false
-    }
-}
+impl Choice for All {}
 
 impl Transcoder {
     /// `replace_dots`: what stands for each dot of a key, at every depth.
