@@ -116,20 +116,10 @@ impl Doubles {
 fn name(text: &[u8]) -> String {
     const LENGTH: usize = 60;
     let end = 1 + Tokens::new(text).next().map_or(0, |key| key.text.len() - 2);
-    let key = String::from_utf8_lossy(&text[1..end]);
     let is_line_end = |letter: char| letter.is_control() || "\u{2028}\u{2029}".contains(letter);
-    let mut name: String = key
-        .chars()
-        .take(LENGTH)
-        .map(|letter| {
-            if is_line_end(letter) {
-                '\u{fffd}'
-            } else {
-                letter
-            }
-        })
-        .collect();
-    if key.chars().nth(LENGTH).is_some() {
+    let key = String::from_utf8_lossy(&text[1..end]).replace(is_line_end, "\u{fffd}");
+    let mut name: String = key.chars().take(LENGTH).collect();
+    if name.len() < key.len() {
         name.push('…');
     }
     name
