@@ -174,12 +174,11 @@ impl<V: Service> Driver<V> {
         }
         loop {
             let step = self.stream.next(now);
+            // A flush that is answered reads them.
+            self.gauges.set(self.stream.in_flight(), self.stream.rate());
             self.pass_lines_on();
             match step {
-                Step::Wait(time) => {
-                    self.gauges.set(self.stream.in_flight(), self.stream.rate());
-                    return time;
-                }
+                Step::Wait(time) => return time,
                 Step::Pack(id, room) => self.pack(now, id, room),
                 Step::Name(chunk) => self.name(chunk),
                 Step::Answer(chunk, verdict) => {
@@ -380,7 +379,7 @@ impl<V: Service> Driver<V> {
     /// The machine failed by a panic: nothing that it knew can be relied on.
     fn begin_anew(&mut self) {
         let now = now();
-        self.stream = Stream::new(now, fastrand::u64(..));
+        self.stream = self.stream.anew(now, fastrand::u64(..));
         for (_, waiting) in self.waiting.drain() {
             let text = "the plugin failed by a panic, please report it as a bug (standard error \
                         says more); Fluent Bit is asked to hand the chunk over again, and what of \

@@ -15,7 +15,7 @@ use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::Config;
 use firehose_core::pack::packer::Packer;
 use firehose_core::tell::log::{Level, Line};
-use firehose_core::tell::totals::Totals;
+use firehose_core::tell::totals::{Gauges, Totals};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
@@ -91,17 +91,30 @@ impl Host for Waiter {
     }
 }
 
+/// Tells how many calls are under way, as far as the gauge knows, when it is answered.
+struct Looker(UnboundedSender<u64>, Arc<Gauges>);
+
+impl Host for Looker {
+    fn line(&self, _: Line) {}
+
+    fn answer(&self, _: Verdict) {
+        _ = self.0.send(self.1.in_flight());
+    }
+}
+
 struct Rig {
     driver: UnboundedSender<Message<Model>>,
     service: Arc<Model>,
     totals: Arc<Totals>,
+    gauges: Arc<Gauges>,
 }
 
 impl Rig {
     /// A driver with one output.
     fn new() -> Self {
         let (driver, messages) = unbounded_channel();
-        let new = Driver::new(driver.clone(), messages, Arc::default());
+        let gauges = Arc::default();
+        let new = Driver::new(driver.clone(), messages, Arc::clone(&gauges));
         tokio::spawn(new.run());
         let config = Config::parse(|key| (key == "delivery_stream").then(|| "logs".to_owned()));
         let config = config.expect("the options are right");
@@ -109,6 +122,7 @@ impl Rig {
             driver,
             service: Arc::default(),
             totals: Arc::default(),
+            gauges,
         };
         let joining = Joining {
             service: Arc::clone(&rig.service),
@@ -129,16 +143,19 @@ impl Rig {
 
     fn flush(&self, chunk: LentChunk) -> UnboundedReceiver<Told> {
         let (waiter, told) = unbounded_channel();
-        self.send(Message::Flush(
-            OUTPUT,
-            Flush {
-                chunk,
-                tag: "app".to_owned(),
-                caller: 0,
-                host: Box::new(Waiter(waiter)),
-            },
-        ));
+        self.flush_for(Box::new(Waiter(waiter)), chunk);
         told
+    }
+
+    fn flush_for(&self, host: Box<dyn Host>, chunk: LentChunk) {
+        let tag = "app".to_owned();
+        let flush = Flush {
+            chunk,
+            tag,
+            caller: 0,
+            host,
+        };
+        self.send(Message::Flush(OUTPUT, flush));
     }
 }
 
@@ -218,4 +235,14 @@ async fn an_output_that_leaves_answers_who_waits_and_ends_the_driver() {
     let (remembered, _) = remembered.try_recv().expect("the driver has answered");
     assert!(!remembered.is_empty());
     rig.driver.closed().await;
+}
+
+/// A flush publishes the gauges once it is answered: no other flush may come for long.
+#[tokio::test(start_paused = true)]
+async fn who_is_answered_finds_no_call_of_its_own_under_way() {
+    let rig = Rig::new();
+    let (looker, mut told) = unbounded_channel();
+    let looker = Looker(looker, Arc::clone(&rig.gauges));
+    rig.flush_for(Box::new(looker), LentChunk::new(EVENT));
+    assert_eq!(told.recv().await, Some(0));
 }
