@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use firehose_core::deliver::stream::{OutputId, Remembered, Step, Stream};
+use firehose_core::deliver::stream::{CallId, OutputId, Remembered, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::Config;
 use firehose_core::pack::batch::{Batch, ChunkId, Piece};
@@ -56,17 +56,17 @@ impl Source for Alike<'_> {
     }
 }
 
-/// How many calls begin at once for as many flushes.
-fn calls_at_once(stream: &mut Stream, now: Instant, outputs: &[u64]) -> usize {
+/// The calls that begin at once for as many flushes.
+fn calls_at_once(stream: &mut Stream, now: Instant, outputs: &[u64]) -> Vec<CallId> {
     let mut packer = Packer::new("logs", config(&[]).packing);
-    let mut calls = 0;
+    let mut calls = Vec::new();
     for (caller, id) in outputs.iter().enumerate() {
         stream.flush(now, OutputId(*id), caller, "tag", EVENT.len(), None);
         while let Step::Pack(_, room) = stream.next(now) {
             let mut batch = Batch::default();
             let format = &config(&[]).delivery.format;
             packer.pack(format, &mut Alike(stream, EVENT), room, &mut batch);
-            calls += usize::from(stream.packed(now, &batch).is_some());
+            calls.extend(stream.packed(now, &batch));
         }
     }
     calls
@@ -91,7 +91,7 @@ fn the_lower_limits_of_two_outputs_hold_for_both_and_the_log_says_so() {
     );
     assert!(told.contains("max_in_flight 2"), "{told}");
     assert!(told.contains("max_requests_per_second 50"), "{told}");
-    assert_eq!(calls_at_once(&mut stream, now, &[1, 2, 1, 2, 1]), 2);
+    assert_eq!(calls_at_once(&mut stream, now, &[1, 2, 1, 2, 1]).len(), 2);
 }
 
 #[test]
@@ -111,7 +111,10 @@ fn the_limits_of_an_output_go_with_it() {
     join(&mut stream, now, 1, &[("max_in_flight", "5")]);
     join(&mut stream, now, 2, &[("max_in_flight", "1")]);
     stream.leave(now, OutputId(2), |_| false);
-    assert_eq!(calls_at_once(&mut stream, now, &[1, 1, 1, 1, 1, 1]), 5);
+    assert_eq!(
+        calls_at_once(&mut stream, now, &[1, 1, 1, 1, 1, 1]).len(),
+        5
+    );
 }
 
 /// A chunk of which nothing can be read is an error; one of which something could be is not.
@@ -147,4 +150,20 @@ fn a_wholly_corrupt_chunk_is_told_as_an_error() {
         }
         assert_eq!(verdict, Some(expected), "{bytes:?}");
     }
+}
+
+/// A call may end while its stream begins anew: its answer is on the way then.
+#[test]
+fn an_answer_to_a_call_of_before_a_new_beginning_is_no_other_call_s() {
+    let now = Instant::now();
+    let mut before = Stream::new(now, 1);
+    join(&mut before, now, 1, &[]);
+    let old = calls_at_once(&mut before, now, &[1])[0];
+    let mut stream = before.anew(now, 1);
+    join(&mut stream, now, 1, &[]);
+    let new = calls_at_once(&mut stream, now, &[1])[0];
+    stream.answered(now, old, true, Ok(&[Ok(())]));
+    assert!(stream.is_under_way(new));
+    stream.answered(now, new, true, Ok(&[Ok(())]));
+    assert!(!stream.is_under_way(new));
 }

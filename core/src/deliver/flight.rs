@@ -107,6 +107,14 @@ pub(super) struct Flight {
 }
 
 impl Flight {
+    /// Of a stream that begins anew: no call is under way, and numbers go on.
+    pub(super) fn after(before: &Self) -> Self {
+        Self {
+            begun: before.begun,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn last(&self) -> CallId {
         CallId(self.begun)
     }

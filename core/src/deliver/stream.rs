@@ -85,6 +85,16 @@ impl Stream {
         }
     }
 
+    /// As new, but its calls and chunks are numbered on: an answer to a call of before is no other
+    /// call's.
+    pub fn anew(&self, now: Instant, seed: u64) -> Self {
+        Self {
+            last_chunk: self.last_chunk,
+            flight: Flight::after(&self.flight),
+            ..Self::new(now, seed)
+        }
+    }
+
     /// An output begins. The stream's limits are the lower ones of all its outputs'.
     ///
     /// `remembered` is what an earlier output of the same scope left.
