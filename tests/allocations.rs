@@ -74,6 +74,7 @@ fn allocations(chunk: &[u8], format: &Format, packing: Packing) -> [u64; 2] {
         let mut source = OneChunk::new(chunk);
         let room = Room {
             bytes: usize::MAX,
+            record_bytes: usize::MAX,
             documents,
         };
         let info = measure(|| {

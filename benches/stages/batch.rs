@@ -99,6 +99,7 @@ fn pack(chunk: &[u8], packer: &mut Packer, batch: &mut Batch, mut with: impl FnM
     loop {
         let room = Room {
             bytes: 1_048_576,
+            record_bytes: usize::MAX,
             documents: u64::MAX,
         };
         packer.pack(&format, &mut source, room, batch);

@@ -43,6 +43,7 @@ pub(crate) const PLAIN: Packing = Packing {
 /// As much as one call takes.
 pub(crate) const ROOM: Room = Room {
     bytes: MAX_BATCH_BYTES,
+    record_bytes: usize::MAX,
     documents: u64::MAX,
 };
 

@@ -90,6 +90,8 @@ impl Source for OneChunk<'_> {
 pub struct Room {
     /// Of data, before base64; but one record always has room.
     pub bytes: usize,
+    /// Of a record of several documents, where that is less than the packing's own limit.
+    pub record_bytes: usize,
     pub documents: u64,
 }
 
@@ -98,6 +100,8 @@ pub struct Room {
 pub struct Packer {
     stream: String,
     limit: Aggregation,
+    /// The limit of bytes in force.
+    max_bytes: usize,
     compressor: Option<Compressor>,
     /// The documents of the record that is being made.
     plain: Vec<u8>,
@@ -131,6 +135,7 @@ impl Packer {
         Self {
             stream: stream.to_owned(),
             limit,
+            max_bytes: limit.max_bytes,
             compressor: packing.compression.map(Compression::compressor),
             plain: Vec::new(),
             marks: Vec::new(),
@@ -151,6 +156,10 @@ impl Packer {
     ) {
         self.plain.clear();
         self.marks.clear();
+        self.max_bytes = self.limit.max_bytes.min(room.record_bytes);
+        if self.compressor.is_none() {
+            self.goal = self.max_bytes;
+        }
         batch.begin(&self.stream, self.usual_body);
         let mut run = Run {
             documents: room.documents,
@@ -189,12 +198,12 @@ impl Packer {
             compressor.compress(plain, &mut self.compressed);
             let size = self.compressed.len();
             // A sixteenth less than the ratio says, as no two stretches compress alike.
-            let goal = (plain.len() * self.limit.max_bytes / size.max(1)) / 16 * 15;
+            let goal = (plain.len() * self.max_bytes / size.max(1)) / 16 * 15;
             self.goal = goal.clamp(1, MAX_PLAIN);
             if size < at_least && self.goal > plain.len() {
                 return None;
             }
-            if size <= self.limit.max_bytes || count == 1 {
+            if size <= self.max_bytes || count == 1 {
                 return Some(count);
             }
             let fitting = self.marks.partition_point(|mark| mark.end <= self.goal);
@@ -254,7 +263,7 @@ impl Run<'_> {
         if count > 1 && end > self.packer.goal {
             // A compressed record that is less than three quarters full waits for more documents.
             let at_least = match end < MAX_PLAIN {
-                true => self.packer.limit.max_bytes / 4 * 3,
+                true => self.packer.max_bytes / 4 * 3,
                 false => 0,
             };
             self.close(count - 1, at_least);
@@ -304,7 +313,7 @@ impl Run<'_> {
         let records = self.batch.records().len();
         let needed = match self.packer.limit.max_documents {
             1 => 0,
-            _ => self.packer.limit.max_bytes,
+            _ => self.packer.max_bytes,
         };
         records == 0 || (records < MAX_BATCH_RECORDS && self.batch.bytes() + needed <= self.room)
     }
@@ -445,6 +454,7 @@ mod tests {
         let mut batch = Batch::default();
         let room = Room {
             bytes: MAX_RECORD_BYTES,
+            record_bytes: usize::MAX,
             documents: u64::MAX,
         };
         let chunk = event(50_000_000);

@@ -164,6 +164,7 @@ mod tests {
         let mut source = OneChunk::new(&bytes);
         let room = Room {
             bytes: MAX_BATCH_BYTES,
+            record_bytes: usize::MAX,
             documents: u64::MAX,
         };
         let mut batch = Batch::default();
