@@ -17,6 +17,9 @@ use crate::support::service::Service;
 const LONG: Duration = Duration::from_secs(60);
 const ONE_AT_A_TIME: (&str, &str) = ("max_in_flight", "1");
 
+/// Lines of which an output's first call takes ten, and the second the rest.
+const TWO_CALLS: u64 = 20;
+
 // === answers that come late ===
 
 /// The second of two calls is answered after the flush's end, and accepted.
@@ -26,7 +29,7 @@ fn what_a_late_answer_accepts_is_not_sent_again() {
     let host = Host::start(HostVersion::V5_1);
     let extra = [ONE_AT_A_TIME, ("flush_timeout", "2s")];
     let instance = host.init("late-answer", &with(&extra, service.options("logs")));
-    let lines = http_logs(0..1000);
+    let lines = http_logs(0..TWO_CALLS);
     let chunk = chunk(&lines);
     assert_eq!(flush(&instance, &chunk), FLB_RETRY);
     // It comes back while the call is under way, and has nothing more to send.
@@ -284,13 +287,16 @@ fn what_is_known_of_a_call_after_its_output_s_last_flush_is_told_at_the_exit() {
     let options = with(&extra, service.options("logs"));
     let instance = host.init("last-line", &options);
     let other = host.init("last-line-beside", &options);
-    assert_eq!(flush(&instance, &chunk(&http_logs(0..1000))), FLB_RETRY);
+    assert_eq!(
+        flush(&instance, &chunk(&http_logs(0..TWO_CALLS))),
+        FLB_RETRY
+    );
     // Its call begins when that one has ended.
     let answers = flush_until_settled(&other, &chunk(&http_logs(1000..1010)));
     assert_eq!(answers.last(), Some(&FLB_OK), "{answers:?}");
     let told = told_at_exit("last-line", instance);
     assert_told(&told, LogLevel::Warn, "InternalFailure");
-    assert_told(&told, LogLevel::Info, "documents ambiguous: 500");
+    assert_told(&told, LogLevel::Info, "documents ambiguous: 10");
 }
 
 /// The second of two calls is not answered before the exit.
@@ -301,9 +307,12 @@ fn a_call_that_an_exit_gives_up_counts_as_ambiguous() {
     let host = Host::start(HostVersion::V5_1);
     let extra = [ONE_AT_A_TIME, ("flush_timeout", "1s")];
     let instance = host.init("given-up", &with(&extra, service.options("logs")));
-    assert_eq!(flush(&instance, &chunk(&http_logs(0..1000))), FLB_RETRY);
+    assert_eq!(
+        flush(&instance, &chunk(&http_logs(0..TWO_CALLS))),
+        FLB_RETRY
+    );
     let told = told_at_exit("given-up", instance);
-    assert_told(&told, LogLevel::Info, "documents ambiguous: 500");
+    assert_told(&told, LogLevel::Info, "documents ambiguous: 10");
 }
 
 #[test]

@@ -24,16 +24,6 @@ impl Bucket {
         }
     }
 
-    pub(super) fn rate(&self) -> f64 {
-        self.rate
-    }
-
-    pub(super) fn set_rate(&mut self, rate: f64, now: Instant) {
-        self.fill(now);
-        self.rate = rate;
-        self.tokens = self.tokens.min(rate * BURST_SECONDS);
-    }
-
     /// When something may be taken.
     pub(super) fn due(&mut self, now: Instant) -> Instant {
         self.fill(now);

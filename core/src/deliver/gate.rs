@@ -5,7 +5,9 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::deliver::bucket::Bucket;
-use crate::deliver::pace::{Call, Pace};
+use crate::deliver::pace::Pace;
+
+pub use crate::deliver::pace::Answer;
 
 /// What one stream may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +66,7 @@ impl fmt::Display for Limits {
 
 /// The gate of one delivery stream.
 #[derive(Debug)]
-pub(super) struct Gate {
+pub struct Gate {
     limits: Limits,
     pace: Pace,
     fixed: Vec<(Unit, Bucket)>,
@@ -87,21 +89,13 @@ enum Unit {
     Requests,
 }
 
-/// What the service told of a call's records.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Answer {
-    pub(super) call: Call,
-    /// Records refused for the stream's quota.
-    pub(super) throttled: usize,
-}
-
 /// The first pause after a call of which nothing was accepted; it doubles with each in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// When a call may begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Admission {
+pub enum Admission {
     Now,
     At(Instant),
     /// When one that is under way has ended.
@@ -110,10 +104,10 @@ pub(super) enum Admission {
 
 impl Gate {
     /// Without limits of its own.
-    pub(super) fn new(now: Instant) -> Self {
+    pub fn new(now: Instant) -> Self {
         Self {
             limits: Limits::NONE,
-            pace: Pace::new(),
+            pace: Pace::new(now),
             fixed: Vec::new(),
             in_flight: 0,
             bytes_in_flight: 0,
@@ -128,7 +122,7 @@ impl Gate {
         self.limits
     }
 
-    pub(super) fn set_limits(&mut self, now: Instant, limits: Limits) {
+    pub fn set_limits(&mut self, now: Instant, limits: Limits) {
         self.limits = limits;
         let fixed = [
             (Unit::Bytes, limits.bytes_per_second),
@@ -140,7 +134,7 @@ impl Gate {
         self.fixed = fixed.into_iter().filter_map(bucket).collect();
     }
 
-    pub(super) fn admit(&mut self, now: Instant) -> Admission {
+    pub fn admit(&mut self, now: Instant) -> Admission {
         let most = match self.is_probing {
             true => 1,
             false => self.limits.max_in_flight,
@@ -148,7 +142,10 @@ impl Gate {
         if self.in_flight >= most || self.bytes_in_flight >= self.limits.max_bytes_in_flight {
             return Admission::AfterACall;
         }
-        let paced = self.pace.due(now).max(self.closed_until);
+        let Some(paced) = self.pace.due(now, self.bytes_in_flight) else {
+            return Admission::AfterACall;
+        };
+        let paced = paced.max(self.closed_until);
         let due = self.fixed.iter_mut().map(|(_, bucket)| bucket.due(now));
         let due = due.fold(paced, Instant::max);
         match due > now {
@@ -158,14 +155,20 @@ impl Gate {
     }
 
     /// What the next call should carry at most.
-    pub(super) fn room(&self) -> usize {
+    pub fn call_bytes(&self) -> usize {
         self.pace.call_bytes()
     }
 
-    pub(super) fn began(&mut self, bytes: usize, records: usize) {
+    /// How large a record of several documents should be at most.
+    pub fn record_bytes(&self) -> usize {
+        self.pace.record_bytes()
+    }
+
+    /// `random` is within 0.0 and 1.0, here and below.
+    pub fn began(&mut self, now: Instant, bytes: usize, records: usize, random: f64) {
         self.in_flight += 1;
         self.bytes_in_flight += bytes;
-        self.pace.take(bytes);
+        self.pace.began(now, bytes, random);
         for (unit, bucket) in &mut self.fixed {
             bucket.take(match unit {
                 Unit::Bytes => bytes,
@@ -176,29 +179,21 @@ impl Gate {
     }
 
     /// A call of so many bytes is under way no longer. What became of it is told before.
-    pub(super) fn ended(&mut self, bytes: usize) {
+    pub fn ended(&mut self, bytes: usize) {
         self.in_flight -= 1;
         self.bytes_in_flight -= bytes;
     }
 
-    /// The service told of each record. `random` is within 0.0 and 1.0.
-    pub(super) fn answered(&mut self, now: Instant, answer: Answer, random: f64) {
-        let Answer { call, throttled } = answer;
-        // Refusals for a cause of their own tell of no rate.
-        if throttled > 0 || call.accepted_bytes == call.bytes {
-            self.pace.answered(now, call);
+    /// The service told of each record.
+    pub fn answered(&mut self, now: Instant, answer: &Answer, random: f64) {
+        self.pace
+            .answered(now, answer, self.bytes_in_flight, random);
+        if answer.accepted_bytes == 0 {
+            return self.pause(now, random);
         }
-        if call.accepted_bytes > 0 {
-            self.strikes = 0;
-            self.is_let_off = false;
-            self.is_probing = false;
-            return;
-        }
-        if throttled > 0 && self.pace.is_kept() {
-            // The rate will do: what this call lacked others got.
-            self.strikes = 0;
-        }
-        self.pause(now, random);
+        self.strikes = 0;
+        self.is_let_off = false;
+        self.is_probing = false;
     }
 
     /// The service refuses the data of a call: it can be reached, but whether it takes anything is
@@ -208,14 +203,14 @@ impl Gate {
     }
 
     /// A call had no answer for its records. One that failed by its connection may be let off, once.
-    pub(super) fn failed(&mut self, now: Instant, may_let_off: bool, random: f64) {
+    pub fn failed(&mut self, now: Instant, may_let_off: bool, random: f64) {
         if !may_let_off || std::mem::replace(&mut self.is_let_off, true) {
             self.pause(now, random);
         }
     }
 
     /// The stream takes calls, but has taken too many.
-    pub(super) fn throttled(&mut self, now: Instant, random: f64) {
+    pub fn throttled(&mut self, now: Instant, random: f64) {
         self.is_probing = false;
         self.pause(now, random);
     }
@@ -241,12 +236,12 @@ impl Gate {
         !self.is_let_off
     }
 
-    pub(super) fn in_flight(&self) -> usize {
+    pub fn in_flight(&self) -> usize {
         self.in_flight
     }
 
     /// Bytes per second that calls are held to.
-    pub(super) fn rate(&self) -> Option<f64> {
+    pub fn rate(&self) -> Option<f64> {
         let fixed = self.limits.bytes_per_second.map(|rate| rate as f64);
         fixed.into_iter().chain(self.pace.rate()).reduce(f64::min)
     }

@@ -1,427 +1,444 @@
-//! Finds the rate that a delivery stream takes: it grows until the stream throttles, and falls
-//! to what got through.
+//! Finds the rate that a delivery stream takes from this process, which may be one of many that
+//! share the stream and know nothing of each other.
 //!
-//! Refusals need not tell of the rate: a stream may refuse a share of the records however slowly
-//! they come. So each fall is looked back on. Had the rate been too high, a smaller share is
-//! refused at the lower one, and the rate goes on falling until that helps no more. What is still
-//! refused then has nothing to do with the rate: it is tolerated from then on, and that part of
-//! the fall which it caused is taken back.
+//! A process begins small and doubles what it has under way with each call that is accepted, so
+//! that it has all of a stream with room within a second or two. The first refusals tell that there
+//! is a limit. From then on there is a rate. A second search finds it from below; after that the
+//! rate grows slowly all the time, and each refused call makes it smaller by a step.
+//!
+//! The rates of many processes become equal, because a larger one has more calls to be refused, or
+//! grows more slowly. The steps are large at first, so that the rates get there soon, and small
+//! later, so that they stay there.
+//!
+//! Refusals need not tell of the rate: a service in trouble refuses a share of the records however
+//! slowly they come, and may say that it throttles. One process can not tell that from a stream
+//! that many others keep full. So it goes by what the stream gave it for long: where it fell far
+//! below that and as much is refused as before, it goes back there and tolerates that share.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::deliver::bucket::Bucket;
+use crate::limits::BILLING_UNIT;
 
-/// Bytes per second; none as long as the stream never throttled.
-#[derive(Debug)]
-pub(super) struct Pace {
-    limit: Option<Limit>,
-    /// What a call may carry while there is no limit: twice what was accepted whole.
-    opening: usize,
-    /// What was accepted when, lately.
-    recent: VecDeque<(Instant, usize)>,
-    /// The share of the records that is refused whatever the rate, as far as is known.
-    tolerated: f64,
-    /// The calls by which the next decision is taken.
-    tally: Tally,
+/// What the service told of a call's records.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    pub began: Instant,
+    pub bytes: usize,
+    pub records: usize,
+    pub accepted_bytes: usize,
+    /// Records refused for the stream's quota; others were refused for a cause of their own.
+    pub throttled: usize,
 }
 
-/// A call that was answered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Call {
-    pub(super) began: Instant,
-    pub(super) bytes: usize,
-    pub(super) records: usize,
-    pub(super) accepted_bytes: usize,
+#[derive(Debug)]
+pub(super) struct Pace {
+    search: Search,
+    proven: Proven,
+}
+
+#[derive(Debug)]
+enum Search {
+    /// No limit is known.
+    Opening(Opening),
+    /// There is a limit.
+    Limited(Limit),
+}
+
+#[derive(Debug, Default)]
+struct Opening {
+    /// So many bytes may be under way.
+    most: usize,
+    /// What was accepted so far.
+    accepted: usize,
+    lately: Tally,
 }
 
 #[derive(Debug)]
 struct Limit {
-    bucket: Bucket,
-    /// The rate at which the stream throttled last.
-    ceiling: f64,
+    /// Bytes per second.
+    rate: f64,
+    /// Whether the rate had doubled when it was refused: then it is known from both sides.
+    is_found: bool,
+    has_doubled: bool,
+    /// How often it fell since it was found.
+    falls: u32,
     fell: Instant,
     grown: Instant,
-    /// The last fall, until it has been looked back on.
-    fall: Option<Fall>,
+    /// What was sent and is not paid off by time.
+    debt: f64,
+    paid: Instant,
+    /// Whether all of the rate is asked for.
+    is_used: bool,
+    /// Whether nothing of the last calls was accepted. The gate makes longer and longer pauses then:
+    /// a rate that falls too would only make the way back longer.
+    is_shut: bool,
+    tolerance: Tolerance,
 }
 
-/// What was before a fall.
-#[derive(Clone, Copy, Debug)]
-struct Fall {
-    /// The share of the records that was refused.
-    refused: f64,
-    /// The most bytes per second that were accepted.
-    accepted: f64,
-    /// Whether the fall before this one had lowered the share.
-    is_second: bool,
+/// The share of the records that is refused whatever the rate.
+#[derive(Debug)]
+struct Tolerance {
+    share: f64,
+    since: Instant,
+    /// Records refused beyond it lately.
+    excess: f64,
+    /// The records of calls at a rate far below what is proven.
+    far_below: Tally,
 }
 
-/// Records in calls, and how many of them were refused.
+/// The most that was accepted on average over [`AVERAGE`], and that lately.
+#[derive(Debug)]
+struct Proven {
+    rate: f64,
+    average: f64,
+    noted: Instant,
+}
+
 #[derive(Debug, Default)]
 struct Tally {
-    calls: u32,
-    records: f64,
-    refused: f64,
+    records: usize,
+    throttled: usize,
 }
 
-/// Over which time the accepted rate is measured, and which a fall gets at least to show what it
-/// did.
-const WINDOW: Duration = Duration::from_secs(1);
+/// Where calls and records are smallest: less is billed as much.
+const UNIT: f64 = BILLING_UNIT as f64;
 
-/// It never falls below this, a quarter of the smallest default quota: less is a matter of longer
-/// pauses, which the gate makes where nothing is accepted.
-const LOWEST: f64 = 256.0 * 1024.0;
+/// The first rate, once there has to be one: a unit in two seconds. So hundreds of processes begin
+/// below the smallest quota.
+const FIRST_RATE: f64 = UNIT / 2.0;
 
-/// A rate that was not throttled for a while is no limit anymore.
-const FORGOTTEN: Duration = Duration::from_secs(300);
+/// It is higher where more was accepted before there was one: that in so many seconds.
+const OPENED_SECONDS: f64 = 16.0;
 
-/// How much of a second's rate one call should carry: small enough that little is sent in vain
-/// when the stream refuses, large enough to keep calls few.
-const CALL_SECONDS: f64 = 0.25;
+/// It never falls below this: a unit in twenty seconds.
+const LOWEST_RATE: f64 = UNIT / 20.0;
 
-/// A quarter of what the smallest default quota takes in a second: several may be under way.
-const OPENING: usize = 256 * 1024;
+/// While the rate is searched for it doubles that often, if calls are accepted.
+const DOUBLING: Duration = Duration::from_millis(250);
 
-/// A fall goes to so much of what got through, so that the stream catches up.
-const BELOW: f64 = 0.95;
+/// How much smaller a refused call makes the rate, in the long run.
+const STEP: f64 = 0.05;
 
-/// Refusals beyond the tolerated share that make the rate fall: by so many records, in so many
-/// calls, where the share may be off by so much.
-const EXCESS_RECORDS: f64 = 3.0;
-const EXCESS_CALLS: u32 = 4;
+/// The most growth in a second, and the rate that grows so. Smaller rates have fewer calls to be
+/// refused, so they grow less, or too much would be refused. Larger ones have as many calls: they
+/// grow less, too, or they would stay the larger ones.
+const MOST_GROWTH: f64 = 0.014;
+const MOST_GROWTH_RATE: f64 = 128.0 * 1024.0;
+
+/// The first steps are so many times larger, for growing and for falling; after so many falls half
+/// of that.
+const FIRST_STEPS: f64 = 10.0;
+const HALVING_FALLS: f64 = 10.0;
+
+/// If it was not refused for so many times as long as is usual, growth quickens: there is more room
+/// than there was.
+const PATIENCE: f64 = 4.0;
+
+/// While no limit is known, more than half of more records than this must be refused.
+const OPENING_RECORDS: usize = 4;
+
+/// A call is refused if more than this share of its records is: a stream may refuse a few for a
+/// reason of its own.
+const REFUSED_SHARE: f64 = 1.0 / 8.0;
+
+/// A call carries what the rate gives in so many seconds, and a record of several documents a
+/// sixteenth of that: what is refused is little, and tells how much is too much.
+const CALL_SECONDS: f64 = 1.0 / 16.0;
+const RECORD_SECONDS: f64 = CALL_SECONDS / 16.0;
+
+/// What is proven is an average over so long, and holds for so long; so does what is tolerated.
+const AVERAGE: Duration = Duration::from_secs(300);
+const PROVEN: Duration = Duration::from_secs(3600);
+
+/// A rate is far below what is proven if it is so many times smaller: chance brings no process of
+/// many there that share a stream.
+const FAR_BELOW: f64 = 6.0;
+
+/// So many records tell which share is refused there.
+const FAR_BELOW_RECORDS: usize = 24;
+
+/// A call is refused if the records refused beyond the tolerated share and this margin add up to
+/// more than chance explains.
 const MARGIN: f64 = 0.05;
-
-/// So many refused records, had the fall been in vain, tell whether it was; and so many records
-/// do in any case.
-const TELLING_REFUSED: f64 = 3.0;
-const TELLING_RECORDS: f64 = 10.0;
-
-/// A fall has helped if less than this part of the share is left.
-const HELPED: f64 = 0.7;
-
-/// A stream that refuses more than this is throttling, whatever it looks like.
+const CHANCE: f64 = 70.0;
 const MOST_TOLERATED: f64 = 0.75;
 
 impl Pace {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(now: Instant) -> Self {
+        let most = BILLING_UNIT;
+        let opening = Opening {
+            most,
+            ..Opening::default()
+        };
         Self {
-            limit: None,
-            opening: OPENING,
-            recent: VecDeque::new(),
-            tolerated: 0.0,
-            tally: Tally::default(),
+            search: Search::Opening(opening),
+            proven: Proven::new(now),
         }
     }
 
-    /// The bytes that a call should carry at most.
+    /// When the next call may begin, while calls with so many bytes are under way; none if not
+    /// before one of them has ended.
+    pub(super) fn due(&self, now: Instant, under_way: usize) -> Option<Instant> {
+        match &self.search {
+            Search::Opening(opening) => (under_way < opening.most).then_some(now),
+            Search::Limited(limit) => Some(limit.due()),
+        }
+    }
+
+    /// What the next call should carry at most.
     pub(super) fn call_bytes(&self) -> usize {
-        match &self.limit {
-            Some(limit) => limit.call_bytes(),
-            None => self.opening,
+        match &self.search {
+            Search::Opening(opening) => opening.most,
+            Search::Limited(limit) => (limit.rate * CALL_SECONDS).max(UNIT) as usize,
         }
     }
 
-    /// Bytes per second.
+    /// How large a record of several documents should be at most: full billing units.
+    pub(super) fn record_bytes(&self) -> usize {
+        let bytes = match &self.search {
+            Search::Opening(opening) => opening.most,
+            Search::Limited(limit) => (limit.rate * RECORD_SECONDS) as usize,
+        };
+        (bytes / BILLING_UNIT).max(1) * BILLING_UNIT
+    }
+
+    /// Bytes per second that calls are held to; none while no limit is known.
     pub(super) fn rate(&self) -> Option<f64> {
-        self.limit.as_ref().map(|limit| limit.bucket.rate())
-    }
-
-    /// When the next call may begin.
-    pub(super) fn due(&mut self, now: Instant) -> Instant {
-        match &mut self.limit {
-            Some(limit) => limit.bucket.due(now),
-            None => now,
+        match &self.search {
+            Search::Opening(_) => None,
+            Search::Limited(limit) => Some(limit.rate),
         }
     }
 
-    pub(super) fn take(&mut self, bytes: usize) {
-        if let Some(limit) = &mut self.limit {
-            limit.bucket.take(bytes);
+    /// `random` is within 0.0 and 1.0, here and below.
+    pub(super) fn began(&mut self, now: Instant, bytes: usize, random: f64) {
+        if let Search::Limited(limit) = &mut self.search {
+            limit.pay(now);
+            limit.is_used = limit.debt > -0.9 * limit.saved();
+            // Processes do not fall into step.
+            limit.debt += bytes as f64 * (0.9 + 0.2 * random);
         }
     }
 
-    /// Whether there is a rate, at which the stream takes something.
-    pub(super) fn is_kept(&self) -> bool {
-        self.limit.is_some() && self.recent.iter().any(|(_, bytes)| *bytes > 0)
-    }
-
-    /// A call was accepted, or refused for throttling in part or as a whole.
-    pub(super) fn answered(&mut self, now: Instant, call: Call) {
-        self.note(now, call.accepted_bytes);
-        // Calls that were under way at the last fall tell of the rate before it.
-        if let Some(limit) = &self.limit
-            && call.began < limit.fell
-        {
-            return;
-        }
-        self.tally.add(call);
-        match self.limit.as_ref().map(|limit| limit.fall) {
-            None => self.look_for_a_limit(now, call),
-            Some(None) => self.grow_or_fall(now),
-            Some(Some(fall)) => self.look_back(now, fall),
-        }
-    }
-
-    fn look_for_a_limit(&mut self, now: Instant, call: Call) {
-        if call.accepted_bytes == call.bytes {
-            self.opening = self.opening.max(call.bytes.saturating_mul(2));
-        }
-        // Where nothing was accepted, nothing tells of a rate that would do.
-        let accepted = self.accepted_lately();
-        if accepted == 0.0 {
-            self.tally = Tally::default();
-        }
-        if self.tally.excess(self.tolerated) < EXCESS_RECORDS {
-            return;
-        }
-        let rate = accepted.max(2.0 * LOWEST);
-        let mut limit = Limit {
-            bucket: Bucket::new(rate, now),
-            ceiling: rate,
-            fell: now,
-            grown: now,
-            fall: None,
-        };
-        // What the stream had saved up went into the rate: the share is no measure of it.
-        let fall = Fall {
-            refused: 1.0,
-            accepted: rate,
-            is_second: false,
-        };
-        limit.fall_to(rate, fall, now);
-        self.limit = Some(limit);
-        self.tally = Tally::default();
-    }
-
-    fn grow_or_fall(&mut self, now: Instant) {
-        let accepted_lately = self.accepted_lately();
-        let Some(limit) = &mut self.limit else {
-            return;
-        };
-        let excess = self.tally.excess(self.tolerated);
-        // The larger the tolerated share's own variance, the more it takes to tell.
-        let enough = EXCESS_RECORDS + 20.0 * self.tolerated * (1.0 - self.tolerated);
-        if excess >= enough && self.tally.calls >= EXCESS_CALLS {
-            let refused = self.tally.cautious_share();
-            let accepted = limit.bucket.rate() * (1.0 - refused);
-            let fall = Fall {
-                refused,
-                accepted,
-                is_second: false,
-            };
-            // Half of what was tolerated is put to the test again.
-            limit.fall_to(accepted / (1.0 - self.tolerated / 2.0), fall, now);
-            self.tally = Tally::default();
-            return;
-        }
-        if excess <= 0.0 {
-            self.tally = Tally::default();
-        }
-        if excess < enough / 2.0 {
-            if now.duration_since(limit.fell) > FORGOTTEN {
-                *self = Self::new();
-                return;
+    /// Calls with so many bytes were under way, this one among them.
+    pub(super) fn answered(
+        &mut self,
+        now: Instant,
+        answer: &Answer,
+        under_way: usize,
+        random: f64,
+    ) {
+        self.proven.add(now, answer.accepted_bytes);
+        match &mut self.search {
+            Search::Opening(opening) => {
+                if opening.is_over(answer) {
+                    let rate = FIRST_RATE.max(opening.accepted as f64 / OPENED_SECONDS);
+                    self.search = Search::Limited(Limit::new(now, rate, random));
+                } else {
+                    opening.grow(answer, under_way);
+                }
             }
-            limit.grow(now, accepted_lately / (1.0 - self.tolerated));
+            Search::Limited(limit) => {
+                if limit.is_refused(now, answer, self.proven.rate) {
+                    limit.fall(now, answer.began);
+                } else if answer.accepted_bytes > 0 {
+                    limit.grow(now, answer.began);
+                }
+                let is_shut = answer.throttled > 0 || limit.is_shut;
+                limit.is_shut = is_shut && answer.accepted_bytes == 0;
+            }
         }
     }
+}
 
-    fn look_back(&mut self, now: Instant, fall: Fall) {
-        let Some(limit) = &mut self.limit else {
-            return;
-        };
-        let refused = self.tally.share();
-        let in_vain = self.tally.records * fall.refused.max(refused);
-        let is_telling = in_vain >= TELLING_REFUSED || self.tally.records >= TELLING_RECORDS;
-        if !is_telling || now.duration_since(limit.fell) < WINDOW {
-            return;
+impl Opening {
+    fn is_over(&mut self, answer: &Answer) -> bool {
+        if self.lately.records > OPENING_RECORDS {
+            self.lately = Tally::default();
         }
-        let has_helped = refused < HELPED * fall.refused;
-        // More, by twice the standard deviation at the most, means that the stream had saved up.
-        let is_worse = refused > fall.refused + self.tally.records.sqrt().recip();
-        let is_lowest = limit.bucket.rate() <= LOWEST;
-        let is_left = refused > self.tolerated / 2.0 + MARGIN;
-        self.tally = Tally::default();
-        if is_left && !is_lowest && (has_helped || is_worse) {
-            let accepted = limit.bucket.rate() * (1.0 - refused);
-            let next = Fall {
-                refused,
-                accepted: match is_worse {
-                    true => accepted,
-                    false => accepted.max(fall.accepted),
-                },
-                is_second: fall.refused < 1.0 && has_helped,
-            };
-            limit.fall_to(accepted, next, now);
-            return;
-        }
-        self.tolerated = refused.min(MOST_TOLERATED);
-        let before = fall.accepted / (1.0 - fall.refused);
-        let fitting = (fall.accepted / (1.0 - self.tolerated)).min(before);
-        let was_in_vain = refused > MARGIN && !has_helped && (is_lowest || !fall.is_second);
-        limit.resume(fitting, was_in_vain, now);
+        self.lately.add(answer);
+        self.lately.throttled > 1 && 2 * self.lately.throttled > self.lately.records
     }
 
-    fn note(&mut self, now: Instant, bytes: usize) {
-        self.recent.push_back((now, bytes));
-        while let Some(&(at, _)) = self.recent.front()
-            && now.duration_since(at) > WINDOW
-        {
-            self.recent.pop_front();
+    fn grow(&mut self, answer: &Answer, under_way: usize) {
+        if answer.accepted_bytes > 0 {
+            self.accepted = self.accepted.saturating_add(answer.accepted_bytes);
+            // What is not in use does not grow.
+            let more = self.most.saturating_add(answer.bytes);
+            self.most = more.min(2 * under_way).max(self.most);
         }
-    }
-
-    fn accepted_lately(&self) -> f64 {
-        let bytes: usize = self.recent.iter().map(|(_, bytes)| bytes).sum();
-        bytes as f64 / WINDOW.as_secs_f64()
     }
 }
 
 impl Limit {
-    fn call_bytes(&self) -> usize {
-        (self.bucket.rate() * CALL_SECONDS) as usize
+    fn new(now: Instant, rate: f64, random: f64) -> Self {
+        Self {
+            rate,
+            is_found: false,
+            has_doubled: false,
+            falls: 0,
+            fell: now,
+            grown: now,
+            debt: UNIT * random,
+            paid: now,
+            is_used: true,
+            is_shut: false,
+            tolerance: Tolerance::none(now),
+        }
     }
 
-    /// Falls below what got through.
-    fn fall_to(&mut self, accepted: f64, fall: Fall, now: Instant) {
-        self.fell = now;
-        self.fall = Some(fall);
-        self.set_rate(accepted * BELOW, now);
-        // A stream that throttles has nothing saved up for the first call.
-        self.bucket.take(self.call_bytes());
+    fn due(&self) -> Instant {
+        self.paid + Duration::from_secs_f64((self.debt / self.rate).max(0.0))
     }
 
-    /// Goes on after a fall, at what fits the stream; if the fall was in vain, by far beyond it.
-    fn resume(&mut self, fitting: f64, was_in_vain: bool, now: Instant) {
-        self.fall = None;
-        self.grown = now;
-        self.ceiling = if was_in_vain { LOWEST } else { fitting };
-        let rate = if was_in_vain { 1.5 * fitting } else { fitting };
-        self.set_rate(rate * BELOW, now);
+    /// What may be saved up: one call.
+    fn saved(&self) -> f64 {
+        self.rate * CALL_SECONDS
     }
 
-    /// The farther from where the stream throttled last, the quicker.
-    fn grow(&mut self, now: Instant, used: f64) {
-        let seconds = now.duration_since(self.grown).as_secs_f64().min(1.0);
-        self.grown = now;
-        let rate = self.bucket.rate();
-        // What nobody sends is no sign that the stream would take it.
-        if rate > 2.0 * used {
+    fn pay(&mut self, now: Instant) {
+        let seconds = now.saturating_duration_since(self.paid).as_secs_f64();
+        self.debt = (self.debt - seconds * self.rate).max(-self.saved());
+        self.paid = now;
+    }
+
+    /// So many times as large as in the long run.
+    fn steps(&self) -> f64 {
+        (FIRST_STEPS / (1.0 + f64::from(self.falls) / HALVING_FALLS)).max(1.0)
+    }
+
+    /// Whether what was refused of a call tells of the rate.
+    fn is_refused(&mut self, now: Instant, answer: &Answer, proven: f64) -> bool {
+        if self.tolerance.is_old(now) {
+            self.tolerance = Tolerance::none(now);
+            self.falls = 0;
+        }
+        // A call of before the last fall tells of the rate of before.
+        if self.is_found && answer.began >= self.fell {
+            let is_far_below = self.rate * FAR_BELOW < proven;
+            if self.tolerance.begins(now, answer, is_far_below) {
+                self.pay(now);
+                self.rate = proven;
+                self.fell = now;
+                return false;
+            }
+        }
+        self.tolerance.is_exceeded(answer)
+    }
+
+    fn fall(&mut self, now: Instant, began: Instant) {
+        if began < self.fell || self.is_shut {
             return;
         }
-        let a_second = (rate / self.ceiling - 1.0).abs().clamp(0.04, 1.0);
-        self.set_rate(rate * (1.0 + a_second * seconds), now);
+        self.pay(now);
+        let factor = match self.is_found {
+            true => (-STEP * self.steps()).exp(),
+            // It had doubled since the last calls were accepted.
+            false => 0.5,
+        };
+        self.falls += u32::from(self.is_found);
+        self.is_found |= self.has_doubled;
+        self.rate = (self.rate * factor).max(LOWEST_RATE);
+        self.fell = now;
+        self.grown = now;
     }
 
-    fn set_rate(&mut self, rate: f64, now: Instant) {
-        self.bucket.set_rate(rate.max(LOWEST), now);
+    fn grow(&mut self, now: Instant, began: Instant) {
+        let since = now.saturating_duration_since(self.grown);
+        if !self.is_found && (since < DOUBLING || began < self.fell) {
+            return;
+        }
+        self.pay(now);
+        self.grown = now;
+        if !self.is_used {
+            return;
+        }
+        let factor = match self.is_found {
+            true => (self.growth(now) * since.as_secs_f64().min(10.0)).exp(),
+            false => 2.0,
+        };
+        self.has_doubled = true;
+        self.rate *= factor;
+    }
+
+    /// In a second.
+    fn growth(&self, now: Instant) -> f64 {
+        let root = (self.rate / MOST_GROWTH_RATE).sqrt();
+        let growth = MOST_GROWTH * root.min(1.0 / root);
+        let usual = STEP / growth;
+        let quiet = now.saturating_duration_since(self.fell).as_secs_f64();
+        let quicker = (quiet / usual / PATIENCE).max(1.0).powi(2);
+        // Twice as much in a second, at the most.
+        (growth * quicker * self.steps()).min(0.7)
+    }
+}
+
+impl Tolerance {
+    fn none(now: Instant) -> Self {
+        Self {
+            share: 0.0,
+            since: now,
+            excess: 0.0,
+            far_below: Tally::default(),
+        }
+    }
+
+    fn is_old(&self, now: Instant) -> bool {
+        self.share > 0.0 && now.saturating_duration_since(self.since) > PROVEN
+    }
+
+    /// Whether, with this call, as much is refused far below the proven rate as at it.
+    fn begins(&mut self, now: Instant, answer: &Answer, is_far_below: bool) -> bool {
+        if self.share > 0.0 || !is_far_below {
+            self.far_below = Tally::default();
+            return false;
+        }
+        self.far_below.add(answer);
+        if self.far_below.records < FAR_BELOW_RECORDS {
+            return false;
+        }
+        let Tally { records, throttled } = std::mem::take(&mut self.far_below);
+        self.share = (throttled as f64 / records as f64).min(MOST_TOLERATED);
+        self.since = now;
+        self.share > 0.0
+    }
+
+    fn is_exceeded(&mut self, answer: &Answer) -> bool {
+        let margin = match self.share > 0.0 {
+            true => MARGIN,
+            false => REFUSED_SHARE,
+        };
+        let expected = (self.share + margin) * answer.records as f64;
+        self.excess = (self.excess + answer.throttled as f64 - expected).max(0.0);
+        let is_exceeded = self.excess > CHANCE * self.share * (1.0 - self.share);
+        if is_exceeded {
+            self.excess = 0.0;
+        }
+        is_exceeded
+    }
+}
+
+impl Proven {
+    fn new(now: Instant) -> Self {
+        Self {
+            rate: 0.0,
+            average: 0.0,
+            noted: now,
+        }
+    }
+
+    fn add(&mut self, now: Instant, accepted: usize) {
+        let since = now.saturating_duration_since(self.noted).as_secs_f64();
+        self.noted = now;
+        let left = |over: Duration| (-since / over.as_secs_f64()).exp();
+        self.average = self.average * left(AVERAGE) + accepted as f64 / AVERAGE.as_secs_f64();
+        self.rate = (self.rate * left(PROVEN)).max(self.average);
     }
 }
 
 impl Tally {
-    fn add(&mut self, call: Call) {
-        let refused = 1.0 - call.accepted_bytes as f64 / call.bytes.max(1) as f64;
-        let records = call.records as f64;
-        self.calls += 1;
-        self.records += records;
-        self.refused += refused * records;
-    }
-
-    fn share(&self) -> f64 {
-        self.refused / self.records.max(1.0)
-    }
-
-    /// Of a few records that were all refused it is not known that all others would be.
-    fn cautious_share(&self) -> f64 {
-        self.refused / (self.records + 2.0)
-    }
-
-    /// Records refused beyond a share.
-    fn excess(&self, tolerated: f64) -> f64 {
-        self.refused - (tolerated + MARGIN) * self.records
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CALL_BYTES: usize = 1_000_000;
-
-    impl Pace {
-        /// A call of 1,000 records.
-        fn ended(&mut self, now: Instant, began: Instant, accepted_bytes: usize) {
-            let call = Call {
-                began,
-                bytes: CALL_BYTES,
-                records: 1_000,
-                accepted_bytes,
-            };
-            self.answered(now, call);
-        }
-    }
-
-    #[test]
-    fn a_stream_that_never_throttles_is_never_limited() {
-        let mut pace = Pace::new();
-        let now = Instant::now();
-        for _ in 0..1000 {
-            assert_eq!(pace.due(now), now);
-            pace.take(CALL_BYTES);
-            pace.ended(now, now, CALL_BYTES);
-        }
-        assert!(pace.limit.is_none());
-    }
-
-    #[test]
-    fn calls_grow_with_what_was_accepted_whole() {
-        let mut pace = Pace::new();
-        let now = Instant::now();
-        assert_eq!(pace.call_bytes(), OPENING);
-        for _ in 0..3 {
-            // All were under way at once: none of them shows more than the others.
-            pace.ended(now, now, CALL_BYTES);
-        }
-        assert_eq!(pace.call_bytes(), 2 * CALL_BYTES);
-    }
-
-    #[test]
-    fn calls_of_before_the_fall_are_not_held_against_it() {
-        let mut pace = Pace::new();
-        let mut now = Instant::now();
-        let began = now;
-        now += Duration::from_millis(10);
-        pace.ended(now, began, CALL_BYTES / 2);
-        let bytes = pace.call_bytes();
-        now += 2 * WINDOW;
-        for _ in 0..10 {
-            pace.ended(now, began, 0);
-        }
-        assert_eq!(pace.call_bytes(), bytes);
-        pace.ended(now, now, CALL_BYTES / 2);
-        assert!(pace.call_bytes() < bytes);
-    }
-
-    #[test]
-    fn a_call_refused_as_a_whole_tells_of_no_rate() {
-        let mut pace = Pace::new();
-        let now = Instant::now();
-        pace.ended(now, now, 0);
-        assert!(pace.limit.is_none());
-    }
-
-    #[test]
-    fn an_old_limit_is_forgotten() {
-        let mut pace = Pace::new();
-        let mut now = Instant::now();
-        pace.ended(now, now, CALL_BYTES / 2);
-        assert!(pace.limit.is_some());
-        // The first ends the look back on the fall.
-        for _ in 0..2 {
-            now += FORGOTTEN + Duration::from_secs(1);
-            pace.ended(now, now, CALL_BYTES);
-        }
-        assert!(pace.limit.is_none());
+    fn add(&mut self, answer: &Answer) {
+        self.records += answer.records;
+        self.throttled += answer.throttled;
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Stream;
 use crate::deliver::failure::{Action, CallError, Cause};
 use crate::deliver::flight::{Call, CallId, Suspect, Suspicion};
-use crate::deliver::{gate, pace};
+use crate::deliver::gate;
 use crate::pack::batch::{Piece, Share};
 use crate::tell::log::{Level, count};
 use crate::tell::totals::{Accepted, Answer};
@@ -74,15 +74,13 @@ impl Stream {
         }
         let random = self.random.f64();
         let answer = gate::Answer {
-            call: pace::Call {
-                began: call.began,
-                bytes: call.bytes,
-                records: call.records.len(),
-                accepted_bytes: accepted.bytes,
-            },
+            began: call.began,
+            bytes: call.bytes,
+            records: call.records.len(),
+            accepted_bytes: accepted.bytes,
             throttled,
         };
-        self.gate.answered(now, answer, random);
+        self.gate.answered(now, &answer, random);
         let pieces = refused.iter().rev().flat_map(|shares| shares.iter().rev());
         let pieces: Vec<Piece> = pieces.map(Share::piece).collect();
         self.wait_again(now, call.output, pieces.into_iter());

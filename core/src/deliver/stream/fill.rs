@@ -12,12 +12,12 @@ use crate::tell::log::Level;
 impl Stream {
     /// Begins a call of an output.
     pub(super) fn fill(&mut self, id: OutputId) -> Step {
-        let call_bytes = self.gate.room();
         let suspect = self.next_suspect(id);
         let output = &self.outputs[&id];
         let documents = suspect.as_ref().map(|suspect| suspect.suspicion.documents);
         let room = Room {
-            bytes: call_bytes.min(output.delivery.batch_size),
+            bytes: self.gate.call_bytes().min(output.delivery.batch_size),
+            record_bytes: self.gate.record_bytes(),
             documents: documents.unwrap_or(u64::MAX),
         };
         self.filling = Some(Filling {
@@ -90,7 +90,9 @@ impl Stream {
         if batch.records().is_empty() {
             return None;
         }
-        self.gate.began(batch.bytes(), batch.records().len());
+        let random = self.random.f64();
+        let (bytes, records) = (batch.bytes(), batch.records().len());
+        self.gate.began(now, bytes, records, random);
         let call = Call::new(filling.output, now, batch, suspicion);
         Some(self.flight.begin(call))
     }
