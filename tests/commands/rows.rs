@@ -119,13 +119,13 @@ pub(crate) const ROWS: &[Row] = &[
         written: &[r#"BENCH_FLAGS="--part tags""#],
         run: r#"make bench BENCH_FLAGS="--part tags --seconds 6""#,
         prints: "| 100 tags",
-        needs: &[FLUENT_BIT],
+        needs: &[FLUENT_BIT, Minutes],
     },
     Row {
         written: &["make trials", r#"TRIALS_FLAGS="--story kill""#],
         run: r#"make trials TRIALS_FLAGS="--story kill""#,
         prints: "| kill",
-        needs: &[FLUENT_BIT],
+        needs: &[FLUENT_BIT, Minutes],
     },
     Row {
         written: &["make soak", "SECONDS=60"],
