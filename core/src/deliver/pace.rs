@@ -15,6 +15,7 @@
 //! that many others keep full. So it goes by what the stream gave it for long: where it fell far
 //! below that and as much is refused as before, it goes back there and tolerates that share.
 
+use std::f64::consts::LN_2;
 use std::time::{Duration, Instant};
 
 use crate::limits::BILLING_UNIT;
@@ -50,7 +51,8 @@ struct Opening {
     most: usize,
     /// What was accepted so far.
     accepted: usize,
-    lately: Tally,
+    /// Records refused beyond half of those sent lately.
+    excess: f64,
 }
 
 #[derive(Debug)]
@@ -70,7 +72,7 @@ struct Limit {
     /// Whether all of the rate is asked for.
     is_used: bool,
     /// Whether nothing of the last calls was accepted. The gate makes longer and longer pauses then:
-    /// a rate that falls too would only make the way back longer.
+    /// a rate that falls too would only make the way back longer. It is not quiet, either.
     is_shut: bool,
     tolerance: Tolerance,
 }
@@ -121,21 +123,30 @@ const STEP: f64 = 0.05;
 
 /// The most growth in a second, and the rate that grows so. Smaller rates have fewer calls to be
 /// refused, so they grow less, or too much would be refused. Larger ones have as many calls: they
-/// grow less, too, or they would stay the larger ones.
+/// grow less, too, or they would stay the larger ones. While the steps are large this matters less
+/// than to get there soon.
 const MOST_GROWTH: f64 = 0.014;
 const MOST_GROWTH_RATE: f64 = 128.0 * 1024.0;
 
-/// The first steps are so many times larger, for growing and for falling; after so many falls half
-/// of that.
-const FIRST_STEPS: f64 = 10.0;
-const HALVING_FALLS: f64 = 10.0;
+/// The first steps are so many times larger, for growing and for falling. Each so many falls halve
+/// that.
+const FIRST_STEPS: f64 = 20.0;
+const HALVING_FALLS: f64 = 12.0;
 
 /// If it was not refused for so many times as long as is usual, growth quickens: there is more room
 /// than there was.
 const PATIENCE: f64 = 4.0;
 
-/// While no limit is known, more than half of more records than this must be refused.
-const OPENING_RECORDS: usize = 4;
+/// While no limit is known, more than half of the records must be refused, by so many records: more
+/// of them where they are small beside what may be under way. A call that is less than a quarter of
+/// that counts for less.
+const FEWEST_BEYOND: f64 = 2.0;
+const MOST_BEYOND: f64 = 8.0;
+const TELLING_SHARE: f64 = 1.0 / 4.0;
+
+/// Once some were refused, records of several documents are this share of what may be under way:
+/// more records tell more.
+const OPENING_RECORD_SHARE: usize = 64;
 
 /// A call is refused if more than this share of its records is: a stream may refuse a few for a
 /// reason of its own.
@@ -196,6 +207,7 @@ impl Pace {
     /// How large a record of several documents should be at most: full billing units.
     pub(super) fn record_bytes(&self) -> usize {
         let bytes = match &self.search {
+            Search::Opening(opening) if opening.excess > 0.0 => opening.most / OPENING_RECORD_SHARE,
             Search::Opening(opening) => opening.most,
             Search::Limited(limit) => (limit.rate * RECORD_SECONDS) as usize,
         };
@@ -253,11 +265,13 @@ impl Pace {
 
 impl Opening {
     fn is_over(&mut self, answer: &Answer) -> bool {
-        if self.lately.records > OPENING_RECORDS {
-            self.lately = Tally::default();
-        }
-        self.lately.add(answer);
-        self.lately.throttled > 1 && 2 * self.lately.throttled > self.lately.records
+        let telling = TELLING_SHARE * self.most as f64;
+        let bytes = answer.bytes as f64;
+        let records = answer.records as f64;
+        let weight = (bytes / telling).min(1.0);
+        let beyond = answer.throttled as f64 - records / 2.0;
+        self.excess = (self.excess + weight * beyond).max(0.0);
+        self.excess >= (telling * records / bytes).clamp(FEWEST_BEYOND, MOST_BEYOND)
     }
 
     fn grow(&mut self, answer: &Answer, under_way: usize) {
@@ -304,7 +318,7 @@ impl Limit {
 
     /// So many times as large as in the long run.
     fn steps(&self) -> f64 {
-        (FIRST_STEPS / (1.0 + f64::from(self.falls) / HALVING_FALLS)).max(1.0)
+        (FIRST_STEPS * (-f64::from(self.falls) / HALVING_FALLS).exp2()).max(1.0)
     }
 
     /// Whether what was refused of a call tells of the rate.
@@ -327,10 +341,15 @@ impl Limit {
     }
 
     fn fall(&mut self, now: Instant, began: Instant) {
-        if began < self.fell || self.is_shut {
+        if began < self.fell {
             return;
         }
         self.pay(now);
+        self.fell = now;
+        self.grown = now;
+        if self.is_shut {
+            return;
+        }
         let factor = match self.is_found {
             true => (-STEP * self.steps()).exp(),
             // It had doubled since the last calls were accepted.
@@ -339,8 +358,6 @@ impl Limit {
         self.falls += u32::from(self.is_found);
         self.is_found |= self.has_doubled;
         self.rate = (self.rate * factor).max(LOWEST_RATE);
-        self.fell = now;
-        self.grown = now;
     }
 
     fn grow(&mut self, now: Instant, began: Instant) {
@@ -354,7 +371,7 @@ impl Limit {
             return;
         }
         let factor = match self.is_found {
-            true => (self.growth(now) * since.as_secs_f64().min(10.0)).exp(),
+            true => (self.growth(now) * since.as_secs_f64()).min(LN_2).exp(),
             false => 2.0,
         };
         self.has_doubled = true;
@@ -363,7 +380,7 @@ impl Limit {
 
     /// In a second.
     fn growth(&self, now: Instant) -> f64 {
-        let root = (self.rate / MOST_GROWTH_RATE).sqrt();
+        let root = (self.rate / MOST_GROWTH_RATE).powf(0.5 / self.steps());
         let growth = MOST_GROWTH * root.min(1.0 / root);
         let usual = STEP / growth;
         let quiet = now.saturating_duration_since(self.fell).as_secs_f64();

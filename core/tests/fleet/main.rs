@@ -24,7 +24,8 @@ const MIB: f64 = 1024.0 * 1024.0;
 const QUOTAS: [f64; 3] = [0.25 * MIB, MIB, 5.0 * MIB];
 const FLEETS: [u64; 4] = [1, 4, 32, 256];
 
-const PLAIN: Rules = Rules {
+/// What is refused is free,
+const FREE: Rules = Rules {
     unit: Unit::Bytes,
     quota: MIB,
     form: Form::Bucket,
@@ -33,99 +34,130 @@ const PLAIN: Rules = Rules {
     code: Code::InternalFailure,
 };
 
-/// What is refused is free, or uses the quota up too; and a quota for each second of the clock.
+/// or uses the quota up too,
+const COUNTED: Rules = Rules {
+    counts_refused: true,
+    ..FREE
+};
+
+/// or is free, and there is a quota for each second of the clock.
+const BY_THE_SECOND: Rules = Rules {
+    form: Form::Window,
+    ..FREE
+};
+
 const METERS: [(&str, Rules); 3] = [
-    ("free", PLAIN),
-    (
-        "counted",
-        Rules {
-            counts_refused: true,
-            ..PLAIN
-        },
-    ),
-    (
-        "by the second",
-        Rules {
-            form: Form::Window,
-            ..PLAIN
-        },
-    ),
+    ("refusals are free", FREE),
+    ("refusals count", COUNTED),
+    ("a quota of each second", BY_THE_SECOND),
 ];
 
 /// Until the rates of a fleet have settled, and how long they are watched then.
 const SETTLING: Time = 1_800 * SECOND;
 const WATCHED: Time = 300 * SECOND;
 
-/// Where a process has less than a record a second its share changes much with each refusal.
-const SMALL_SHARE: f64 = 5.0 * 1024.0;
+/// Chance differs in each: what is judged is the middle one.
+const SEEDS: [u64; 3] = [7, 8, 9];
 
 /// Each process begins at a time of its own within so long.
-fn start(rules: Rules, count: u64, source: Source, is_aggregated: bool, within: Time) -> Fleet {
-    let mut fleet = Fleet::new(rules, 7);
+fn start(
+    rules: Rules,
+    count: u64,
+    source: Source,
+    is_aggregated: bool,
+    within: Time,
+    seed: u64,
+) -> Fleet {
+    let mut fleet = Fleet::new(rules, seed);
     for process in 0..count {
         fleet.start(source, is_aggregated, process * within / count);
     }
     fleet
 }
 
-fn endless(rules: Rules, count: u64, is_aggregated: bool) -> Fleet {
-    start(rules, count, Source::Endless, is_aggregated, 10 * SECOND)
+fn endless(rules: Rules, count: u64, is_aggregated: bool, seed: u64) -> Fleet {
+    let within = 10 * SECOND;
+    start(rules, count, Source::Endless, is_aggregated, within, seed)
+}
+
+/// The middle one of what each seed gives, for each figure.
+fn middle<const N: usize>(figures: impl Fn(u64) -> [f64; N]) -> [f64; N] {
+    let all = SEEDS.map(figures);
+    std::array::from_fn(|figure| {
+        let mut each = all.each_ref().map(|figures| figures[figure]);
+        each.sort_by(f64::total_cmp);
+        each[SEEDS.len() / 2]
+    })
 }
 
 fn check_settled(name: &str, rules: Rules, count: u64, is_aggregated: bool) {
-    let mut fleet = endless(rules, count, is_aggregated);
-    fleet.run(SETTLING + WATCHED);
-    let figures = fleet.figures(SETTLING, SETTLING + WATCHED);
-    let Figures { used, jain, .. } = figures;
-    // Refusals for a cause of their own are not the rate's.
-    let sent = figures.sent * (1.0 - rules.faulty);
+    let [used, sent, jain] = middle(|seed| {
+        let mut fleet = endless(rules, count, is_aggregated, seed);
+        fleet.run(SETTLING + WATCHED);
+        let Figures { used, sent, jain } = fleet.figures(SETTLING, SETTLING + WATCHED);
+        // Refusals for a cause of their own are not the rate's.
+        [used, sent * (1.0 - rules.faulty), jain]
+    });
     let what = format!("{name}, {count} processes, aggregated {is_aggregated}");
     tell!("{what}: used {used:.2}, sent {sent:.3}, Jain {jain:.2}");
-    let most_sent = if count > 32 { 1.15 } else { 1.055 };
-    let is_small = matches!(rules.unit, Unit::Bytes) && rules.quota / (count as f64) < SMALL_SHARE;
-    let least_jain = if is_small { 0.6 } else { 0.85 };
+    let most_sent = if count > 32 { 1.15 } else { 1.05 };
     assert!(used >= 0.92, "{what}: used {used}");
     assert!(sent <= most_sent, "{what}: sent {sent}");
+    // Chance tells more where many records are refused for another cause.
+    let is_noisy = count > 32 && rules.faulty > 0.1;
+    let least_jain = if is_noisy { 0.88 } else { 0.9 };
     assert!(jain >= least_jain, "{what}: Jain {jain}");
+}
+
+fn check_settled_aggregated(name: &str, rules: Rules) {
+    for quota in QUOTAS {
+        for count in FLEETS {
+            let name = format!("{} MiB/s, {name}", quota / MIB);
+            check_settled(&name, Rules { quota, ..rules }, count, true);
+        }
+    }
 }
 
 #[test]
 fn a_settled_fleet_uses_the_quota_and_shares_it() {
-    for (meter, rules) in METERS {
-        for quota in QUOTAS {
-            for count in FLEETS {
-                let name = format!("{} MiB/s, refusals {meter}", quota / MIB);
-                check_settled(&name, Rules { quota, ..rules }, count, true);
-            }
-        }
-    }
+    check_settled_aggregated("refusals are free", FREE);
+}
+
+#[test]
+fn so_does_one_whose_refusals_count() {
+    check_settled_aggregated("refusals count", COUNTED);
+}
+
+#[test]
+fn so_does_one_whose_quota_is_of_each_second() {
+    check_settled_aggregated("a quota of each second", BY_THE_SECOND);
 }
 
 #[test]
 fn so_does_one_that_sends_a_line_in_a_record() {
     for (meter, rules) in METERS {
         for count in FLEETS {
-            let name = format!("1 MiB/s, refusals {meter}");
-            check_settled(&name, rules, count, false);
+            check_settled(&format!("1 MiB/s, {meter}"), rules, count, false);
         }
     }
 }
 
 #[test]
-fn so_does_one_of_whose_records_some_are_refused_for_a_cause_of_their_own() {
-    for faulty in [0.05, 0.3] {
-        for quota in QUOTAS {
-            for count in FLEETS {
-                let rules = Rules {
-                    quota,
-                    faulty,
-                    ..PLAIN
-                };
-                let name = format!("{} MiB/s, {faulty} refused otherwise", quota / MIB);
-                check_settled(&name, rules, count, true);
-            }
-        }
-    }
+fn so_does_one_of_whose_records_few_are_refused_for_a_cause_of_their_own() {
+    let rules = Rules {
+        faulty: 0.05,
+        ..FREE
+    };
+    check_settled_aggregated("5 % refused otherwise", rules);
+}
+
+#[test]
+fn so_does_one_of_whose_records_many_are_refused_for_a_cause_of_their_own() {
+    let rules = Rules {
+        faulty: 0.3,
+        ..FREE
+    };
+    check_settled_aggregated("30 % refused otherwise", rules);
 }
 
 #[test]
@@ -134,7 +166,7 @@ fn so_does_one_on_a_quota_of_records() {
         let rules = Rules {
             unit: Unit::Records,
             quota: 1_000.0,
-            ..PLAIN
+            ..FREE
         };
         check_settled("1,000 records/s", rules, count, false);
     }
@@ -147,9 +179,9 @@ fn a_quota_of_calls_is_used() {
         let rules = Rules {
             unit: Unit::Calls,
             quota: 1_000.0,
-            ..PLAIN
+            ..FREE
         };
-        let mut fleet = endless(rules, count, true);
+        let mut fleet = endless(rules, count, true, SEEDS[0]);
         fleet.run(600 * SECOND);
         let Figures { used, sent, jain } = fleet.figures(300 * SECOND, 600 * SECOND);
         tell!("1,000 calls/s, {count} processes: used {used:.2}, sent {sent:.3}, Jain {jain:.2}");
@@ -164,21 +196,29 @@ fn a_quota_of_calls_is_used() {
 /// A backlog of a minute: over the quota's own time, and sent over accepted.
 #[test]
 fn a_backlog_is_sent_in_time_from_a_cold_start() {
-    // By the number of processes; the last one to end was the least lucky one.
-    let most_time = [1.45, 2.1, 2.5, 2.9];
     for (meter, rules) in METERS {
         for quota in QUOTAS {
-            for (count, most_time) in FLEETS.into_iter().zip(most_time) {
+            for count in FLEETS {
                 let lines = (60.0 * quota / count as f64) as u64 / LINE as u64;
                 let rules = Rules { quota, ..rules };
-                let mut fleet = start(rules, count, Source::Backlog(lines), true, SECOND);
-                fleet.run(600 * SECOND);
-                let time = fleet.now as f64 / (60 * SECOND) as f64;
-                let sent = fleet.sent_over_accepted();
-                let what = format!("{} MiB/s, refusals {meter}, {count} processes", quota / MIB);
+                let [time, sent] = middle(|seed| {
+                    let source = Source::Backlog(lines);
+                    let mut fleet = start(rules, count, source, true, SECOND, seed);
+                    fleet.run(600 * SECOND);
+                    let time = fleet.now as f64 / (60 * SECOND) as f64;
+                    [time, fleet.sent_over_accepted()]
+                });
+                let what = format!("{} MiB/s, {meter}, {count} processes", quota / MIB);
                 tell!("{what}: time {time:.2}, sent {sent:.2}");
-                let is_small = quota / (count as f64) < SMALL_SHARE;
-                let most_sent = if is_small { 2.15 } else { 1.2 };
+                let (most_time, most_sent) = match (count, rules.form) {
+                    (1, Form::Bucket) => (1.15, 1.15),
+                    (4, Form::Bucket) => (1.15, 1.2),
+                    (32, Form::Bucket) => (1.25, 1.3),
+                    // The others of so many refuse each other most of what they begin with.
+                    _ if count > 32 => (1.75, 2.6),
+                    // A bucket evens out what is sent within a second; this does not.
+                    _ => (1.6, 1.3),
+                };
                 assert!(time <= most_time, "{what}: time {time}");
                 assert!(sent <= most_sent, "{what}: sent {sent}");
             }
@@ -189,7 +229,7 @@ fn a_backlog_is_sent_in_time_from_a_cold_start() {
 #[test]
 fn a_quota_that_changes_is_found_again() {
     for count in [1, 4, 32] {
-        let mut fleet = endless(PLAIN, count, true);
+        let mut fleet = endless(FREE, count, true, SEEDS[0]);
         for (change, least_used, most_sent) in
             [(1.0, 0.95, 1.1), (2.0, 0.95, 1.05), (0.5, 0.98, 1.1)]
         {
@@ -208,7 +248,7 @@ fn a_quota_that_changes_is_found_again() {
 #[test]
 fn an_outage_ends_without_a_storm() {
     for count in FLEETS {
-        let mut fleet = endless(PLAIN, count, true);
+        let mut fleet = endless(FREE, count, true, SEEDS[0]);
         fleet.run(900 * SECOND);
         fleet.stream.back_at = 1_500 * SECOND;
         fleet.run(1_510 * SECOND);
@@ -226,9 +266,9 @@ fn an_outage_ends_without_a_storm() {
 fn alone_on_a_stream_with_room_it_has_all_of_its_rate_within_two_seconds() {
     let rules = Rules {
         quota: f64::INFINITY,
-        ..PLAIN
+        ..FREE
     };
-    let mut fleet = endless(rules, 1, true);
+    let mut fleet = endless(rules, 1, true, SEEDS[0]);
     fleet.run(30 * SECOND);
     let steady = fleet.calls[20..30].iter().sum::<u32>() / 10;
     tell!(
@@ -244,7 +284,14 @@ fn a_service_in_trouble_still_takes_what_it_took_before() {
     for (faulty, least) in [(0.05, 0.8), (0.3, 0.5)] {
         for count in [1, 4] {
             let lines = 0.5 * MIB / LINE as f64 / count as f64;
-            let mut fleet = start(PLAIN, count, Source::Steady(lines), true, 10 * SECOND);
+            let mut fleet = start(
+                FREE,
+                count,
+                Source::Steady(lines),
+                true,
+                10 * SECOND,
+                SEEDS[0],
+            );
             fleet.run(900 * SECOND);
             fleet.stream.rules.faulty = faulty;
             fleet.stream.rules.code = Code::ServiceUnavailable;
@@ -266,10 +313,10 @@ fn after_a_service_s_trouble_all_that_is_asked_for_is_taken_again() {
             let rules = Rules {
                 quota: f64::INFINITY,
                 code: Code::ServiceUnavailable,
-                ..PLAIN
+                ..FREE
             };
             let source = Source::Steady(MIB / LINE as f64);
-            let mut fleet = start(rules, 1, source, true, SECOND);
+            let mut fleet = start(rules, 1, source, true, SECOND, SEEDS[0]);
             fleet.run(begins * SECOND);
             fleet.stream.rules.faulty = faulty;
             fleet.run((begins + 30) * SECOND);
@@ -282,5 +329,33 @@ fn after_a_service_s_trouble_all_that_is_asked_for_is_taken_again() {
             }
             tell!("{faulty} refused from {begins} s on: all taken {seconds} s after it ended");
         }
+    }
+}
+
+/// A service with room refuses a part of the first calls, and says that it throttles. The last
+/// refused lines of what is given at once go out in small calls.
+#[test]
+fn small_calls_that_are_refused_do_not_slow_a_process_down() {
+    for (window, most_seconds) in [(1_000, 40.0), (4_000, 10.0), (20_000, 6.0)] {
+        let seconds = |seed| {
+            let rules = Rules {
+                quota: f64::INFINITY,
+                faulty: 0.3,
+                code: Code::ServiceUnavailable,
+                ..FREE
+            };
+            let source = Source::Backlog(300_000);
+            let mut fleet = start(rules, 1, source, false, SECOND, seed);
+            fleet.processes[0].window = window;
+            while fleet.calls.iter().sum::<u32>() < 300 && fleet.now < 100 * SECOND {
+                fleet.run(fleet.now + SECOND / 10);
+            }
+            fleet.stream.rules.faulty = 0.0;
+            fleet.run(200 * SECOND);
+            fleet.now as f64 / SECOND as f64
+        };
+        let longest = (0..16).map(seconds).fold(0.0, f64::max);
+        tell!("30 % refused as throttled of 300 calls, {window} lines at once: {longest:.1} s");
+        assert!(longest <= most_seconds, "{window}: {longest} s");
     }
 }

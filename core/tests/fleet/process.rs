@@ -49,6 +49,8 @@ pub(crate) enum Next {
 pub(crate) struct Process {
     gate: Gate,
     source: Source,
+    /// So many lines of a backlog wait for their delivery at once, as with chunks of a host.
+    pub(crate) window: u64,
     is_aggregated: bool,
     started: Time,
     /// What its clock shows at the model's start, and how much faster it runs.
@@ -78,6 +80,7 @@ impl Process {
         let mut process = Self {
             gate: Gate::new(epoch),
             source,
+            window: u64::MAX,
             is_aggregated,
             started,
             epoch,
@@ -108,7 +111,7 @@ impl Process {
     fn given(&self, now: Time) -> u64 {
         match self.source {
             Source::Endless => u64::MAX,
-            Source::Backlog(lines) => lines,
+            Source::Backlog(lines) => lines.min(self.delivered.saturating_add(self.window)),
             Source::Steady(rate) => (((now - self.started) / SECOND + 1) as f64 * rate) as u64,
         }
     }
