@@ -56,7 +56,7 @@ const METERS: [(&str, Rules); 3] = [
 const SETTLING: Time = 1_800 * SECOND;
 const WATCHED: Time = 300 * SECOND;
 
-/// Chance differs in each: what is judged is the middle one.
+/// Chance differs in each: what is judged is the middle one. Of many processes one seed will do.
 const SEEDS: [u64; 3] = [7, 8, 9];
 
 /// Each process begins at a time of its own within so long.
@@ -81,17 +81,18 @@ fn endless(rules: Rules, count: u64, is_aggregated: bool, seed: u64) -> Fleet {
 }
 
 /// The middle one of what each seed gives, for each figure.
-fn middle<const N: usize>(figures: impl Fn(u64) -> [f64; N]) -> [f64; N] {
-    let all = SEEDS.map(figures);
+fn middle<const N: usize>(count: u64, figures: impl Fn(u64) -> [f64; N]) -> [f64; N] {
+    let seeds = if count > 32 { &SEEDS[..1] } else { &SEEDS };
+    let all: Vec<_> = seeds.iter().copied().map(figures).collect();
     std::array::from_fn(|figure| {
-        let mut each = all.each_ref().map(|figures| figures[figure]);
+        let mut each: Vec<_> = all.iter().map(|figures| figures[figure]).collect();
         each.sort_by(f64::total_cmp);
-        each[SEEDS.len() / 2]
+        each[each.len() / 2]
     })
 }
 
 fn check_settled(name: &str, rules: Rules, count: u64, is_aggregated: bool) {
-    let [used, sent, jain] = middle(|seed| {
+    let [used, sent, jain] = middle(count, |seed| {
         let mut fleet = endless(rules, count, is_aggregated, seed);
         fleet.run(SETTLING + WATCHED);
         let Figures { used, sent, jain } = fleet.figures(SETTLING, SETTLING + WATCHED);
@@ -201,7 +202,7 @@ fn a_backlog_is_sent_in_time_from_a_cold_start() {
             for count in FLEETS {
                 let lines = (60.0 * quota / count as f64) as u64 / LINE as u64;
                 let rules = Rules { quota, ..rules };
-                let [time, sent] = middle(|seed| {
+                let [time, sent] = middle(count, |seed| {
                     let source = Source::Backlog(lines);
                     let mut fleet = start(rules, count, source, true, SECOND, seed);
                     fleet.run(600 * SECOND);
