@@ -281,20 +281,23 @@ fn a_rate_that_is_not_refused_for_long_grows_faster_and_faster() {
     let growth = |process: &mut Process, seconds| {
         let (before, until) = (process.rate(), process.now + Duration::from_secs(seconds));
         while process.now < until {
-            let records = process.gate.call_bytes() / UNIT;
-            process.call(units(records.max(1), 0));
+            process.call(Call {
+                records: 1,
+                record_bytes: process.gate.call_bytes(),
+                throttled: 0,
+            });
         }
         (process.rate() / before).ln() / seconds as f64
     };
     let first = growth(&mut process, 10);
     assert!((0.01..0.3).contains(&first), "{first} in a second");
-    growth(&mut process, 40);
-    let quicker = growth(&mut process, 10);
-    assert!(quicker > 3.0 * first, "{quicker} after {first}");
-    growth(&mut process, 60);
+    growth(&mut process, 15);
+    let quicker = growth(&mut process, 5);
+    assert!(quicker > 2.0 * first, "{quicker} after {first}");
+    growth(&mut process, 10);
     // Never more than twice as much in a second.
-    let most = growth(&mut process, 1);
-    assert!(most < 0.75, "{most}");
+    let most = growth(&mut process, 3);
+    assert!((0.5..0.75).contains(&most), "{most}");
 }
 
 #[test]
