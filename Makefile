@@ -169,6 +169,11 @@ MUTANTS_FLAGS ?=
 $(CARGO_MUTANTS)/bin/cargo-mutants:
 	$(CARGO) install --locked --version 27.1.0 --root $(CARGO_MUTANTS) cargo-mutants
 
+.PHONY: simulate
+simulate: HISTORIES ?= 10000000
+simulate: ## Play HISTORIES of the delivery of a stream in virtual time
+	HISTORIES=$(HISTORIES) $(CARGO) test --locked --release --package firehose-core --test simulation
+
 .PHONY: mutants
 mutants: $(CARGO_MUTANTS)/bin/cargo-mutants ## Judge the tests of the pure part: which changes of its code they miss
 	HISTORIES=4000 PROPTEST_CASES=32 $< mutants --package firehose-core --output $(TARGET_DIR) $(MUTANTS_FLAGS)

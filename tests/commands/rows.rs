@@ -164,6 +164,12 @@ pub(crate) const ROWS: &[Row] = &[
         needs: &[Program("valgrind"), Minutes],
     },
     Row {
+        written: &["make simulate", "make simulate HISTORIES=1000000"],
+        run: "make simulate HISTORIES=1000",
+        prints: "test result: ok",
+        needs: &[Minutes],
+    },
+    Row {
         written: &[
             "make mutants",
             r#"MUTANTS_FLAGS="--file core/src/deliver/ledger.rs""#,

@@ -6,7 +6,7 @@
 //! A history is a [`script::Script`], made of a seed. One that fails is cut down to what is needed
 //! for it to fail, and told as a story.
 //!
-//! - `HISTORIES=10000000 cargo test --release -p firehose-core --test simulation`: more of them.
+//! - `make simulate HISTORIES=10000000`: more of them.
 //! - `SEED=7 cargo test -p firehose-core --test simulation replay -- --nocapture`: one, told.
 
 mod script;
