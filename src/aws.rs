@@ -19,8 +19,7 @@ use bytes::Bytes;
 
 use crate::service::{Answer, Sent, Service};
 use firehose_core::deliver::failure::Cause;
-use firehose_core::options::wrong_ca_file;
-use firehose_core::options::{self, Access, Config};
+use firehose_core::options::{self, Access, Config, wrong_ca_file};
 
 use call::Call;
 use look_up::LookUp;
@@ -52,6 +51,11 @@ impl Firehose {
             look_up: LookUp::new(access, credentials_timeout),
         }
     }
+
+    /// When the credentials in use were found.
+    pub fn credentials_time(&self) -> Option<SystemTime> {
+        self.look_up.time()
+    }
 }
 
 impl Service for Firehose {
@@ -67,19 +71,15 @@ impl Service for Firehose {
         let connection = self.look_up.connection()?;
         let call = Call::new(sent.clone());
         let (length, its_own) = (body.len().to_string(), Arc::clone(&call));
-        let request = connection
-            .client
-            .put_record_batch()
-            .delivery_stream_name(&self.delivery_stream)
-            .set_records(Some(Vec::new()))
-            .customize()
-            .mutate_request(move |request| {
-                *request.body_mut() = SdkBody::from(body.clone());
-                request
-                    .headers_mut()
-                    .insert("content-length", length.clone());
-                request.add_extension(Arc::clone(&its_own));
-            });
+        let request = connection.client.put_record_batch();
+        let request = request.delivery_stream_name(&self.delivery_stream);
+        let request = request.set_records(Some(Vec::new())).customize();
+        let request = request.mutate_request(move |request| {
+            *request.body_mut() = SdkBody::from(body.clone());
+            let headers = request.headers_mut();
+            headers.insert("content-length", length.clone());
+            request.add_extension(Arc::clone(&its_own));
+        });
         let answer = request.send().await;
         let reply = call.take_reply();
         match answer {
@@ -93,9 +93,5 @@ impl Service for Firehose {
                 Err(error)
             }
         }
-    }
-
-    fn credentials_time(&self) -> Option<SystemTime> {
-        self.look_up.time()
     }
 }

@@ -5,10 +5,12 @@
 //! machine has one owner, and nothing here is locked.
 
 use std::collections::HashMap;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use firehose_core::deliver::failure::{CallError, Cause};
@@ -19,7 +21,8 @@ use firehose_core::pack::batch::{Batch, ChunkId, Piece};
 use firehose_core::pack::packer::{Packer, Room, Source};
 use firehose_core::tell::log::{Level, Line, Log};
 use firehose_core::tell::totals::{Gauges, Totals};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 use tokio::time::{timeout, timeout_at};
 
@@ -28,8 +31,9 @@ use crate::service::{Answer, Sent, Service};
 
 /// What happens.
 pub enum Message<V> {
-    Join(OutputId, Box<Joining<V>>),
-    Flush(OutputId, Flush),
+    /// With what an earlier output of the same scope left.
+    Join(OutputId, Box<Output<V>>, Remembered),
+    Flush(Flush),
     /// The host stops: all flushes of the output end until then.
     Stop(OutputId, Instant),
     /// The output ends: what it has left, for its successor and the host's log.
@@ -38,36 +42,46 @@ pub enum Message<V> {
     Ready(OutputId),
     /// It still can't.
     Unready(OutputId),
-    Answered(CallId, Answer, Bytes),
+    Answered(CallId, Answer),
 }
 
-/// An output that begins.
-pub struct Joining<V> {
+pub struct Output<V> {
     pub service: Arc<V>,
     pub packer: Packer,
     pub scope: String,
     pub delivery: Delivery,
     pub totals: Arc<Totals>,
     pub max_level: Level,
-    pub remembered: Remembered,
 }
 
 /// A chunk that the host waits for.
 pub struct Flush {
+    pub output: OutputId,
     pub chunk: LentChunk,
     pub tag: String,
     /// The host's thread that waits.
     pub caller: usize,
-    pub host: Box<dyn Host>,
+    pub host: Box<dyn Fn(Told) + Send>,
 }
 
-/// The waiting side of a flush.
-pub trait Host: Send {
+/// What the waiting side of a flush is told.
+pub enum Told {
     /// A line for the host's log.
-    fn line(&self, line: Line);
-
+    Line(Line),
     /// What became of the chunk. The host has it back.
-    fn answer(&self, verdict: Verdict);
+    Answer(Verdict),
+}
+
+impl Flush {
+    fn answer(&self, verdict: Verdict) {
+        (self.host)(Told::Answer(verdict));
+    }
+
+    fn fail(&self, text: String) {
+        let level = Level::Error;
+        (self.host)(Told::Line(Line { level, text }));
+        self.answer(Verdict::Retry);
+    }
 }
 
 /// Batches whose memory is kept: one to be packed while another is encrypted, by each of two
@@ -77,24 +91,15 @@ const SPARE_BATCHES: usize = 2;
 pub struct Driver<V: Service> {
     stream: Stream,
     outputs: HashMap<OutputId, Output<V>>,
-    waiting: HashMap<ChunkId, Waiting>,
+    /// What waits until an output's service is ready.
+    unready: HashMap<OutputId, Task>,
+    waiting: HashMap<ChunkId, Flush>,
     calls: HashMap<CallId, Call>,
     /// Batches whose memory is to be used again.
     spare: Vec<Batch>,
     messages: UnboundedReceiver<Message<V>>,
     sender: UnboundedSender<Message<V>>,
     gauges: Arc<Gauges>,
-}
-
-struct Output<V> {
-    service: Arc<V>,
-    packer: Packer,
-    delivery: Delivery,
-    scope: String,
-    totals: Arc<Totals>,
-    max_level: Level,
-    /// What waits until the service is ready.
-    waiter: Option<AbortHandle>,
 }
 
 impl<V> Output<V> {
@@ -105,45 +110,50 @@ impl<V> Output<V> {
     }
 }
 
-impl<V> Drop for Output<V> {
-    fn drop(&mut self) {
-        if let Some(waiter) = &self.waiter {
-            waiter.abort();
-        }
+struct Call {
+    sent: Sent,
+    body: Bytes,
+    batch: Batch,
+    _task: Task,
+}
+
+/// A task that is given up with this.
+struct Task(AbortHandle);
+
+impl Task {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task).abort_handle())
     }
 }
 
-struct Waiting {
-    output: OutputId,
-    flush: Flush,
-}
-
-struct Call {
-    sent: Sent,
-    task: AbortHandle,
-    batch: Batch,
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 impl<V: Service> Driver<V> {
-    pub fn new(
-        sender: UnboundedSender<Message<V>>,
-        messages: UnboundedReceiver<Message<V>>,
-        gauges: Arc<Gauges>,
-    ) -> Self {
-        Self {
+    /// Begins one, which ends when its last output has left: where its messages go, and how things
+    /// stand at its stream.
+    pub fn start(runtime: &Handle) -> (UnboundedSender<Message<V>>, Arc<Gauges>) {
+        let (sender, messages) = unbounded_channel();
+        let gauges = Arc::new(Gauges::default());
+        let driver = Self {
             stream: Stream::new(now(), fastrand::u64(..)),
             outputs: HashMap::new(),
+            unready: HashMap::new(),
             waiting: HashMap::new(),
             calls: HashMap::new(),
             spare: Vec::new(),
             messages,
-            sender,
-            gauges,
-        }
+            sender: sender.clone(),
+            gauges: Arc::clone(&gauges),
+        };
+        runtime.spawn(driver.run());
+        (sender, gauges)
     }
 
-    /// Runs until the last output has left.
-    pub async fn run(mut self) {
+    async fn run(mut self) {
         let mut wait = None;
         loop {
             let message = match wait {
@@ -181,24 +191,18 @@ impl<V: Service> Driver<V> {
                 Step::Wait(time) => return time,
                 Step::Pack(id, room) => self.pack(now, id, room),
                 Step::Name(chunk) => self.name(chunk),
-                Step::Answer(chunk, verdict) => {
-                    if let Some(waiting) = self.waiting.remove(&chunk) {
-                        waiting.flush.host.answer(verdict);
-                    }
-                }
+                Step::Answer(chunk, verdict) => self.answer(chunk, verdict),
             }
         }
     }
 
     fn tell(&mut self, now: Instant, message: Message<V>) {
         match message {
-            Message::Join(id, joining) => self.join(now, id, *joining),
-            Message::Flush(id, flush) => self.flush(now, id, flush),
+            Message::Join(id, output, remembered) => self.join(now, id, *output, remembered),
+            Message::Flush(flush) => self.flush(now, flush),
             Message::Stop(id, deadline) => self.stream.stop(id, deadline),
-            Message::Leave(id, left) => {
-                // Who asked may have waited long enough.
-                _ = left.send(self.leave(id));
-            }
+            // Who asked may have waited long enough.
+            Message::Leave(id, left) => _ = left.send(self.leave(id)),
             Message::Ready(id) => self.stream.ready(id),
             Message::Unready(id) => {
                 if let Some(log) = self.stream.log(id) {
@@ -209,28 +213,19 @@ impl<V: Service> Driver<V> {
                     });
                 }
             }
-            Message::Answered(id, answer, body) => self.answered(now, id, answer, body),
+            Message::Answered(id, answer) => self.answered(now, id, answer),
         }
     }
 
-    fn join(&mut self, now: Instant, id: OutputId, joining: Joining<V>) {
-        let log = Log::new(joining.max_level);
-        let (delivery, totals) = (joining.delivery.clone(), Arc::clone(&joining.totals));
-        let remembered = joining.remembered;
+    fn join(&mut self, now: Instant, id: OutputId, output: Output<V>, remembered: Remembered) {
+        let log = Log::new(output.max_level);
+        let (delivery, totals) = (output.delivery.clone(), Arc::clone(&output.totals));
         self.stream.join(now, id, delivery, totals, log, remembered);
-        let output = Output {
-            service: joining.service,
-            packer: joining.packer,
-            scope: joining.scope,
-            delivery: joining.delivery,
-            totals: joining.totals,
-            max_level: joining.max_level,
-            waiter: None,
-        };
         self.outputs.insert(id, output);
     }
 
-    fn flush(&mut self, now: Instant, id: OutputId, flush: Flush) {
+    fn flush(&mut self, now: Instant, flush: Flush) {
+        let id = flush.output;
         let output = self.outputs.get(&id);
         let output = output.filter(|_| self.stream.wants_names(id));
         let look = || {
@@ -238,49 +233,41 @@ impl<V: Service> Driver<V> {
             (key, flush.chunk.read(<[u8]>::len))
         };
         let Ok((key, length)) = catch_unwind(AssertUnwindSafe(look)) else {
-            let text = format!(
+            return flush.fail(format!(
                 "the plugin failed by a panic while it read a chunk of tag {}: please report it \
                  as a bug (standard error says more); Fluent Bit is asked to hand the chunk over \
                  again",
                 flush.tag
-            );
-            let level = Level::Error;
-            flush.host.line(Line { level, text });
-            return flush.host.answer(Verdict::Retry);
+            ));
         };
         let (caller, tag) = (flush.caller, &flush.tag);
         match self.stream.flush(now, id, caller, tag, length, key) {
-            Some(chunk) => {
-                let waiting = Waiting { output: id, flush };
-                self.waiting.insert(chunk, waiting);
-            }
-            None => flush.host.answer(Verdict::Retry),
+            Some(chunk) => _ = self.waiting.insert(chunk, flush),
+            None => flush.answer(Verdict::Retry),
+        }
+    }
+
+    fn answer(&mut self, chunk: ChunkId, verdict: Verdict) {
+        if let Some(flush) = self.waiting.remove(&chunk) {
+            flush.answer(verdict);
         }
     }
 
     fn leave(&mut self, id: OutputId) -> (Remembered, Vec<Line>) {
         let lines = self.stream.lines(id).collect();
-        let own = |waiting: &&ChunkId| self.waiting[*waiting].output == id;
-        let open: Vec<ChunkId> = self.waiting.keys().filter(own).copied().collect();
-        open.into_iter().for_each(|chunk| self.name(chunk));
+        let own = self.waiting.iter().filter(|(_, flush)| flush.output == id);
+        let open: Vec<ChunkId> = own.map(|(chunk, _)| *chunk).collect();
+        open.iter().for_each(|chunk| self.name(*chunk));
         let calls = &self.calls;
         let was_sent = |call| calls.get(&call).is_some_and(|call| call.sent.is_set());
         let remembered = self.stream.leave(now(), id, was_sent);
         self.outputs.remove(&id);
-        self.waiting.retain(|_, waiting| {
-            let is_its_own = waiting.output == id;
-            if is_its_own {
-                waiting.flush.host.answer(Verdict::Retry);
-            }
-            !is_its_own
-        });
-        self.calls.retain(|call, own| {
-            let is_under_way = self.stream.is_under_way(*call);
-            if !is_under_way {
-                own.task.abort();
-            }
-            is_under_way
-        });
+        self.unready.remove(&id);
+        for chunk in open {
+            self.answer(chunk, Verdict::Retry);
+        }
+        let stream = &self.stream;
+        self.calls.retain(|call, _| stream.is_under_way(*call));
         (remembered, lines)
     }
 
@@ -290,10 +277,17 @@ impl<V: Service> Driver<V> {
         };
         if !output.service.is_ready() {
             self.stream.hold();
+            let (service, sender) = (Arc::clone(&output.service), self.sender.clone());
             let time = output.delivery.request_timeout;
-            let service = Arc::clone(&output.service);
-            let waiter = tokio::spawn(wait_for(service, id, time, self.sender.clone()));
-            output.waiter = Some(waiter.abort_handle());
+            // If it takes long, the host's log says so.
+            let waiter = Task::spawn(async move {
+                let mut ready = pin!(service.ready());
+                while timeout(time, ready.as_mut()).await.is_err() {
+                    _ = sender.send(Message::Unready(id));
+                }
+                _ = sender.send(Message::Ready(id));
+            });
+            self.unready.insert(id, waiter);
             return;
         }
         let mut batch = self.spare.pop().unwrap_or_default();
@@ -305,8 +299,8 @@ impl<V: Service> Driver<V> {
         let format = &output.delivery.format;
         let packing = || output.packer.pack(format, &mut source, room, &mut batch);
         let packed = catch_unwind(AssertUnwindSafe(packing));
-        let at = source.at;
         if packed.is_err() {
+            let at = source.at;
             return self.stream.pack_panicked(now, at);
         }
         match self.stream.packed(now, &batch) {
@@ -315,38 +309,51 @@ impl<V: Service> Driver<V> {
         }
     }
 
-    /// Makes a call, which ends by a message.
-    fn send(&mut self, call: CallId, id: OutputId, mut batch: Batch) {
-        let output = &self.outputs[&id];
-        let sent = Sent::default();
+    /// Makes a call, its connection included. It ends by a message.
+    fn send(&mut self, id: CallId, output: OutputId, mut batch: Batch) {
+        let output = &self.outputs[&output];
+        let (service, time) = (Arc::clone(&output.service), output.delivery.request_timeout);
         let (body, records) = (Bytes::from(batch.finish()), batch.records().len());
-        let made = make_call(
-            Arc::clone(&output.service),
-            output.delivery.request_timeout,
+        let sent = Sent::default();
+        let put = (body.clone(), sent.clone());
+        let sender = self.sender.clone();
+        let _task = Task::spawn(async move {
+            let (body, sent) = put;
+            let mut ending = Ending {
+                call: id,
+                sender,
+                answer: None,
+            };
+            let answer = timeout(time, service.put(body, records, sent.clone())).await;
+            let too_late = |_| {
+                let (cause, what) = match sent.is_set() {
+                    true => (Cause::Unanswered, "no answer"),
+                    false => (Cause::Network, "no connection"),
+                };
+                let text = format!("{what} within request_timeout ({time:?})");
+                Err(CallError { cause, text })
+            };
+            ending.answer = Some(answer.unwrap_or_else(too_late));
+        });
+        let call = Call {
+            sent,
             body,
-            records,
-            sent.clone(),
-            Ending {
-                call,
-                sender: self.sender.clone(),
-                is_told: false,
-            },
-        );
-        let task = tokio::spawn(made).abort_handle();
-        self.calls.insert(call, Call { sent, task, batch });
+            batch,
+            _task,
+        };
+        self.calls.insert(id, call);
     }
 
-    fn answered(&mut self, now: Instant, id: CallId, answer: Answer, body: Bytes) {
-        let Some(call) = self.calls.remove(&id) else {
+    fn answered(&mut self, now: Instant, id: CallId, answer: Answer) {
+        let Some(mut call) = self.calls.remove(&id) else {
             return;
         };
         let answer = answer.as_deref().map_err(CallError::clone);
         self.stream.answered(now, id, call.sent.is_set(), answer);
-        let mut batch = call.batch;
-        if let Ok(body) = body.try_into_mut() {
-            batch.reuse(body.into());
+        if let Ok(body) = call.body.try_into_mut() {
+            call.batch.reuse(body.into());
         }
-        self.keep(batch);
+        self.keep(call.batch);
     }
 
     /// Keeps a batch's memory for another.
@@ -358,20 +365,19 @@ impl<V: Service> Driver<V> {
 
     /// While the host still waits, a chunk is hashed that will come again.
     fn name(&mut self, chunk: ChunkId) {
-        let waiting = self.waiting.get(&chunk);
-        let key = waiting.and_then(|waiting| {
-            let output = self.outputs.get(&waiting.output)?;
+        let key = self.waiting.get(&chunk).and_then(|flush| {
+            let output = self.outputs.get(&flush.output)?;
             // What can't be read can't be packed either, which is told of.
-            catch_unwind(AssertUnwindSafe(|| output.key(&waiting.flush))).ok()
+            catch_unwind(AssertUnwindSafe(|| output.key(flush))).ok()
         });
         self.stream.named(chunk, key.unwrap_or(Key::UNKNOWN));
     }
 
     /// Lines go to the host by any thread of it that waits here; until one does they are kept.
     fn pass_lines_on(&mut self) {
-        for waiting in self.waiting.values() {
-            for line in self.stream.lines(waiting.output) {
-                waiting.flush.host.line(line);
+        for flush in self.waiting.values() {
+            for line in self.stream.lines(flush.output) {
+                (flush.host)(Told::Line(line));
             }
         }
     }
@@ -380,23 +386,15 @@ impl<V: Service> Driver<V> {
     fn begin_anew(&mut self) {
         let now = now();
         self.stream = self.stream.anew(now, fastrand::u64(..));
-        for (_, waiting) in self.waiting.drain() {
+        for (_, flush) in self.waiting.drain() {
             let text = "the plugin failed by a panic, please report it as a bug (standard error \
                         says more); Fluent Bit is asked to hand the chunk over again, and what of \
                         it was accepted is sent twice";
-            let level = Level::Error;
-            let text = text.to_owned();
-            waiting.flush.host.line(Line { level, text });
-            waiting.flush.host.answer(Verdict::Retry);
+            flush.fail(text.to_owned());
         }
-        for (_, call) in self.calls.drain() {
-            call.task.abort();
-        }
-        for (id, output) in &self.outputs {
-            let (delivery, totals) = (output.delivery.clone(), Arc::clone(&output.totals));
-            let log = Log::new(output.max_level);
-            let nothing = Remembered::default();
-            self.stream.join(now, *id, delivery, totals, log, nothing);
+        self.calls.clear();
+        for (id, output) in mem::take(&mut self.outputs) {
+            self.join(now, id, output, Remembered::default());
         }
     }
 }
@@ -409,7 +407,7 @@ fn now() -> Instant {
 /// Where the packer takes pieces from.
 struct Waiters<'d> {
     stream: &'d mut Stream,
-    waiting: &'d HashMap<ChunkId, Waiting>,
+    waiting: &'d HashMap<ChunkId, Flush>,
     /// The chunk that is being read, or was read last.
     at: Option<ChunkId>,
 }
@@ -426,74 +424,28 @@ impl Source for Waiters<'_> {
     fn read<R>(&mut self, chunk: ChunkId, reader: impl FnOnce(&[u8]) -> R) -> R {
         self.at = Some(chunk);
         match self.waiting.get(&chunk) {
-            Some(waiting) => waiting.flush.chunk.read(reader),
+            Some(flush) => flush.chunk.read(reader),
             None => reader(&[]),
         }
     }
-}
-
-/// Waits until calls can be made. If that takes long, the host's log says so.
-async fn wait_for<V: Service>(
-    service: Arc<V>,
-    id: OutputId,
-    time: Duration,
-    sender: UnboundedSender<Message<V>>,
-) {
-    let mut ready = std::pin::pin!(service.ready());
-    while timeout(time, ready.as_mut()).await.is_err() {
-        if sender.send(Message::Unready(id)).is_err() {
-            return;
-        }
-    }
-    _ = sender.send(Message::Ready(id));
-}
-
-/// One call, its connection included.
-async fn make_call<V: Service>(
-    service: Arc<V>,
-    time: Duration,
-    body: Bytes,
-    records: usize,
-    sent: Sent,
-    mut ending: Ending<V>,
-) {
-    let call = service.put(body.clone(), records, sent.clone());
-    let answer = timeout(time, call).await;
-    let answer = answer.unwrap_or_else(|_| {
-        let (cause, what) = match sent.is_set() {
-            true => (Cause::Unanswered, "no answer"),
-            false => (Cause::Network, "no connection"),
-        };
-        Err(CallError {
-            cause,
-            text: format!("{what} within request_timeout ({time:?})"),
-        })
-    });
-    ending.tell(answer, body);
 }
 
 /// Tells of the end of a call, also where it ends by a panic.
 struct Ending<V> {
     call: CallId,
     sender: UnboundedSender<Message<V>>,
-    is_told: bool,
-}
-
-impl<V> Ending<V> {
-    fn tell(&mut self, answer: Answer, body: Bytes) {
-        self.is_told = true;
-        // The driver is gone with its last output.
-        _ = self.sender.send(Message::Answered(self.call, answer, body));
-    }
+    answer: Option<Answer>,
 }
 
 impl<V> Drop for Ending<V> {
     fn drop(&mut self) {
-        if !self.is_told {
+        let answer = self.answer.take().unwrap_or_else(|| {
             // What it says is on standard error, and may hold a secret.
             let text = "the call ended by a panic".to_owned();
             let cause = Cause::Bug;
-            self.tell(Err(CallError { cause, text }), Bytes::new());
-        }
+            Err(CallError { cause, text })
+        });
+        // The driver is gone with its last output.
+        _ = self.sender.send(Message::Answered(self.call, answer));
     }
 }

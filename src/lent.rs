@@ -1,19 +1,15 @@
 //! A chunk that the host lends for the time of a flush.
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A chunk's bytes, for as long as their owner leaves them here.
 #[derive(Clone)]
-pub struct LentChunk(Arc<Mutex<Option<Box<dyn Bytes>>>>);
+pub struct LentChunk(Arc<Mutex<Option<Bytes>>>);
 
-/// Whatever holds a chunk's bytes.
-pub trait Bytes: AsRef<[u8]> + Send {}
-
-impl<B: AsRef<[u8]> + Send> Bytes for B {}
+type Bytes = Box<dyn AsRef<[u8]> + Send>;
 
 impl LentChunk {
-    pub fn new(bytes: impl Bytes + 'static) -> Self {
+    pub fn new(bytes: impl AsRef<[u8]> + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(Some(Box::new(bytes)))))
     }
 
@@ -28,15 +24,8 @@ impl LentChunk {
         *self.bytes() = None;
     }
 
-    fn bytes(&self) -> MutexGuard<'_, Option<Box<dyn Bytes>>> {
+    fn bytes(&self) -> MutexGuard<'_, Option<Bytes>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for LentChunk {
-    /// Logs are nobody's business.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LentChunk")
     }
 }
 

@@ -1,7 +1,7 @@
 //! One output of the host, and the registry by which the outputs of a delivery stream find its one
 //! driver.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use firehose_core::tell::log::{Level, Line};
 use firehose_core::tell::metrics::{self, Metric};
 use firehose_core::tell::totals::{Gauges, Totals};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::aws::Firehose;
-use crate::driver::{Driver, Flush, Joining, Message};
+use crate::driver::{self, Driver, Flush, Message};
 
 /// The host's signal is noticed by flushes only, which come or look again within this time.
 const NOTICED: Duration = Duration::from_secs(1);
@@ -26,7 +26,9 @@ const LEAVING: Duration = Duration::from_millis(500);
 
 /// What the host's threads have of an output.
 pub struct Output {
-    id: OutputId,
+    pub id: OutputId,
+    pub flush_timeout: Duration,
+    pub stop_timeout: Duration,
     /// Names the delivery stream, and what the output makes of a chunk.
     stream: String,
     scope: String,
@@ -34,20 +36,19 @@ pub struct Output {
     service: Arc<Firehose>,
     totals: Arc<Totals>,
     gauges: Arc<Gauges>,
-    stop_timeout: Duration,
     stop: OnceLock<Instant>,
 }
 
-/// The delivery streams that outputs of the process send to, and what ended outputs left.
 static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
     streams: BTreeMap::new(),
-    left: None,
+    left: BTreeMap::new(),
 });
 
 struct Registry {
+    /// The delivery streams that outputs of the process send to.
     streams: BTreeMap<String, Registered>,
-    /// By the scope of an output.
-    left: Option<HashMap<String, Remembered>>,
+    /// What ended outputs left, by their scope.
+    left: BTreeMap<String, Remembered>,
 }
 
 struct Registered {
@@ -65,25 +66,27 @@ impl Output {
     pub fn start(config: Config, max_level: Level, runtime: &Handle) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let id = OutputId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
+        let (name, access, delivery) = (config.delivery_stream, config.access, config.delivery);
         // Who calls is part of it: another account may have a stream of the same name.
-        let stream = format!("{} {:?}", config.delivery_stream, config.access);
+        let stream = format!("{name} {access:?}");
         // All that makes the same chunk other documents, or leads them elsewhere.
-        let scope = format!("{stream} {:?}", config.delivery.format);
+        let scope = format!("{stream} {:?}", delivery.format);
+        let (flush_timeout, stop_timeout) = (delivery.flush_timeout, delivery.stop_timeout);
         let totals = Arc::new(Totals::default());
-        let packer = Packer::new(&config.delivery_stream, config.packing);
-        let service = Arc::new(Firehose::new(
-            config.delivery_stream,
-            config.access,
-            config.credentials_timeout,
-        ));
+        let packer = Packer::new(&name, config.packing);
+        let service = Arc::new(Firehose::new(name, access, config.credentials_timeout));
+        let output = driver::Output {
+            service: Arc::clone(&service),
+            packer,
+            scope: scope.clone(),
+            delivery,
+            totals: Arc::clone(&totals),
+            max_level,
+        };
         let mut registry = registry();
-        let left = registry.left.get_or_insert_default();
-        let remembered = left.remove(&scope).unwrap_or_default();
+        let remembered = registry.left.remove(&scope).unwrap_or_default();
         let registered = registry.streams.entry(stream.clone()).or_insert_with(|| {
-            let (driver, messages) = unbounded_channel();
-            let gauges = Arc::new(Gauges::default());
-            let new = Driver::new(driver.clone(), messages, Arc::clone(&gauges));
-            runtime.spawn(new.run());
+            let (driver, gauges) = Driver::start(runtime);
             Registered {
                 driver,
                 gauges,
@@ -92,27 +95,18 @@ impl Output {
         });
         registered.outputs += 1;
         let (driver, gauges) = (registered.driver.clone(), Arc::clone(&registered.gauges));
-        let stop_timeout = config.delivery.stop_timeout;
-        let joining = Joining {
-            service: Arc::clone(&service),
-            packer,
-            scope: scope.clone(),
-            delivery: config.delivery,
-            totals: Arc::clone(&totals),
-            max_level,
-            remembered,
-        };
         // It runs as long as it has outputs.
-        _ = driver.send(Message::Join(id, Box::new(joining)));
+        _ = driver.send(Message::Join(id, Box::new(output), remembered));
         Self {
             id,
+            flush_timeout,
+            stop_timeout,
             stream,
             scope,
             driver,
             service,
             totals,
             gauges,
-            stop_timeout,
             stop: OnceLock::new(),
         }
     }
@@ -120,7 +114,7 @@ impl Output {
     /// Has a chunk delivered, within the flush time-out.
     pub fn flush(&self, flush: Flush) {
         // Only a driver that is gone takes no message; then the host waits for no answer either.
-        _ = self.driver.send(Message::Flush(self.id, flush));
+        _ = self.driver.send(Message::Flush(flush));
     }
 
     /// The host stops: from now on `stop_timeout` bounds all flushes together, and none waits for
@@ -135,22 +129,16 @@ impl Output {
     /// Ends the output: the lines that it still has for the host's log.
     pub fn leave(&self) -> Vec<Line> {
         let (sender, left) = mpsc::channel();
-        let mut registered = registry();
-        if let Some(stream) = registered.streams.get_mut(&self.stream) {
-            stream.outputs -= 1;
-            if stream.outputs == 0 {
-                registered.streams.remove(&self.stream);
-            }
-        }
-        drop(registered);
+        registry().streams.retain(|name, stream| {
+            stream.outputs -= usize::from(*name == self.stream);
+            stream.outputs > 0
+        });
         _ = self.driver.send(Message::Leave(self.id, sender));
         let Ok((remembered, lines)) = left.recv_timeout(LEAVING) else {
             return Vec::new();
         };
         if !remembered.is_empty() {
-            let mut registered = registry();
-            let left = registered.left.get_or_insert_default();
-            left.insert(self.scope.clone(), remembered);
+            registry().left.insert(self.scope.clone(), remembered);
         }
         lines
     }
@@ -162,7 +150,6 @@ impl Output {
 
     /// What the host's metrics say of it.
     pub fn metrics(&self) -> Vec<Metric> {
-        use crate::service::Service;
         metrics::of(&self.totals, &self.gauges, self.service.credentials_time())
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 use bytes::Bytes;
 use firehose_core::deliver::failure::{CallError, Cause};
@@ -21,11 +20,6 @@ pub trait Service: Send + Sync + 'static {
     /// One PutRecordBatch call with a body of so many records. The answer has one entry for each.
     /// `sent` is set before anything goes out.
     fn put(&self, body: Bytes, records: usize, sent: Sent) -> impl Future<Output = Answer> + Send;
-
-    /// When the credentials in use were fetched, where there are any.
-    fn credentials_time(&self) -> Option<SystemTime> {
-        None
-    }
 }
 
 /// What became of each record of a call, or of the call as a whole.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use firehose::driver::{Driver, Flush, Host, Joining, Message};
+use firehose::driver::{Driver, Flush, Message, Output, Told};
 use firehose::lent::LentChunk;
 use firehose::service::{Answer, Sent, Service};
 use firehose_core::deliver::stream::{OutputId, Remembered};
@@ -16,6 +16,7 @@ use firehose_core::options::Config;
 use firehose_core::pack::packer::Packer;
 use firehose_core::tell::log::{Level, Line};
 use firehose_core::tell::totals::{Gauges, Totals};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 
@@ -74,34 +75,6 @@ impl AsRef<[u8]> for Trap {
     }
 }
 
-enum Told {
-    Line(Line),
-    Answer(Verdict),
-}
-
-struct Waiter(UnboundedSender<Told>);
-
-impl Host for Waiter {
-    fn line(&self, line: Line) {
-        _ = self.0.send(Told::Line(line));
-    }
-
-    fn answer(&self, verdict: Verdict) {
-        _ = self.0.send(Told::Answer(verdict));
-    }
-}
-
-/// Tells how many calls are under way, as far as the gauge knows, when it is answered.
-struct Looker(UnboundedSender<u64>, Arc<Gauges>);
-
-impl Host for Looker {
-    fn line(&self, _: Line) {}
-
-    fn answer(&self, _: Verdict) {
-        _ = self.0.send(self.1.in_flight());
-    }
-}
-
 struct Rig {
     driver: UnboundedSender<Message<Model>>,
     service: Arc<Model>,
@@ -112,10 +85,7 @@ struct Rig {
 impl Rig {
     /// A driver with one output.
     fn new() -> Self {
-        let (driver, messages) = unbounded_channel();
-        let gauges = Arc::default();
-        let new = Driver::new(driver.clone(), messages, Arc::clone(&gauges));
-        tokio::spawn(new.run());
+        let (driver, gauges) = Driver::start(&Handle::current());
         let config = Config::parse(|key| (key == "delivery_stream").then(|| "logs".to_owned()));
         let config = config.expect("the options are right");
         let rig = Self {
@@ -124,16 +94,19 @@ impl Rig {
             totals: Arc::default(),
             gauges,
         };
-        let joining = Joining {
+        let output = Output {
             service: Arc::clone(&rig.service),
             packer: Packer::new(&config.delivery_stream, config.packing),
             scope: "scope".to_owned(),
             delivery: config.delivery,
             totals: Arc::clone(&rig.totals),
             max_level: Level::Info,
-            remembered: Remembered::default(),
         };
-        rig.send(Message::Join(OUTPUT, Box::new(joining)));
+        rig.send(Message::Join(
+            OUTPUT,
+            Box::new(output),
+            Remembered::default(),
+        ));
         rig
     }
 
@@ -143,19 +116,18 @@ impl Rig {
 
     fn flush(&self, chunk: LentChunk) -> UnboundedReceiver<Told> {
         let (waiter, told) = unbounded_channel();
-        self.flush_for(Box::new(Waiter(waiter)), chunk);
+        self.flush_for(move |what| _ = waiter.send(what), chunk);
         told
     }
 
-    fn flush_for(&self, host: Box<dyn Host>, chunk: LentChunk) {
-        let tag = "app".to_owned();
-        let flush = Flush {
+    fn flush_for(&self, host: impl Fn(Told) + Send + 'static, chunk: LentChunk) {
+        self.send(Message::Flush(Flush {
+            output: OUTPUT,
             chunk,
-            tag,
+            tag: "app".to_owned(),
             caller: 0,
-            host,
-        };
-        self.send(Message::Flush(OUTPUT, flush));
+            host: Box::new(host),
+        }));
     }
 }
 
@@ -242,7 +214,12 @@ async fn an_output_that_leaves_answers_who_waits_and_ends_the_driver() {
 async fn who_is_answered_finds_no_call_of_its_own_under_way() {
     let rig = Rig::new();
     let (looker, mut told) = unbounded_channel();
-    let looker = Looker(looker, Arc::clone(&rig.gauges));
-    rig.flush_for(Box::new(looker), LentChunk::new(EVENT));
+    let gauges = Arc::clone(&rig.gauges);
+    let look = move |what| {
+        if let Told::Answer(_) = what {
+            _ = looker.send(gauges.in_flight());
+        }
+    };
+    rig.flush_for(look, LentChunk::new(EVENT));
     assert_eq!(told.recv().await, Some(0));
 }

@@ -3,11 +3,11 @@
 //! Flush is called on a coroutine's stack of 24 KiB, so all work is done by the runtime's threads
 //! and the calling thread only waits, and writes the lines that the work has for the log.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::ptr;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,10 @@ use super::settings::{self, Settings};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::section::Section;
 use firehose_core::options::{Config, names};
-use firehose_core::tell::log::{Level, Line};
+use firehose_core::tell::log::Level;
 
 use crate::aws;
-use crate::driver::{Flush, Host as Waits};
+use crate::driver::{Flush, Told};
 use crate::lent::LentChunk;
 use crate::output::Output;
 use crate::runtime::Runtime;
@@ -31,9 +31,6 @@ use crate::runtime::Runtime;
 pub(super) struct Instance {
     host: Host,
     output: Output,
-    /// The longest that a flush may last.
-    flush_timeout: Duration,
-    stop_timeout: Duration,
     /// None where the host has no place for them.
     metrics: Option<Metrics>,
     /// None where the host does not let them be set.
@@ -45,27 +42,11 @@ pub(super) struct Instance {
 /// How often a flush that waits looks whether the host stops, and renews its metrics.
 const CHECK: Duration = Duration::from_millis(500);
 
-thread_local! {
-    /// The calling thread's number.
-    static CALLER: usize = {
-        static LAST: AtomicUsize = AtomicUsize::new(0);
-        LAST.fetch_add(1, Ordering::Relaxed)
-    };
-}
-
-/// The instances by handle. The host is given a number instead of an address, so that a stale
+/// By the number of their output, which the host is given instead of an address, so that a stale
 /// context is found to be one.
-static INSTANCES: Mutex<Registry> = Mutex::new(Registry {
-    last: 0,
-    running: None,
-});
+static INSTANCES: Mutex<BTreeMap<usize, Arc<Instance>>> = Mutex::new(BTreeMap::new());
 
-struct Registry {
-    last: usize,
-    running: Option<HashMap<usize, Arc<Instance>>>,
-}
-
-fn registry() -> MutexGuard<'static, Registry> {
+fn instances() -> MutexGuard<'static, BTreeMap<usize, Arc<Instance>>> {
     INSTANCES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -73,42 +54,28 @@ impl Instance {
     /// The new instance's handle; none if the configuration is wrong, which is then logged.
     pub(super) fn start(host: Host) -> Option<*mut c_void> {
         let config = read_config(&host)?;
-        let runtime = match Runtime::shared() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                host.log(
-                    Level::Error,
-                    &format!("threads can not be started: {error}"),
-                );
-                return None;
-            }
-        };
+        let runtime = Runtime::shared()
+            .inspect_err(|error| {
+                let line = format!("threads can not be started: {error}");
+                host.log(Level::Error, &line);
+            })
+            .ok()?;
         for warning in &config.warnings {
             host.log(Level::Warn, warning);
         }
         let settings = take_over(&host);
         let stream = config.delivery_stream.clone();
-        let (flush_timeout, stop_timeout) =
-            (config.delivery.flush_timeout, config.delivery.stop_timeout);
         let output = Output::start(config, host.max_level(), runtime.handle());
-        let metrics = host.register(&stream, &output.metrics());
+        let handle = ptr::without_provenance_mut(output.id.0 as usize);
         let instance = Arc::new(Self {
+            metrics: host.register(&stream, &output.metrics()),
             host,
             output,
-            flush_timeout,
-            stop_timeout,
-            metrics,
             settings,
             _runtime: runtime,
         });
-        let mut registry = registry();
-        registry.last += 1;
-        let handle = std::ptr::without_provenance_mut(registry.last);
         instance.ask_for_workers(handle);
-        registry
-            .running
-            .get_or_insert_default()
-            .insert(handle.addr(), instance);
+        instances().insert(handle.addr(), instance);
         Some(handle)
     }
 
@@ -125,20 +92,17 @@ impl Instance {
     }
 
     pub(super) fn find(context: *mut c_void) -> Option<Arc<Self>> {
-        registry().running.as_ref()?.get(&context.addr()).cloned()
+        instances().get(&context.addr()).cloned()
     }
 
     pub(super) fn stop(context: *mut c_void) {
-        let stopped = registry()
-            .running
-            .as_mut()
-            .and_then(|running| running.remove(&context.addr()));
-        if let Some(instance) = stopped {
-            for line in instance.output.leave() {
-                instance.host.log(line.level, &line.text);
-            }
-            instance.host.log(Level::Info, &instance.output.summary());
+        let Some(instance) = instances().remove(&context.addr()) else {
+            return;
+        };
+        for line in instance.output.leave() {
+            instance.host.log(line.level, &line.text);
         }
+        instance.host.log(Level::Info, &instance.output.summary());
     }
 
     /// Hands the chunk to its stream's driver and waits for its fate.
@@ -156,24 +120,30 @@ impl Instance {
     }
 
     fn deliver(&self, chunk: LentChunk, tag: &CStr) -> c_int {
+        thread_local! {
+            /// Its address tells the calling threads apart.
+            static CALLER: u8 = const { 0 };
+        }
         let (sender, receiver) = mpsc::channel();
         self.output.flush(Flush {
+            output: self.output.id,
             chunk,
             tag: tag.to_string_lossy().into_owned(),
-            caller: CALLER.with(|caller| *caller),
-            host: Box::new(sender),
+            caller: CALLER.with(|caller| ptr::from_ref(caller).addr()),
+            // Fails only if this thread has given up.
+            host: Box::new(move |told| _ = sender.send(told)),
         });
-        let mut end = Instant::now() + self.flush_timeout + MARGIN;
+        let mut end = Instant::now() + self.output.flush_timeout + MARGIN;
         let mut is_stopping = false;
         loop {
             if !is_stopping && self.host.is_stopping() {
                 is_stopping = true;
                 self.output.stop();
-                end = end.min(Instant::now() + self.stop_timeout + MARGIN);
+                end = end.min(Instant::now() + self.output.stop_timeout + MARGIN);
             }
             match receiver.recv_timeout(CHECK) {
-                Ok(Message::Line(line)) => self.host.log(line.level, &line.text),
-                Ok(Message::Answer(verdict)) => return to_code(verdict),
+                Ok(Told::Line(line)) => self.host.log(line.level, &line.text),
+                Ok(Told::Answer(verdict)) => return to_code(verdict),
                 Err(RecvTimeoutError::Timeout) if Instant::now() < end => self.publish(),
                 Err(_) => {
                     // The host is not kept for ever, whatever the plugin's own thread does.
@@ -200,29 +170,23 @@ const UNREAD: &str = "the section can not be read as a whole in this host: a mis
 /// The section's options; none if one is wrong, which is then logged.
 fn read_config(host: &Host) -> Option<Config> {
     let section = host.section();
-    let mistakes = section.as_ref().map(Section::mistakes).unwrap_or_default();
-    for mistake in &mistakes {
-        host.log(Level::Error, mistake);
-    }
     let property = |name: &str| match &section {
         Some(section) => section.get(name),
         None => host.property(name),
     };
-    match Config::parse(property).and_then(aws::with_files) {
-        Ok(config) if mistakes.is_empty() => {
-            if section.is_none() {
-                host.log(Level::Warn, UNREAD);
-            }
-            let options = names::in_force(property);
-            host.log(Level::Info, &format!("options in force: {options}"));
-            Some(config)
-        }
-        Ok(_) => None,
-        Err(error) => {
-            host.log(Level::Error, &error.to_string());
-            None
-        }
+    let mut mistakes = section.as_ref().map_or_else(Vec::new, Section::mistakes);
+    let config = Config::parse(property).and_then(aws::with_files);
+    let config = config.inspect_err(|error| mistakes.push(error.to_string()));
+    for mistake in &mistakes {
+        host.log(Level::Error, mistake);
     }
+    let config = config.ok().filter(|_| mistakes.is_empty())?;
+    if section.is_none() {
+        host.log(Level::Warn, UNREAD);
+    }
+    let options = names::in_force(property);
+    host.log(Level::Info, &format!("options in force: {options}"));
+    Some(config)
 }
 
 /// Sets what the section leaves out, and tells of it.
@@ -268,21 +232,5 @@ fn to_code(verdict: Verdict) -> c_int {
         Verdict::Delivered => FLB_OK,
         Verdict::Retry => FLB_RETRY,
         Verdict::Failed => FLB_ERROR,
-    }
-}
-
-enum Message {
-    Line(Line),
-    Answer(Verdict),
-}
-
-impl Waits for Sender<Message> {
-    fn line(&self, line: Line) {
-        // Fails only if the waiting thread has given up.
-        _ = self.send(Message::Line(line));
-    }
-
-    fn answer(&self, verdict: Verdict) {
-        _ = self.send(Message::Answer(verdict));
     }
 }
