@@ -63,7 +63,10 @@ impl Instance {
         for warning in &config.warnings {
             host.log(Level::Warn, warning);
         }
-        let settings = take_over(&host);
+        let settings = host.settings();
+        for (level, notice) in settings::notices(&settings) {
+            host.log(level, &notice);
+        }
         let stream = config.delivery_stream.clone();
         let output = Output::start(config, host.max_level(), runtime.handle());
         let handle = ptr::without_provenance_mut(output.id.0 as usize);
@@ -71,24 +74,15 @@ impl Instance {
             metrics: host.register(&stream, &output.metrics()),
             host,
             output,
-            settings,
+            settings: settings.ok(),
             _runtime: runtime,
         });
-        instance.ask_for_workers(handle);
+        if let Some(settings) = &instance.settings {
+            // SAFETY: an instance starts on the engine's thread, in Init.
+            unsafe { settings.when_running(start_workers, handle) };
+        }
         instances().insert(handle.addr(), instance);
         Some(handle)
-    }
-
-    /// Has the engine make the workers once it runs.
-    fn ask_for_workers(&self, handle: *mut c_void) {
-        let Some(settings) = &self.settings else {
-            return;
-        };
-        // SAFETY: an instance starts on the engine's thread, in Init.
-        if !unsafe { settings.when_running(start_workers, handle) } {
-            // SAFETY: the instance of the host is valid while this one is.
-            unsafe { settings.leave_workers() };
-        }
     }
 
     pub(super) fn find(context: *mut c_void) -> Option<Arc<Self>> {
@@ -187,22 +181,6 @@ fn read_config(host: &Host) -> Option<Config> {
     let options = names::in_force(property);
     host.log(Level::Info, &format!("options in force: {options}"));
     Some(config)
-}
-
-/// Sets what the section leaves out, and tells of it.
-fn take_over(host: &Host) -> Option<Settings> {
-    match host.settings() {
-        Ok(settings) => {
-            for (level, notice) in settings.notices() {
-                host.log(level, &notice);
-            }
-            Some(settings)
-        }
-        Err(missing) => {
-            host.log(Level::Warn, &settings::warning(missing));
-            None
-        }
-    }
 }
 
 /// Called by the engine, soon after its start.

@@ -47,24 +47,29 @@ impl Host {
         let get_property = unsafe { (*plugin.api).output_get_property };
         let instance = plugin.o_ins;
         // SAFETY: the host's own function of this name has this type.
-        let output_name: Option<OutputName> = unsafe { symbol(c"flb_output_name") };
-        let name = output_name.map(|output_name| {
+        let name: Option<OutputName> = unsafe { symbol("flb_output_name") };
+        // SAFETY: the instance is valid.
+        let name = name.map(|name| unsafe { name(instance) });
+        // SAFETY: the host's name of an instance is a C string that lives as long as it.
+        let name = name.and_then(|name| unsafe { to_string(name) });
+        // SAFETY: the host's own function of this name has this type.
+        let log_check: Option<LogCheck> = unsafe { symbol("flb_output_log_check") };
+        let is_written = |level: &Level| match log_check {
             // SAFETY: the instance is valid.
-            unsafe { output_name(instance) }
-        });
-        let name = name
-            // SAFETY: the host's name of an instance is a C string that lives as long as it.
-            .and_then(|name| unsafe { to_string(name) })
-            .unwrap_or_else(|| "firehose".to_owned());
+            Some(log_check) => unsafe { log_check(instance, *level as c_int) != 0 },
+            None => *level <= Level::Info,
+        };
+        let max_level = Level::ALL.into_iter().rev().find(is_written);
         Self {
             get_property,
             // SAFETY: the host's own function of this name has this type.
-            log_print: unsafe { symbol(c"flb_log_print") },
+            log_print: unsafe { symbol("flb_log_print") },
             instance,
-            // SAFETY: the instance is valid.
-            max_level: unsafe { max_level(instance) },
-            name,
-            exit_signal: exit_signal(),
+            max_level: max_level.unwrap_or(Level::Error),
+            name: name.unwrap_or_else(|| "firehose".to_owned()),
+            // SAFETY: the host's `volatile sig_atomic_t` of this name: an int, aligned, that lives
+            // as long as the process and is written to in one step.
+            exit_signal: unsafe { symbol("exit_signal") },
         }
     }
 
@@ -84,8 +89,8 @@ impl Host {
 
     /// All that the section says, known or not; none where it can't be read.
     pub(super) fn section(&self) -> Option<Section> {
-        let values = table::ALL.iter().map(|row| self.value(row.name));
-        let value = values.into_iter().find(|value| !value.is_null())?;
+        let mut values = table::ALL.iter().map(|row| self.value(row.name));
+        let value = values.find(|value| !value.is_null())?;
         let memory = Memory::open().ok()?;
         properties::read(&memory, self.instance.addr(), value.addr()).map(Section)
     }
@@ -105,10 +110,8 @@ impl Host {
     /// Whether the host was told to stop. It hands over what it still has, and tells its outputs
     /// only when it is done with that.
     pub(super) fn is_stopping(&self) -> bool {
-        let signal = self
-            .exit_signal
-            .map(|signal| signal.load(Ordering::Relaxed));
-        signal.is_some_and(|signal| signal != 0)
+        self.exit_signal
+            .is_some_and(|signal| signal.load(Ordering::Relaxed) != 0)
     }
 
     /// The instance's own log level.
@@ -129,61 +132,48 @@ impl Host {
         let Ok(line) = CString::new(line) else {
             return;
         };
+        let (level, format) = (level as c_int, c"%s".as_ptr());
         // SAFETY: the format takes exactly the one C string that follows it.
-        unsafe {
-            log_print(
-                level as c_int,
-                std::ptr::null(),
-                0,
-                c"%s".as_ptr(),
-                line.as_ptr(),
-            )
-        };
+        unsafe { log_print(level, std::ptr::null(), 0, format, line.as_ptr()) };
     }
 }
 
-/// The level up to which an instance writes; hosts that can't tell write up to info.
+/// Declares functions of the host, by their names and types, which are the same from Fluent Bit 1.9
+/// to 5.1.
+macro_rules! host_functions {
+    (struct $name:ident { $($function:ident: $of_type:ty,)* }) => {
+        struct $name {
+            $($function: $of_type,)*
+        }
+
+        impl $name {
+            /// None where the host does not export all of them.
+            fn find() -> Option<Self> {
+                Some(Self {
+                    $(
+                        // SAFETY: the host's own function of this name has this type.
+                        $function: unsafe { symbol(stringify!($function)) }?,
+                    )*
+                })
+            }
+        }
+    };
+}
+pub(super) use host_functions;
+
+/// What the process exports by this name.
 ///
 /// # Safety
 ///
-/// `instance` is a valid instance of the host.
-unsafe fn max_level(instance: *mut c_void) -> Level {
-    // SAFETY: the host's own function of this name has this type.
-    let log_check: Option<LogCheck> = unsafe { symbol(c"flb_output_log_check") };
-    let Some(log_check) = log_check else {
-        return Level::Info;
-    };
-    let is_written = |level: &Level| {
-        // SAFETY: the instance is valid by this function's contract.
-        let answer = unsafe { log_check(instance, *level as c_int) };
-        answer != 0
-    };
-    let levels = Level::ALL.into_iter();
-    levels.rev().find(is_written).unwrap_or(Level::Error)
-}
-
-/// The host's own note of the signal that ends it.
-fn exit_signal() -> Option<&'static AtomicI32> {
-    // SAFETY: the name is a C string.
-    let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"exit_signal".as_ptr()) };
-    // SAFETY: null, or the host's `volatile sig_atomic_t` of this name: an int, aligned, that
-    // lives as long as the process and is written to in one step.
-    unsafe { address.cast::<AtomicI32>().as_ref() }
-}
-
-/// A function that the process exports.
-///
-/// # Safety
-///
-/// `F` is the type of a function pointer, and that of the function of this name.
-pub(super) unsafe fn symbol<F: Copy>(name: &CStr) -> Option<F> {
+/// `T` is the type of a pointer to a function or of a reference, and what has this name is that.
+pub(super) unsafe fn symbol<T: Copy>(name: &str) -> Option<T> {
+    let name = CString::new(name).ok()?;
     // SAFETY: the name is a C string.
     let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     if address.is_null() {
         return None;
     }
-    // SAFETY: by this function's contract the address is a function of type `F`, and function
-    // pointers have the size of addresses.
+    // SAFETY: by this function's contract the address is a `T`, which has the size of addresses.
     Some(unsafe { std::mem::transmute_copy(&address) })
 }
 

@@ -1,5 +1,6 @@
 //! Reads the memory of the process itself, without trust in an address.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -36,20 +37,9 @@ impl Memory {
 
     /// The C string at an address; none if it has no end. What is no UTF-8 is replaced.
     pub(super) fn text(&self, address: usize) -> Option<String> {
-        const STEP: usize = 256;
-        let mut text = Vec::new();
-        while text.len() < MAX_TEXT {
-            let bytes = self.bytes(address.checked_add(text.len())?, STEP);
-            if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
-                text.extend_from_slice(&bytes[..end]);
-                return Some(String::from_utf8_lossy(&text).into_owned());
-            }
-            if bytes.is_empty() {
-                return None;
-            }
-            text.extend_from_slice(&bytes);
-        }
-        None
+        let bytes = self.bytes(address, MAX_TEXT);
+        let text = CStr::from_bytes_until_nul(&bytes).ok()?;
+        Some(text.to_string_lossy().into_owned())
     }
 
     fn bytes(&self, address: usize, count: usize) -> Vec<u8> {

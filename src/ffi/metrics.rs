@@ -4,47 +4,44 @@
 //! one that reads them. From then on only numbers change, each in one atomic store, so the engine
 //! may read while an output's worker writes. The metrics go with the host's instance.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::host::symbol;
+use super::host::{host_functions, symbol};
 use firehose_core::tell::metrics::{BOUNDS, LABELS, Metric, NAMESPACE, SUBSYSTEM, Values};
-use firehose_core::tell::totals::Observed;
 
 /// `struct cmt *`, the metrics of one instance.
 type Context = *mut c_void;
 /// `struct cmt_counter *` and its like.
 type Handle = *mut c_void;
-type Strings = *const *const c_char;
+type Text = *const c_char;
 
-type GetContext = unsafe extern "C" fn(o_ins: *mut c_void) -> Context;
 type Create = unsafe extern "C" fn(
     context: Context,
-    namespace: *const c_char,
-    subsystem: *const c_char,
-    name: *const c_char,
-    help: *const c_char,
+    namespace: Text,
+    subsystem: Text,
+    name: Text,
+    help: Text,
     label_count: c_int,
-    label_keys: Strings,
+    label_keys: *const Text,
 ) -> Handle;
 type Set = unsafe extern "C" fn(
     metric: Handle,
     nanoseconds: u64,
     value: f64,
     label_count: c_int,
-    label_values: Strings,
+    label_values: *const Text,
 ) -> c_int;
-type CreateBuckets = unsafe extern "C" fn(bounds: *const f64, count: usize) -> *mut c_void;
 type CreateHistogram = unsafe extern "C" fn(
     context: Context,
-    namespace: *const c_char,
-    subsystem: *const c_char,
-    name: *const c_char,
-    help: *const c_char,
+    namespace: Text,
+    subsystem: Text,
+    name: Text,
+    help: Text,
     buckets: *mut c_void,
     label_count: c_int,
-    label_keys: Strings,
+    label_keys: *const Text,
 ) -> Handle;
 type SetHistogram = unsafe extern "C" fn(
     metric: Handle,
@@ -53,19 +50,21 @@ type SetHistogram = unsafe extern "C" fn(
     sum: f64,
     count: u64,
     label_count: c_int,
-    label_values: Strings,
+    label_values: *const Text,
 ) -> c_int;
 
-/// The functions, which are the same from Fluent Bit 1.9 to 5.1.
-#[derive(Clone, Copy)]
-struct Library {
-    create_counter: Create,
-    set_counter: Set,
-    create_gauge: Create,
-    set_gauge: Set,
-    create_buckets: CreateBuckets,
-    create_histogram: CreateHistogram,
-    set_histogram: SetHistogram,
+host_functions! {
+    struct Library {
+        flb_output_get_cmt_instance: unsafe extern "C" fn(o_ins: *mut c_void) -> Context,
+        cmt_counter_create: Create,
+        cmt_counter_set: Set,
+        cmt_gauge_create: Create,
+        cmt_gauge_set: Set,
+        cmt_histogram_buckets_create_size:
+            unsafe extern "C" fn(bounds: *const f64, count: usize) -> *mut c_void,
+        cmt_histogram_create: CreateHistogram,
+        cmt_histogram_set_default: SetHistogram,
+    }
 }
 
 /// One output's metrics in the host.
@@ -96,10 +95,8 @@ impl Metrics {
         metrics: &[Metric],
     ) -> Option<Self> {
         let library = Library::find()?;
-        // SAFETY: the host's own function of this name has this type.
-        let context: GetContext = unsafe { symbol(c"flb_output_get_cmt_instance")? };
         // SAFETY: the instance is valid by this function's contract.
-        let context = unsafe { context(instance) };
+        let context = unsafe { (library.flb_output_get_cmt_instance)(instance) };
         if context.is_null() {
             return None;
         }
@@ -123,75 +120,53 @@ impl Metrics {
         let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         // Read while locked, so that no older number comes after a newer one.
         let metrics = read();
-        let [name, stream] = &self.labels;
-        let common = [name.as_c_str(), stream.as_c_str()];
+        let common = self.labels.each_ref().map(|label| label.as_ptr());
+        let [name, stream] = common;
+        let Library {
+            cmt_counter_set,
+            cmt_gauge_set,
+            ..
+        } = self.library;
         for (handle, metric) in handles.iter().zip(&metrics) {
             match &metric.values {
-                Values::Counter(value) => {
-                    self.set(self.library.set_counter, *handle, *value, &common);
-                }
-                Values::Gauge(value) => self.set(self.library.set_gauge, *handle, *value, &common),
+                Values::Counter(value) => set(cmt_counter_set, *handle, *value, &common),
+                Values::Gauge(value) => set(cmt_gauge_set, *handle, *value, &common),
                 Values::Counters { values, .. } => {
                     for (own, value) in values {
-                        let Ok(own) = CString::new(*own) else {
-                            continue;
-                        };
-                        let labels = [common[0], common[1], own.as_c_str()];
-                        self.set(self.library.set_counter, *handle, *value, &labels);
+                        let own = CString::new(*own).expect("a label holds no zero byte");
+                        let labels = [name, stream, own.as_ptr()];
+                        set(cmt_counter_set, *handle, *value, &labels);
                     }
                 }
                 Values::Histogram(observed) => {
-                    self.set_histogram(*handle, observed, &common);
+                    // SAFETY: the handle is a histogram's with so many labels, each a C string, and
+                    // the host reads a number for each of its bounds and one more; its instance is
+                    // valid.
+                    unsafe {
+                        (self.library.cmt_histogram_set_default)(
+                            *handle,
+                            now(),
+                            observed.buckets.as_ptr(),
+                            observed.sum,
+                            observed.count(),
+                            common.len() as c_int,
+                            common.as_ptr(),
+                        )
+                    };
                 }
             }
         }
     }
+}
 
-    fn set(&self, set: Set, handle: Handle, value: f64, labels: &[&CStr]) {
-        let (count, labels) = strings(labels);
-        // SAFETY: the handle is one of a metric with so many labels, each a C string, and of the
-        // kind that the function sets; its instance is valid.
-        unsafe { set(handle, now(), value, count, labels.as_ptr()) };
-    }
-
-    fn set_histogram(&self, handle: Handle, observed: &Observed, labels: &[&CStr]) {
-        let (count, labels) = strings(labels);
-        // SAFETY: the handle is a histogram's with so many labels, each a C string, and the host
-        // reads a number for each of its bounds and one more; its instance is valid.
-        unsafe {
-            (self.library.set_histogram)(
-                handle,
-                now(),
-                observed.buckets.as_ptr(),
-                observed.sum,
-                observed.count(),
-                count,
-                labels.as_ptr(),
-            )
-        };
-    }
+/// The handle is one of a metric with so many labels, of the kind that `set` sets, and its instance
+/// is valid.
+fn set(set: Set, handle: Handle, value: f64, labels: &[Text]) {
+    // SAFETY: all is as said, and the labels are C strings.
+    unsafe { set(handle, now(), value, labels.len() as c_int, labels.as_ptr()) };
 }
 
 impl Library {
-    fn find() -> Option<Self> {
-        Some(Self {
-            // SAFETY: the host's own function of this name has this type.
-            create_counter: unsafe { symbol(c"cmt_counter_create")? },
-            // SAFETY: as above.
-            set_counter: unsafe { symbol(c"cmt_counter_set")? },
-            // SAFETY: as above.
-            create_gauge: unsafe { symbol(c"cmt_gauge_create")? },
-            // SAFETY: as above.
-            set_gauge: unsafe { symbol(c"cmt_gauge_set")? },
-            // SAFETY: as above.
-            create_buckets: unsafe { symbol(c"cmt_histogram_buckets_create_size")? },
-            // SAFETY: as above.
-            create_histogram: unsafe { symbol(c"cmt_histogram_create")? },
-            // SAFETY: as above.
-            set_histogram: unsafe { symbol(c"cmt_histogram_set_default")? },
-        })
-    }
-
     /// Makes a metric; none if the host can't. The host copies all strings.
     ///
     /// # Safety
@@ -202,56 +177,36 @@ impl Library {
             Values::Counters { label, .. } => Some(*label),
             _ => None,
         };
-        let text = |text: &str| CString::new(text).ok();
-        let keys: Option<Vec<CString>> = LABELS.into_iter().chain(own).map(text).collect();
-        let keys = keys?;
-        let keys: Vec<&CStr> = keys.iter().map(CString::as_c_str).collect();
-        let (count, keys) = strings(&keys);
-        let (namespace, subsystem) = (text(NAMESPACE)?, text(SUBSYSTEM)?);
-        let (name, help) = (text(metric.name)?, text(metric.help)?);
+        let texts = [NAMESPACE, SUBSYSTEM, metric.name, metric.help];
+        let texts = texts.into_iter().chain(LABELS).chain(own);
+        let texts: Vec<CString> = texts
+            .map(|text| CString::new(text).ok())
+            .collect::<Option<_>>()?;
+        let texts: Vec<Text> = texts.iter().map(|text| text.as_ptr()).collect();
+        let (&[namespace, subsystem, name, help], keys) = texts.split_first_chunk()?;
+        let (count, keys) = (keys.len() as c_int, keys.as_ptr());
         let create = match &metric.values {
-            Values::Counter(_) | Values::Counters { .. } => self.create_counter,
-            Values::Gauge(_) => self.create_gauge,
+            Values::Counter(_) | Values::Counters { .. } => self.cmt_counter_create,
+            Values::Gauge(_) => self.cmt_gauge_create,
             Values::Histogram(_) => {
+                let create_buckets = self.cmt_histogram_buckets_create_size;
+                let create = self.cmt_histogram_create;
                 // SAFETY: there are so many bounds.
-                let buckets = unsafe { (self.create_buckets)(BOUNDS.as_ptr(), BOUNDS.len()) };
+                let buckets = unsafe { create_buckets(BOUNDS.as_ptr(), BOUNDS.len()) };
                 // SAFETY: the context is valid, all strings are C strings, and there are so many
                 // labels. The host owns the buckets from here on; it takes null for its own.
                 let handle = unsafe {
-                    (self.create_histogram)(
-                        context,
-                        namespace.as_ptr(),
-                        subsystem.as_ptr(),
-                        name.as_ptr(),
-                        help.as_ptr(),
-                        buckets,
-                        count,
-                        keys.as_ptr(),
+                    create(
+                        context, namespace, subsystem, name, help, buckets, count, keys,
                     )
                 };
                 return (!buckets.is_null() && !handle.is_null()).then_some(handle);
             }
         };
         // SAFETY: as above.
-        let handle = unsafe {
-            create(
-                context,
-                namespace.as_ptr(),
-                subsystem.as_ptr(),
-                name.as_ptr(),
-                help.as_ptr(),
-                count,
-                keys.as_ptr(),
-            )
-        };
+        let handle = unsafe { create(context, namespace, subsystem, name, help, count, keys) };
         (!handle.is_null()).then_some(handle)
     }
-}
-
-/// The pointers of C strings, and their number.
-fn strings(strings: &[&CStr]) -> (c_int, Vec<*const c_char>) {
-    let pointers: Vec<*const c_char> = strings.iter().map(|string| string.as_ptr()).collect();
-    (pointers.len() as c_int, pointers)
 }
 
 fn now() -> u64 {

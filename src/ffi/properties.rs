@@ -61,50 +61,49 @@ fn walk(memory: &Memory, head: usize, first: usize, value: usize) -> Option<Vec<
 mod tests {
     use super::*;
     use std::ffi::CString;
-    use std::pin::Pin;
 
-    /// An instance as the host has it: the list's head somewhere, other words around it.
+    /// An instance as the host has it: the list's head somewhere, other words around it; and behind
+    /// it the properties.
     struct Instance {
-        words: Pin<Box<[usize; 64]>>,
-        nodes: Vec<Pin<Box<[usize; 4]>>>,
-        texts: Vec<CString>,
+        words: Vec<usize>,
+        _texts: Vec<CString>,
     }
 
     const HEAD: usize = 17;
+    const NAME: usize = 0;
+    const VALUE: usize = 1;
+    const PREVIOUS: usize = 2;
+    const NEXT: usize = 3;
+
+    /// Where a property's words are.
+    fn place(number: usize) -> usize {
+        INSTANCE_BYTES / 8 + 4 * number
+    }
 
     fn instance(properties: &[(&str, &str)]) -> Instance {
-        let words = Box::pin([0x1234_5678; 64]);
-        let mut new = Instance {
-            words,
-            nodes: Vec::new(),
-            texts: Vec::new(),
-        };
-        let head = new.address() + HEAD * 8;
-        (new.words[HEAD], new.words[HEAD + 1]) = (head, head);
-        for (name, value) in properties {
-            let texts = [name, value].map(|text| CString::new(*text).unwrap());
-            let [name, value] = texts.each_ref().map(|text| text.as_ptr().addr());
-            new.texts.extend(texts);
-            let last = new.words[HEAD];
-            let node = Box::pin([name, value, last, head]);
-            let address = node.as_ptr().addr() + 16;
-            match new.nodes.last_mut() {
-                Some(last) => last[3] = address,
-                None => new.words[HEAD + 1] = address,
-            }
-            new.words[HEAD] = address;
-            new.nodes.push(node);
+        let texts = properties.iter().flat_map(|(name, value)| [name, value]);
+        let texts: Vec<CString> = texts.map(|text| CString::new(*text).unwrap()).collect();
+        let mut words = vec![0x1234_5678; place(properties.len())];
+        let start = words.as_ptr().addr();
+        let nodes = (0..properties.len()).map(|number| place(number) + PREVIOUS);
+        let nodes: Vec<usize> = [HEAD].into_iter().chain(nodes).collect();
+        for (at, node) in nodes.iter().enumerate() {
+            let next = nodes[(at + 1) % nodes.len()];
+            words[node + 1] = start + next * 8;
+            words[next] = start + node * 8;
         }
-        new
+        for (number, pair) in texts.chunks(2).enumerate() {
+            words[place(number) + NAME] = pair[0].as_ptr().addr();
+            words[place(number) + VALUE] = pair[1].as_ptr().addr();
+        }
+        let _texts = texts;
+        Instance { words, _texts }
     }
 
     impl Instance {
-        fn address(&self) -> usize {
-            self.words.as_ptr().addr()
-        }
-
         fn read(&self, value: usize) -> Option<Vec<(String, String)>> {
-            super::read(&Memory::open().unwrap(), self.address(), value)
+            let address = self.words.as_ptr().addr();
+            super::read(&Memory::open().unwrap(), address, value)
         }
     }
 
@@ -118,25 +117,26 @@ mod tests {
     #[test]
     fn every_property_is_read_in_its_order() {
         let instance = instance(&SECTION);
-        let found = instance.read(instance.nodes[2][1]).unwrap();
+        let found = instance.read(instance.words[place(2) + VALUE]).unwrap();
         let expected = SECTION.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(found, expected);
     }
 
     #[test]
     fn what_is_no_such_list_is_not_taken_for_one() {
-        let damages: [fn(&mut Instance); 5] = [
-            |instance| instance.nodes[3][3] = 0,
-            |instance| instance.nodes[2][2] += 8,
-            |instance| instance.nodes[1][0] = 8,
-            |instance| instance.nodes[0][3] = instance.nodes[0].as_ptr().addr() + 16,
-            |instance| instance.words[HEAD + 1] = 0,
+        let damages: [fn(&mut [usize]); 5] = [
+            |words| words[place(3) + NEXT] = 0,
+            |words| words[place(2) + PREVIOUS] += 8,
+            |words| words[place(1) + NAME] = 8,
+            // It leads to itself.
+            |words| words[place(0) + NEXT] = words[HEAD + 1],
+            |words| words[HEAD + 1] = 0,
         ];
         for (number, damage) in damages.into_iter().enumerate() {
             let mut instance = instance(&SECTION);
-            let value = instance.nodes[0][1];
+            let value = instance.words[place(0) + VALUE];
             assert!(instance.read(value).is_some());
-            damage(&mut instance);
+            damage(&mut instance.words);
             assert_eq!(instance.read(value), None, "{number}");
         }
         let instance = instance(&SECTION);

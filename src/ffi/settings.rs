@@ -7,7 +7,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
-use super::host::symbol;
+use super::host::{host_functions, symbol};
 use super::memory::{INSTANCE_BYTES, Memory};
 use firehose_core::tell::log::Level;
 
@@ -16,16 +16,13 @@ use firehose_core::tell::log::Level;
 /// (docs/performance.md).
 const DEFAULT_WORKERS: c_int = 4;
 
-/// What the host takes for no limit, and for no retry at all, and what it holds for them.
-const NO_LIMITS: (&CStr, c_int) = (c"no_limits", -1);
-const NO_RETRIES: (&CStr, c_int) = (c"no_retries", 0);
-/// The host's default.
+/// What the host holds for `no_limits`, `no_retries` and its default.
+const NO_LIMITS: c_int = -1;
+const NO_RETRIES: c_int = 0;
 const ONE_RETRY: c_int = 1;
 
 type SetProperty =
     unsafe extern "C" fn(o_ins: *mut c_void, key: *const c_char, value: *const c_char) -> c_int;
-type EnableWorkers = unsafe extern "C" fn(o_ins: *mut c_void, config: *mut c_void) -> c_int;
-type Scheduler = unsafe extern "C" fn() -> *mut c_void;
 type Callback = unsafe extern "C" fn(config: *mut c_void, data: *mut c_void);
 type CreateTimer = unsafe extern "C" fn(
     scheduler: *mut c_void,
@@ -36,26 +33,30 @@ type CreateTimer = unsafe extern "C" fn(
     timer: *mut *mut c_void,
 ) -> c_int;
 
-/// The functions of the host, which are the same from Fluent Bit 1.9 to 5.1.
-struct Functions {
-    set_property: SetProperty,
-    enable_workers: EnableWorkers,
-    scheduler: Scheduler,
-    create_timer: CreateTimer,
+host_functions! {
+    struct Functions {
+        flb_output_set_property: SetProperty,
+        flb_output_enable_multi_threading:
+            unsafe extern "C" fn(o_ins: *mut c_void, config: *mut c_void) -> c_int,
+        flb_sched_ctx_get: unsafe extern "C" fn() -> *mut c_void,
+        flb_sched_timer_cb_create: CreateTimer,
+    }
 }
 
 /// The settings of one output's section.
 pub(super) struct Settings {
     functions: Functions,
     instance: *mut c_void,
-    in_force: InForce,
+    said: Said,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct InForce {
-    workers: Setting,
-    retry_limit: Setting,
-    /// Whether what the section says was found. If not, it was overwritten by looking for it.
+/// What the section says, as far as that can be told; the plugin sets the others.
+#[derive(Default)]
+struct Said {
+    workers: Option<c_int>,
+    retry_limit: Option<c_int>,
+    /// Whether the places of both were found. If not, what the section said was overwritten by
+    /// looking for it.
     is_found: bool,
 }
 
@@ -63,13 +64,6 @@ struct InForce {
 unsafe impl Send for Settings {}
 // SAFETY: as above.
 unsafe impl Sync for Settings {}
-
-/// What is in force, and whose it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Setting {
-    value: c_int,
-    is_ours: bool,
-}
 
 impl Settings {
     /// Reads what the section says, and sets `retry_limit` where it says nothing. An error is why
@@ -81,146 +75,141 @@ impl Settings {
     ///
     /// # Safety
     ///
-    /// `instance` is the host's valid instance, during its Init.
+    /// `instance` is the host's, during its Init, and valid while `Self` is used.
     pub(super) unsafe fn take_over(instance: *mut c_void) -> Result<Self, &'static str> {
-        // SAFETY: the functions are called with what they take, as said at each call.
-        let functions =
-            unsafe { Functions::find() }.ok_or("this host does not export what sets them")?;
+        let functions = Functions::find().ok_or("this host does not export what sets them")?;
         let memory = Memory::open().ok();
         let memory = memory
             .filter(|memory| !memory.ints(instance.addr(), 1).is_empty())
             .ok_or("/proc/self/mem can not be read")?;
-        let set = |key: &CStr, value: &CStr| {
-            // SAFETY: the instance is valid by this function's contract, and both are C strings.
-            unsafe { (functions.set_property)(instance, key.as_ptr(), value.as_ptr()) };
-        };
-        let read = || memory.ints(instance.addr(), INSTANCE_BYTES / size_of::<c_int>());
-        let workers = Field::find(read, |value| set(c"workers", value));
-        let retry_limit = Field::find(read, |value| set(c"retry_limit", value));
-        let in_force = InForce::of(workers.as_ref(), retry_limit.as_ref());
-        set(c"retry_limit", &in_force.retry_limit.text());
-        set(c"workers", c"0");
-        Ok(Self {
+        let mut settings = Self {
             functions,
             instance,
-            in_force,
-        })
+            said: Said::default(),
+        };
+        let read = || memory.ints(instance.addr(), INSTANCE_BYTES / size_of::<c_int>());
+        let workers = Field::find(read, |value| settings.set(c"workers", value));
+        let retry_limit = Field::find(read, |value| settings.set(c"retry_limit", value));
+        settings.said = Said::of(workers.as_ref(), retry_limit.as_ref());
+        let limit = settings.said.retry_limit.unwrap_or(NO_LIMITS);
+        settings.set(c"retry_limit", &limit_text(limit));
+        settings.set(c"workers", "0");
+        Ok(settings)
     }
 
-    /// Has the host's engine call `callback` with `data`, once, as soon as it runs.
+    fn set(&self, key: &CStr, value: &str) {
+        let value = CString::new(value).expect("no value holds a zero byte");
+        // SAFETY: the instance is valid, and both are C strings.
+        unsafe {
+            (self.functions.flb_output_set_property)(self.instance, key.as_ptr(), value.as_ptr())
+        };
+    }
+
+    fn set_workers(&self) {
+        let count = self.said.workers.unwrap_or(DEFAULT_WORKERS);
+        self.set(c"workers", &count.to_string());
+    }
+
+    /// Has the host's engine call `callback` with `data`, once, as soon as it runs; else the host
+    /// makes the workers itself, after Init.
     ///
     /// # Safety
     ///
     /// On the engine's thread, during Init.
-    pub(super) unsafe fn when_running(&self, callback: Callback, data: *mut c_void) -> bool {
+    pub(super) unsafe fn when_running(&self, callback: Callback, data: *mut c_void) {
         /// `FLB_SCHED_TIMER_CB_ONESHOT`, the same from 1.9 to 5.1.
         const ONCE: c_int = 3;
+        let create_timer = self.functions.flb_sched_timer_cb_create;
         // SAFETY: it takes nothing, and answers the calling thread's scheduler or null.
-        let scheduler = unsafe { (self.functions.scheduler)() };
-        if scheduler.is_null() {
-            return false;
-        }
+        let scheduler = unsafe { (self.functions.flb_sched_ctx_get)() };
         let mut timer = std::ptr::null_mut();
-        // SAFETY: the scheduler is the calling thread's, and outlives its timers.
-        let answer = unsafe {
-            (self.functions.create_timer)(scheduler, ONCE, 1, callback, data, &raw mut timer)
-        };
-        answer == 0
-    }
-
-    /// Leaves it to the host to make the workers, after Init.
-    ///
-    /// # Safety
-    ///
-    /// The instance is valid.
-    pub(super) unsafe fn leave_workers(&self) {
-        let count = self.in_force.workers.text();
-        // SAFETY: the instance is valid by this function's contract, and both are C strings.
-        unsafe {
-            (self.functions.set_property)(self.instance, c"workers".as_ptr(), count.as_ptr())
-        };
-    }
-
-    /// What was set and how to change it, and what the section itself limits.
-    pub(super) fn notices(&self) -> Vec<(Level, String)> {
-        let limit = self.in_force.limit().map(|line| (Level::Warn, line));
-        self.in_force.notice().into_iter().chain(limit).collect()
+        let is_set = !scheduler.is_null()
+            // SAFETY: the scheduler is the calling thread's, and outlives its timers.
+            && unsafe { create_timer(scheduler, ONCE, 1, callback, data, &raw mut timer) } == 0;
+        if !is_set {
+            self.set_workers();
+        }
     }
 
     /// Has the host make the workers.
     ///
     /// # Safety
     ///
-    /// On the engine's thread, while the instance is valid; `config` is the host's own.
+    /// On the engine's thread; `config` is the host's own.
     pub(super) unsafe fn start_workers(&self, config: *mut c_void) -> bool {
+        self.set_workers();
         // SAFETY: by this function's contract.
-        unsafe { self.leave_workers() };
-        // SAFETY: by this function's contract.
-        let answer = unsafe { (self.functions.enable_workers)(self.instance, config) };
-        answer == 0
+        unsafe { (self.functions.flb_output_enable_multi_threading)(self.instance, config) == 0 }
     }
 }
 
-impl InForce {
+/// What was set and how to change it, and what the section itself limits.
+pub(super) fn notices(settings: &Result<Settings, &'static str>) -> Vec<(Level, String)> {
+    match settings {
+        Ok(settings) => settings.said.notices(),
+        Err(missing) => vec![(
+            Level::Warn,
+            format!(
+                "workers and retry_limit are as Fluent Bit has them ({missing}): set `workers \
+                 {DEFAULT_WORKERS}` and `retry_limit no_limits` in this section, else a flush \
+                 that waits stops all inputs, and a chunk is dropped after its second failure; \
+                 restart Fluent Bit instead of reloading it, as a reload with workers crashes it \
+                 here"
+            ),
+        )],
+    }
+}
+
+impl Said {
     fn of(workers: Option<&Field>, retry_limit: Option<&Field>) -> Self {
         Self {
-            workers: workers.map_or(OWN_WORKERS, Field::workers),
-            retry_limit: retry_limit.map_or(UNLIMITED, Field::retry_limit),
+            workers: workers.and_then(Field::workers),
+            retry_limit: retry_limit.and_then(Field::retry_limit),
             is_found: workers.is_some() && retry_limit.is_some(),
         }
     }
 
-    fn notice(&self) -> Option<(Level, String)> {
-        let settings = [("workers", self.workers), ("retry_limit", self.retry_limit)];
-        let ours: Vec<String> = settings
-            .into_iter()
-            .filter(|(_, setting)| setting.is_ours)
-            .map(|(name, setting)| format!("`{name} {}`", setting.text().to_string_lossy()))
-            .collect();
-        let ours = ours.join(" and ");
+    fn notices(&self) -> Vec<(Level, String)> {
+        let mut notices = Vec::new();
+        let workers = format!("`workers {DEFAULT_WORKERS}`");
+        let ours = match (self.workers, self.retry_limit) {
+            (None, None) => format!("{workers} and `retry_limit no_limits`"),
+            (None, Some(_)) => workers,
+            (Some(_), _) => "`retry_limit no_limits`".to_owned(),
+        };
         if !self.is_found {
             let line = format!(
                 "the plugin set {ours} for this output: what the section says of them can not be \
                  read in this host, and is not used; please report this with Fluent Bit's version"
             );
-            return Some((Level::Warn, line));
+            notices.push((Level::Warn, line));
+        } else if self.workers.is_none() || self.retry_limit.is_none() {
+            let line = format!(
+                "the plugin set {ours} for this output: for another value, set it in the section \
+                 (`workers 0`, and before Fluent Bit 5.1 `retry_limit 1`, can not be told from \
+                 none)"
+            );
+            notices.push((Level::Info, line));
         }
-        let line = format!(
-            "the plugin set {ours} for this output: for another value, set it in the section \
-             (`workers 0`, and before Fluent Bit 5.1 `retry_limit 1`, can not be told from none)"
-        );
-        (!ours.is_empty()).then_some((Level::Info, line))
-    }
-
-    /// A limit of the section's own drops chunks. 1 is also what Fluent Bit makes of a value that
-    /// it can not read.
-    fn limit(&self) -> Option<String> {
-        let limit = self.retry_limit;
-        (!limit.is_ours && limit.value != NO_LIMITS.1).then(|| {
-            format!(
+        // A limit of the section's own drops chunks.
+        if let Some(limit) = self.retry_limit.filter(|limit| *limit != NO_LIMITS) {
+            let line = format!(
                 "`retry_limit {}` is in force by this section: Fluent Bit drops a chunk that was \
                  not delivered by then; 1 is also what it takes a wrong value for",
-                limit.text().to_string_lossy()
-            )
-        })
+                limit_text(limit)
+            );
+            notices.push((Level::Warn, line));
+        }
+        notices
     }
 }
 
-impl Functions {
-    /// # Safety
-    ///
-    /// The functions of these names in this process are the host's.
-    unsafe fn find() -> Option<Self> {
-        Some(Self {
-            // SAFETY: the host's own function of this name has this type.
-            set_property: unsafe { symbol(c"flb_output_set_property") }?,
-            // SAFETY: as above.
-            enable_workers: unsafe { symbol(c"flb_output_enable_multi_threading") }?,
-            // SAFETY: as above.
-            scheduler: unsafe { symbol(c"flb_sched_ctx_get") }?,
-            // SAFETY: as above.
-            create_timer: unsafe { symbol(c"flb_sched_timer_cb_create") }?,
-        })
+/// A `retry_limit` as a section says it.
+fn limit_text(limit: c_int) -> String {
+    match limit {
+        NO_LIMITS => "no_limits".to_owned(),
+        NO_RETRIES => "no_retries".to_owned(),
+        limit => limit.to_string(),
     }
 }
 
@@ -235,21 +224,20 @@ struct Field {
 }
 
 impl Field {
-    fn find(read: impl Fn() -> Vec<c_int>, set: impl Fn(&CStr)) -> Option<Self> {
-        const PROBES: [(&CStr, c_int); 2] = [(c"7919", 7919), (c"6101", 6101)];
+    fn find(read: impl Fn() -> Vec<c_int>, set: impl Fn(&str)) -> Option<Self> {
+        const ONE: c_int = 7919;
+        const TWO: c_int = 6101;
         let before = read();
-        let [first, second] = PROBES.map(|(text, _)| {
-            set(text);
+        let [first, second] = [ONE, TWO].map(|value| {
+            set(&value.to_string());
             read()
         });
-        let [one, two] = PROBES.map(|(_, value)| value);
         let is_it =
-            |at: &usize| first[*at] == one && second.get(*at) == Some(&two) && before[*at] != one;
+            |at: &usize| first[*at] == ONE && second.get(*at) == Some(&TWO) && before[*at] != ONE;
         let mut places = (0..before.len().min(first.len())).filter(is_it);
-        let place = places.next()?;
-        if places.next().is_some() {
+        let (place, None) = (places.next()?, places.next()) else {
             return None;
-        }
+        };
         let next = |ints: &[c_int]| ints.get(place + 1).copied();
         Some(Self {
             value: before[place],
@@ -258,59 +246,17 @@ impl Field {
     }
 
     /// The host can't tell 0 from a section without `workers`.
-    fn workers(&self) -> Setting {
-        match self.value {
-            1.. => Setting {
-                value: self.value,
-                is_ours: false,
-            },
-            _ => OWN_WORKERS,
-        }
+    fn workers(&self) -> Option<c_int> {
+        (self.value > 0).then_some(self.value)
     }
 
     /// The host's default is what a user may have written. From Fluent Bit 5.1 on the next `int`
     /// is 1 once the property was set; on older hosts it says whether the output uses TLS, which
     /// is 0, as the host gives plugins no TLS.
-    fn retry_limit(&self) -> Setting {
+    fn retry_limit(&self) -> Option<c_int> {
         let was_set = self.next == [Some(1), Some(1)];
-        match self.value {
-            ONE_RETRY if !was_set => UNLIMITED,
-            value => Setting {
-                value,
-                is_ours: false,
-            },
-        }
+        (self.value != ONE_RETRY || was_set).then_some(self.value)
     }
-}
-
-const OWN_WORKERS: Setting = Setting {
-    value: DEFAULT_WORKERS,
-    is_ours: true,
-};
-
-const UNLIMITED: Setting = Setting {
-    value: NO_LIMITS.1,
-    is_ours: true,
-};
-
-impl Setting {
-    /// As a section says it. Of workers there is one at least.
-    fn text(self) -> CString {
-        let names = [NO_LIMITS, NO_RETRIES];
-        let name = names.into_iter().find(|(_, value)| *value == self.value);
-        let number = || CString::new(self.value.to_string()).expect("digits hold no zero byte");
-        name.map_or_else(number, |(name, _)| name.to_owned())
-    }
-}
-
-/// What the plugin tells at start where it can't set them.
-pub(super) fn warning(missing: &str) -> String {
-    format!(
-        "workers and retry_limit are as Fluent Bit has them ({missing}): set `workers \
-         {DEFAULT_WORKERS}` and `retry_limit no_limits` in this section, else a flush that waits \
-         stops all inputs, and a chunk is dropped after its second failure; restart Fluent Bit \
-         instead of reloading it, as a reload with workers crashes it here"
-    )
 }
 
 #[cfg(test)]
@@ -321,10 +267,7 @@ mod tests {
     /// Finds a field in memory that `set` changes.
     fn find(memory: &[c_int], set: impl Fn(&mut [c_int], c_int)) -> Option<Field> {
         let memory = RefCell::new(memory.to_vec());
-        let set = |value: &CStr| {
-            let value = value.to_str().unwrap().parse().unwrap();
-            set(&mut memory.borrow_mut(), value);
-        };
+        let set = |value: &str| set(&mut memory.borrow_mut(), value.parse().unwrap());
         Field::find(|| memory.borrow().clone(), set)
     }
 
@@ -355,10 +298,12 @@ mod tests {
         let mut instance = [1; 64];
         let pointer = (&raw mut instance).cast();
         // SAFETY: of an instance that no function of a host is called with, nothing is read.
-        let missing = unsafe { Settings::take_over(pointer) }.err().unwrap();
-        assert_eq!(missing, "this host does not export what sets them");
+        let settings = unsafe { Settings::take_over(pointer) };
         assert_eq!(instance, [1; 64]);
-        assert!(warning(missing).contains("set `workers 4` and `retry_limit no_limits`"));
+        let (level, line) = notices(&settings).pop().unwrap();
+        assert_eq!(level, Level::Warn);
+        assert!(line.contains("(this host does not export what sets them)"));
+        assert!(line.contains("set `workers 4` and `retry_limit no_limits`"));
     }
 
     #[test]
@@ -369,41 +314,45 @@ mod tests {
         };
         let told = |workers: Option<c_int>, retry_limit: Option<c_int>| {
             let [workers, retry_limit] = [workers, retry_limit].map(|value| value.map(field));
-            InForce::of(workers.as_ref(), retry_limit.as_ref()).notice()
+            Said::of(workers.as_ref(), retry_limit.as_ref()).notices()
         };
-        assert_eq!(told(Some(8), Some(5)), None);
-        let limit = |value| InForce::of(Some(&field(8)), Some(&field(value))).limit();
-        assert!(limit(5).unwrap().starts_with("`retry_limit 5` is in force"));
-        assert!(
-            limit(0)
-                .unwrap()
-                .starts_with("`retry_limit no_retries` is in force")
-        );
-        assert_eq!((limit(-1), limit(1)), (None, None));
-        let (level, line) = told(Some(0), Some(5)).unwrap();
-        assert_eq!(level, Level::Info);
-        assert!(line.starts_with("the plugin set `workers 4` for this output"));
-        for lost in [told(None, Some(5)), told(Some(8), None), told(None, None)] {
-            let (level, line) = lost.unwrap();
-            assert_eq!(level, Level::Warn);
+        assert_eq!(told(Some(8), Some(-1)), []);
+        for (limit, text) in [(5, "5"), (0, "no_retries")] {
+            let [(Level::Warn, line)] = &told(Some(8), Some(limit))[..] else {
+                panic!("one warning of {text}");
+            };
+            let start = format!("`retry_limit {text}` is in force");
+            assert!(line.starts_with(&start), "{line}");
+        }
+        for (workers, limit, ours) in [
+            (0, -1, "`workers 4`"),
+            (8, 1, "`retry_limit no_limits`"),
+            (0, 1, "`workers 4` and `retry_limit no_limits`"),
+        ] {
+            let [(Level::Info, line)] = &told(Some(workers), Some(limit))[..] else {
+                panic!("one notice of {ours}");
+            };
+            let start = format!("the plugin set {ours} for this output");
+            assert!(line.starts_with(&start), "{line}");
+        }
+        for lost in [told(None, Some(-1)), told(Some(8), None), told(None, None)] {
+            let [(Level::Warn, line)] = &lost[..] else {
+                panic!("one warning: {lost:?}");
+            };
             assert!(line.contains("is not used"), "{line}");
         }
     }
 
     #[test]
     fn only_a_host_that_notes_it_tells_a_user_s_one_from_its_default() {
-        let kept = |value| Setting {
-            value,
-            is_ours: false,
-        };
         for (value, next, expected) in [
-            (1, [Some(0), Some(1)], UNLIMITED),
-            (1, [Some(1), Some(1)], kept(1)),
-            (1, [Some(0), Some(0)], UNLIMITED),
-            (1, [None, None], UNLIMITED),
-            (0, [Some(0), Some(0)], kept(0)),
-            (-1, [Some(1), Some(1)], kept(-1)),
-            (8, [Some(0), Some(0)], kept(8)),
+            (1, [Some(0), Some(1)], None),
+            (1, [Some(1), Some(1)], Some(1)),
+            (1, [Some(0), Some(0)], None),
+            (1, [None, None], None),
+            (0, [Some(0), Some(0)], Some(0)),
+            (-1, [Some(1), Some(1)], Some(-1)),
+            (8, [Some(0), Some(0)], Some(8)),
         ] {
             assert_eq!(Field { value, next }.retry_limit(), expected, "{value}");
         }
