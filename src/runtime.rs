@@ -17,10 +17,7 @@ const SHUTDOWN: Duration = Duration::from_millis(500);
 
 /// A share of the runtime. Dropping the last one joins its threads, so it must be dropped on a
 /// thread of the host.
-#[derive(Debug)]
-pub struct Runtime {
-    inner: Option<runtime::Runtime>,
-}
+pub struct Runtime(Option<runtime::Runtime>);
 
 impl Runtime {
     pub fn shared() -> Result<Arc<Self>, Error> {
@@ -39,22 +36,20 @@ impl Runtime {
         // The builder panics where the system gives it no thread.
         let inner = catch_unwind(build)
             .unwrap_or_else(|_| Err(Error::other("the system gives no thread")))?;
-        let runtime = Arc::new(Self { inner: Some(inner) });
+        let runtime = Arc::new(Self(Some(inner)));
         *shared = Arc::downgrade(&runtime);
         Ok(runtime)
     }
 
     pub fn handle(&self) -> &Handle {
-        let inner = self.inner.as_ref();
-        inner
-            .expect("the runtime is only taken when it is dropped")
-            .handle()
+        let inner = self.0.as_ref().expect("it is only taken when dropped");
+        inner.handle()
     }
 }
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take() {
+        if let Some(inner) = self.0.take() {
             inner.shutdown_timeout(SHUTDOWN);
         }
     }

@@ -14,7 +14,7 @@ use tokio::sync::oneshot::Sender;
 use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::options::Access;
 
-use super::credentials::{self, Found};
+use super::credentials::{self, configured_endpoint};
 use super::environment::Environment;
 use super::error;
 use super::transport::Transport;
@@ -33,10 +33,8 @@ pub(super) fn look_up(
     limit: Duration,
     mut told: Sender<Result<Connection, CallError>>,
 ) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = match runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(why) => {
             let text = format!("they can not be looked up: {why}");
@@ -65,11 +63,9 @@ impl Connection {
         let environment = Environment::read();
         let transport = Transport::new(access, &environment)?;
         let http = transport.for_look_ups();
-        let Found {
-            config,
-            credentials,
-            endpoint,
-        } = credentials::look_up(access, environment, http, limit).await?;
+        let (config, credentials) = credentials::look_up(access, environment, http, limit).await?;
+        let endpoint = access.endpoint.clone();
+        let endpoint = endpoint.or_else(|| configured_endpoint(&config, "Firehose"));
         let mut builder = aws_sdk_firehose::config::Builder::from(&config)
             // A flush retries by itself and knows which records are left to send.
             .retry_config(RetryConfig::disabled())

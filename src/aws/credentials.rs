@@ -19,15 +19,6 @@ use firehose_core::options::{Access, value};
 
 const SESSION: &str = "fluent-bit-firehose";
 
-/// What a look-up found.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) config: SdkConfig,
-    pub(super) credentials: Credentials,
-    /// Where Firehose is, if that is not where AWS has it.
-    pub(super) endpoint: Option<String>,
-}
-
 /// Looks everything up anew: files may have changed since the last time. A call of another service
 /// takes so long at most.
 pub(super) async fn look_up(
@@ -35,7 +26,7 @@ pub(super) async fn look_up(
     mut environment: Environment,
     http: SharedHttpClient,
     limit: Duration,
-) -> Result<Found, CallError> {
+) -> Result<(SdkConfig, Credentials), CallError> {
     check_endpoints(access, &mut environment)?;
     let means = Means {
         access,
@@ -45,14 +36,8 @@ pub(super) async fn look_up(
     };
     let config = means.loader().load().await;
     check_region(&config)?;
-    Ok(Found {
-        credentials: means.credentials(&config).await?,
-        endpoint: match &access.endpoint {
-            Some(endpoint) => Some(endpoint.clone()),
-            None => configured_endpoint(&config, "Firehose"),
-        },
-        config,
-    })
+    let credentials = means.credentials(&config).await?;
+    Ok((config, credentials))
 }
 
 /// What there is to look up with.
@@ -145,12 +130,9 @@ async fn assume(
 fn clean(found: Credentials) -> Result<Credentials, CredentialsError> {
     let key = found.access_key_id().trim();
     let token = found.session_token().map(str::trim);
-    let is_sendable = |value: &str| value.bytes().all(|byte| byte.is_ascii_graphic());
-    for (name, value) in [
-        ("access key ID", key),
-        ("session token", token.unwrap_or_default()),
-    ] {
-        if !is_sendable(value) {
+    let token_text = token.unwrap_or_default();
+    for (name, value) in [("access key ID", key), ("session token", token_text)] {
+        if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(CredentialsError::invalid_configuration(format!(
                 "the {name} has a blank, a control character or one that is not ASCII in it"
             )));
@@ -167,7 +149,7 @@ fn clean(found: Credentials) -> Result<Credentials, CredentialsError> {
 }
 
 /// The endpoint that the environment or a profile names for a service.
-fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+pub(super) fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
     let key = ServiceConfigKey::builder()
         .service_id(service)
         .env("AWS_ENDPOINT_URL")
@@ -181,10 +163,9 @@ fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
 /// A URL that can not be read the SDK would leave out, or call all the same. Where an option takes
 /// its place, it is left out.
 fn check_endpoints(access: &Access, environment: &mut Environment) -> Result<(), CallError> {
-    let is_role_asked_for =
-        access.role_arn.is_some() || environment.get("EKS_POD_EXECUTION_ROLE").is_some();
-    let has_endpoint = access.endpoint.is_some();
-    let has_sts_endpoint = access.sts_endpoint.is_some();
+    let [has_endpoint, has_sts_endpoint, has_role] =
+        [&access.endpoint, &access.sts_endpoint, &access.role_arn].map(Option::is_some);
+    let is_role_asked_for = has_role || environment.get("EKS_POD_EXECUTION_ROLE").is_some();
     let has_all = has_endpoint && (has_sts_endpoint || !is_role_asked_for);
     for (name, is_replaced) in [
         ("AWS_ENDPOINT_URL", has_all),

@@ -12,11 +12,10 @@ pub(super) struct Environment(HashMap<String, String>);
 
 impl Environment {
     pub(super) fn read() -> Self {
-        let texts = env::vars_os().filter_map(|(name, value)| {
-            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-            Some((name, value))
-        });
-        Self::of(texts)
+        let texts = env::vars_os();
+        Self::of(texts.filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }))
     }
 
     fn of(variables: impl Iterator<Item = (String, String)>) -> Self {

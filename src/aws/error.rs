@@ -36,8 +36,11 @@ pub(super) fn of_call(
         Some(head) if head.is_foreign() && head.status != 413 => Cause::NotFirehose,
         Some(head) if code.is_some() || !head.is_success() => Cause::classify(code, head.status),
         _ if was_sent => Cause::Unanswered,
-        _ if is_of_connector(error) => Cause::Network,
-        _ if has_no_endpoint(error) => Cause::Region,
+        _ if causes(error).any(|error| error.is::<ConnectorError>()) => Cause::Network,
+        // The SDK's rules give no endpoint for this region with these options, such as FIPS.
+        _ if causes(error).any(|error| error.to_string().starts_with("Invalid Configuration")) => {
+            Cause::Region
+        }
         _ => Cause::Bug,
     };
     let text = match (error, head) {
@@ -49,7 +52,10 @@ pub(super) fn of_call(
         _ => chain(error),
     };
     let error = said(cause, text, Some(caller));
-    let may_be_of_time = error.cause == Cause::Clock || is_about_signatures(code);
+    let is_of_signatures = code.is_some_and(|code| {
+        code.contains("Signature") && Cause::classify(Some(code), 403) == Cause::Credentials
+    });
+    let may_be_of_time = error.cause == Cause::Clock || is_of_signatures;
     match head.and_then(Head::skew) {
         Some(skew) if may_be_of_time => of(Cause::Clock, format!("{skew}: {}", error.text)),
         _ => error,
@@ -65,42 +71,21 @@ pub(super) fn of_credentials(error: &CredentialsError, caller: Option<&Credentia
 fn said(cause: Cause, text: String, caller: Option<&Credentials>) -> CallError {
     // AWS says of a signature that its time is wrong, by the code of one that is wrong.
     const OF_TIME: [&str; 2] = ["Signature expired", "Signature not yet current"];
-    let text = match caller {
-        Some(caller) => without_secrets(text, caller),
-        None => text,
-    };
-    let text = on_one_line(&text);
-    match OF_TIME.iter().any(|words| text.contains(words)) {
-        true => of(Cause::Clock, text),
-        false => of(cause, text),
-    }
+    let text = on_one_line(&without_secrets(text, caller));
+    let is_of_time = OF_TIME.iter().any(|words| text.contains(words));
+    of(if is_of_time { Cause::Clock } else { cause }, text)
 }
 
 /// Some of AWS's messages repeat what was sent.
-fn without_secrets(text: String, caller: &Credentials) -> String {
+fn without_secrets(text: String, caller: Option<&Credentials>) -> String {
     // Emulators take keys like `test`, which is a word of other sentences as well.
     const SHORTEST: usize = 8;
-    let secrets = [
-        caller.session_token().unwrap_or_default(),
-        caller.secret_access_key(),
-        caller.access_key_id(),
-    ];
-    let secrets = secrets.iter().filter(|secret| secret.len() >= SHORTEST);
+    let secrets = caller.into_iter().flat_map(|caller| {
+        let token = caller.session_token().unwrap_or_default();
+        [token, caller.secret_access_key(), caller.access_key_id()]
+    });
+    let secrets = secrets.filter(|secret| secret.len() >= SHORTEST);
     secrets.fold(text, |text, secret| text.replace(secret, "***"))
-}
-
-fn is_of_connector(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|error| error.is::<ConnectorError>())
-}
-
-/// The SDK's rules give no endpoint for this region with these options, such as FIPS.
-fn has_no_endpoint(error: &(dyn Error + 'static)) -> bool {
-    causes(error).any(|error| error.to_string().starts_with("Invalid Configuration"))
-}
-
-fn is_about_signatures(code: Option<&str>) -> bool {
-    let code = code.unwrap_or_default();
-    code.contains("Signature") && Cause::classify(Some(code), 403) == Cause::Credentials
 }
 
 /// What an error says, from its cause that is not the SDK's own wrapping on.
@@ -133,8 +118,8 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 /// Where credentials were looked for, and why there are none.
 fn places(error: &ProviderChainError<CredentialsError>) -> String {
     let place = |attempt: &ProviderAttempt<CredentialsError>| {
-        let reason = attempt.error().source();
-        match reason.and_then(|reason| causes(reason).last()) {
+        let reasons = causes(attempt.error()).skip(1);
+        match reasons.last() {
             Some(reason) => format!("{} ({reason})", attempt.name()),
             None => attempt.name().to_owned(),
         }
@@ -233,6 +218,7 @@ mod tests {
         let error = of_credentials(&CredentialsError::provider_error(message), None);
         assert!(error.text.ends_with("exit status: 1"), "{error}");
     }
+
     #[test]
     fn the_error_of_a_connection_names_the_host_and_nothing_secret() {
         for (url, host) in [
