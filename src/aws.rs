@@ -1,12 +1,9 @@
 //! The Firehose client. This module alone names the AWS SDK.
 
-mod ca;
 mod call;
-mod connection;
 mod credentials;
 mod environment;
 mod error;
-mod head;
 mod look_up;
 mod reply;
 mod transport;
@@ -30,7 +27,7 @@ const CHECK: Duration = Duration::from_secs(5);
 /// Looks whether the files that options name can be used.
 pub fn with_files(config: Config) -> Result<Config, options::Error> {
     if let Some(path) = &config.access.ca_file {
-        ca::check(path, CHECK).map_err(|why| wrong_ca_file(path, &why))?;
+        transport::check_ca(path, CHECK).map_err(|why| wrong_ca_file(path, &why))?;
     }
     Ok(config)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_config::sts::{AssumeRoleProvider, AssumeRoleProviderBuilder};
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
@@ -12,7 +12,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::service_config::ServiceConfigKey;
 use http::Uri;
 
-use super::environment::Environment;
+use super::environment::{self, Environment};
 use super::error;
 use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::options::{Access, value};
@@ -64,7 +64,7 @@ impl Means<'_> {
         let app = AppName::new(SESSION).expect("the name has no character that is not allowed");
         let times = TimeoutConfig::builder().operation_timeout(self.limit);
         aws_config::defaults(BehaviorVersion::latest())
-            .env(self.environment.for_sdk())
+            .env(environment::for_sdk(self.environment))
             .app_name(app)
             .http_client(self.http.clone())
             .timeout_config(times.build())
@@ -94,16 +94,24 @@ impl Means<'_> {
             }
             None => config,
         };
-        if let Some(role) = self.environment.get("EKS_POD_EXECUTION_ROLE") {
+        let pod_role = self.environment.get("EKS_POD_EXECUTION_ROLE");
+        let role = self.access.role_arn.as_ref().map(|role| {
             let role = AssumeRoleProvider::builder(role);
-            credentials = assume(role, sts, credentials).await?;
-        }
-        if let Some(role) = &self.access.role_arn {
-            let mut role = AssumeRoleProvider::builder(role);
-            if let Some(id) = &self.access.external_id {
-                role = role.external_id(id);
+            match &self.access.external_id {
+                Some(id) => role.external_id(id),
+                None => role,
             }
-            credentials = assume(role, sts, credentials).await?;
+        });
+        for role in pod_role
+            .map(AssumeRoleProvider::builder)
+            .into_iter()
+            .chain(role)
+        {
+            let role = role.configure(sts).session_name(SESSION);
+            let role = role.build_from_provider(credentials.clone()).await;
+            let found = role.provide_credentials().await.and_then(clean);
+            credentials =
+                found.map_err(|error| error::of_credentials(&error, Some(&credentials)))?;
         }
         Ok(credentials)
     }
@@ -112,17 +120,6 @@ impl Means<'_> {
 /// The SDK refuses to look for another kind of endpoint where one is named.
 fn as_it_is(loader: ConfigLoader) -> ConfigLoader {
     loader.use_fips(false).use_dual_stack(false)
-}
-
-async fn assume(
-    role: AssumeRoleProviderBuilder,
-    sts: &SdkConfig,
-    caller: Credentials,
-) -> Result<Credentials, CallError> {
-    let role = role.configure(sts).session_name(SESSION);
-    let role = role.build_from_provider(caller.clone()).await;
-    let found = role.provide_credentials().await.and_then(clean);
-    found.map_err(|error| error::of_credentials(&error, Some(&caller)))
 }
 
 /// Without the blanks around a value, which the SDK would sign with. What can not stand in a
@@ -165,7 +162,7 @@ pub(super) fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<S
 fn check_endpoints(access: &Access, environment: &mut Environment) -> Result<(), CallError> {
     let [has_endpoint, has_sts_endpoint, has_role] =
         [&access.endpoint, &access.sts_endpoint, &access.role_arn].map(Option::is_some);
-    let is_role_asked_for = has_role || environment.get("EKS_POD_EXECUTION_ROLE").is_some();
+    let is_role_asked_for = has_role || environment.contains_key("EKS_POD_EXECUTION_ROLE");
     let has_all = has_endpoint && (has_sts_endpoint || !is_role_asked_for);
     for (name, is_replaced) in [
         ("AWS_ENDPOINT_URL", has_all),
@@ -174,7 +171,10 @@ fn check_endpoints(access: &Access, environment: &mut Environment) -> Result<(),
         ("AWS_ENDPOINT_URL_SSO", false),
         ("AWS_ENDPOINT_URL_SSO_OIDC", false),
     ] {
-        let Some(what) = environment.get(name).and_then(mistake_in_endpoint) else {
+        let Some(what) = environment
+            .get(name)
+            .and_then(|url| mistake_in_endpoint(url))
+        else {
             continue;
         };
         if !is_replaced {

@@ -3,11 +3,19 @@
 //! A look-up reads files, which may lie on a mount that is gone. So it has a thread of its own.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::Credentials;
+use aws_sdk_firehose::config::retry::RetryConfig;
+use aws_sdk_firehose::config::{IdentityCache, StalledStreamProtectionConfig};
+use aws_smithy_types::timeout::TimeoutConfig;
+use tokio::sync::oneshot::Sender;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
@@ -15,8 +23,9 @@ use tokio::time::{Instant, timeout};
 use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::options::Access;
 
-use super::connection::{self, Connection};
-use super::error;
+use super::credentials::{self, configured_endpoint};
+use super::transport::Transport;
+use super::{environment, error};
 
 /// Credentials that are refused or not found are looked for anew, but not more often than this:
 /// each time may cost calls of STS.
@@ -154,7 +163,7 @@ impl Shared {
         let (running, ended) = oneshot::channel::<Infallible>();
         let (access, limit) = (self.access.clone(), self.limit);
         let look_up = move || {
-            connection::look_up(&access, limit, told);
+            look_up(&access, limit, told);
             drop(running);
         };
         // Not one of the runtime's threads: where none can be started, the runtime panics.
@@ -223,14 +232,77 @@ impl Shared {
     }
 }
 
+/// What a look-up found: a client of Firehose with its credentials.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) client: aws_sdk_firehose::Client,
+    pub(super) credentials: Credentials,
+    /// When they were found.
+    pub(super) time: SystemTime,
+}
+
+/// Looks up on the calling thread, which may be blocked, until nobody waits for it anymore.
+fn look_up(access: &Access, limit: Duration, mut told: Sender<Result<Connection, CallError>>) {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = match builder.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => {
+            let text = format!("they can not be looked up: {why}");
+            // Who no longer waits needs no answer, here and below.
+            _ = told.send(Err(error::of(Cause::Credentials, text)));
+            return;
+        }
+    };
+    let found = runtime.block_on(async {
+        let mut found = pin!(Connection::look_up(access, limit));
+        let or_given_up = poll_fn(|context| match told.poll_closed(context) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => found.as_mut().poll(context).map(Some),
+        });
+        or_given_up.await
+    });
+    // A look-up of a name that hangs would be waited for.
+    runtime.shutdown_background();
+    if let Some(found) = found {
+        _ = told.send(found);
+    }
+}
+
+impl Connection {
+    async fn look_up(access: &Access, limit: Duration) -> Result<Self, CallError> {
+        let environment = environment::read();
+        let transport = Transport::new(access, &environment)?;
+        let http = transport.for_look_ups();
+        let (config, credentials) = credentials::look_up(access, environment, http, limit).await?;
+        let endpoint = access.endpoint.clone();
+        let endpoint = endpoint.or_else(|| configured_endpoint(&config, "Firehose"));
+        let mut builder = aws_sdk_firehose::config::Builder::from(&config)
+            // A flush retries by itself and knows which records are left to send.
+            .retry_config(RetryConfig::disabled())
+            // Each call has a time-out as a whole, which is the flush's matter, and its connector
+            // has one for a connection.
+            .timeout_config(TimeoutConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .http_client(transport.for_calls(&config))
+            .identity_cache(IdentityCache::no_cache())
+            .credentials_provider(credentials.clone());
+        if let Some(endpoint) = endpoint {
+            // It is taken as it is: that of a VPC may be one for FIPS, or dual-stack, itself.
+            builder = builder
+                .endpoint_url(endpoint)
+                .use_fips(false)
+                .use_dual_stack(false);
+        }
+        Ok(Self {
+            client: aws_sdk_firehose::Client::from_conf(builder.build()),
+            credentials,
+            time: SystemTime::now(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::sync::mpsc;
-
-    use tokio::runtime;
-
-    use super::super::ca::tests::{LONG, pipe};
     use super::*;
 
     /// Looks up twice, with a pause, as nothing of the first time may be left. Nobody may wait: that
@@ -249,28 +321,6 @@ mod tests {
             tokio::time::advance(RENEWAL).await;
         }
         look_up.connection().expect_err("there are no credentials")
-    }
-
-    #[test]
-    fn a_file_that_can_not_be_opened_does_not_block_the_runtime() {
-        let (_directory, path) = pipe();
-        let access = Access {
-            ca_file: Some(path.clone()),
-            ..Access::default()
-        };
-        let (told, ready) = mpsc::channel();
-        thread::spawn(move || {
-            let look_up = LookUp::new(access, Duration::from_secs(1));
-            let mut runtime = runtime::Builder::new_current_thread();
-            let runtime = runtime.enable_time().start_paused(true).build().unwrap();
-            runtime.block_on(look_up.ready());
-            told.send((runtime, look_up))
-        });
-        let (_runtime, look_up) = ready.recv_timeout(LONG).expect("calls wait no longer");
-        let error = look_up.connection().expect_err("there are no credentials");
-        assert!(error.text.contains("credentials_timeout"), "{error}");
-        // Another thread still reads it, which ends now.
-        fs::write(path, "").expect("there is a reader");
     }
 
     #[tokio::test(start_paused = true)]

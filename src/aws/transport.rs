@@ -1,6 +1,8 @@
 //! The HTTP client below the SDK: its trust store, its proxy, its pool of connections.
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -13,13 +15,16 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnectorSettings, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_types::timeout::TimeoutConfig;
+use rustls::RootCertStore;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 
 use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::options::Access;
 
 use super::call::Watched;
-use super::environment::Environment;
-use super::{ca, error};
+use super::environment::{self, Environment};
+use super::error;
 
 /// Shorter than the idle time after which the service closes a connection, so that a call rarely
 /// meets one that is about to be closed.
@@ -104,7 +109,7 @@ fn tls_context(access: &Access, environment: &Environment) -> Result<TlsContext,
     let trust = match file {
         None => TrustStore::default(),
         Some((name, path)) => {
-            let pem = ca::read(&path).map_err(|why| network(format!("{name} {why}")))?;
+            let pem = read_ca(&path).map_err(|why| network(format!("{name} {why}")))?;
             TrustStore::empty().with_pem_certificate(pem)
         }
     };
@@ -118,7 +123,7 @@ fn misread(environment: &Environment) -> Option<(&'static str, PathBuf)> {
     const NAME: &str = "SSL_CERT_FILE";
     let raw = std::env::var(NAME).ok()?;
     match environment.get(NAME) {
-        Some(path) if path == raw => None,
+        Some(path) if *path == raw => None,
         Some(path) => Some((NAME, PathBuf::from(path))),
         None => {
             let mut bundles = SYSTEM_BUNDLES.iter().map(Path::new);
@@ -129,8 +134,8 @@ fn misread(environment: &Environment) -> Option<(&'static str, PathBuf)> {
 }
 
 /// The proxy that the first of these variables names.
-fn proxy(names: &[&str], environment: &Environment) -> Result<ProxyConfig, CallError> {
-    let Some((name, url)) = environment.first(names) else {
+fn proxy(names: &[&'static str], environment: &Environment) -> Result<ProxyConfig, CallError> {
+    let Some((name, url)) = environment::first(environment, names) else {
         return Ok(ProxyConfig::disabled());
     };
     let url = match url.contains("://") {
@@ -140,12 +145,77 @@ fn proxy(names: &[&str], environment: &Environment) -> Result<ProxyConfig, CallE
     // The URL is not shown, nor what is wrong with it: it may have a password in it.
     let wrong = format!("{name} is not the URL of a proxy, such as http://proxy:3128");
     let proxy = ProxyConfig::all(url).map_err(|_| network(wrong))?;
-    Ok(match environment.first(&["NO_PROXY", "no_proxy"]) {
-        Some((_, hosts)) => proxy.no_proxy(hosts),
-        None => proxy,
-    })
+    Ok(
+        match environment::first(environment, &["NO_PROXY", "no_proxy"]) {
+            Some((_, hosts)) => proxy.no_proxy(hosts),
+            None => proxy,
+        },
+    )
 }
 
 fn network(text: String) -> CallError {
     error::of(Cause::Network, text)
+}
+
+/// Whether the file can be used; else a sentence. To open one on a mount that is gone, or a pipe, may
+/// last for ever: so it is read on a thread of its own, and waited for no longer than the limit.
+pub(super) fn check_ca(path: &Path, limit: Duration) -> Result<(), String> {
+    let unread = |why: String| format!("`{}` can not be read: {why}", path.display());
+    let (told, checked) = mpsc::channel();
+    let own = path.to_owned();
+    let thread = thread::Builder::new().name("firehose".to_owned());
+    // Who no longer waits needs no answer.
+    let thread = thread.spawn(move || _ = told.send(read_ca(&own).map(drop)));
+    thread.map_err(|error| unread(error.to_string()))?;
+    let checked = checked.recv_timeout(limit);
+    checked.unwrap_or_else(|_| Err(unread(format!("it gave nothing within {limit:?}"))))
+}
+
+/// The file's PEM text, known to hold certificates that TLS can use; else a sentence.
+fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
+    let shown = path.display();
+    let pem = std::fs::read(path).map_err(|error| format!("`{shown}` can not be read: {error}"))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        // The error would show the section's name as a list of bytes.
+        let certificate = certificate
+            .map_err(|_| format!("`{shown}` holds a PEM section that is cut or no base64"))?;
+        roots.add(certificate).map_err(|error| {
+            format!("`{shown}` holds a certificate that can not be used: {error}")
+        })?;
+    }
+    if roots.is_empty() {
+        return Err(format!("`{shown}` holds no PEM certificate"));
+    }
+    Ok(pem)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_can_not_be_opened_is_not_waited_for() {
+        let directory = tempfile::tempdir().expect("a temporary directory can be made");
+        let path = directory.path().join("ca.pem");
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo runs").success());
+        let (told, checked) = mpsc::channel();
+        let own = path.clone();
+        thread::spawn(move || told.send(check_ca(&own, Duration::from_millis(1))));
+        let checked = checked.recv_timeout(Duration::from_secs(60));
+        let error = checked
+            .expect("the check ends")
+            .expect_err("there is nothing to read");
+        let shown = path.display();
+        assert_eq!(
+            error,
+            format!("`{shown}` can not be read: it gave nothing within 1ms")
+        );
+        // Another thread still reads it, which ends now: each end waits to be opened for the other.
+        fs::write(path, "").expect("there is a reader");
+    }
 }

@@ -68,7 +68,7 @@ impl Instance {
             host.log(level, &notice);
         }
         let stream = config.delivery_stream.clone();
-        let output = Output::start(config, host.max_level(), runtime.handle());
+        let output = Output::start(config, host.max_level, runtime.handle());
         let handle = ptr::without_provenance_mut(output.id.0 as usize);
         let instance = Arc::new(Self {
             metrics: host.register(&stream, &output.metrics()),
@@ -128,10 +128,8 @@ impl Instance {
             host: Box::new(move |told| _ = sender.send(told)),
         });
         let mut end = Instant::now() + self.output.flush_timeout + MARGIN;
-        let mut is_stopping = false;
         loop {
-            if !is_stopping && self.host.is_stopping() {
-                is_stopping = true;
+            if self.host.is_stopping() {
                 self.output.stop();
                 end = end.min(Instant::now() + self.output.stop_timeout + MARGIN);
             }

@@ -26,7 +26,8 @@ pub(super) struct Host {
     get_property: Option<GetProperty>,
     log_print: Option<LogPrint>,
     instance: *mut c_void,
-    max_level: Level,
+    /// The instance's own.
+    pub(super) max_level: Level,
     name: String,
     /// The signal that the host was told to stop by, or 0.
     exit_signal: Option<&'static AtomicI32>,
@@ -112,11 +113,6 @@ impl Host {
     pub(super) fn is_stopping(&self) -> bool {
         self.exit_signal
             .is_some_and(|signal| signal.load(Ordering::Relaxed) != 0)
-    }
-
-    /// The instance's own log level.
-    pub(super) fn max_level(&self) -> Level {
-        self.max_level
     }
 
     /// Only from the host's own threads: from others the line would bypass its log file.

@@ -127,6 +127,11 @@ impl Metrics {
             cmt_gauge_set,
             ..
         } = self.library;
+        let set = |set: Set, handle: Handle, value: f64, labels: &[Text]| {
+            // SAFETY: the handle is one of a metric with so many labels, each a C string, of the
+            // kind that the function sets; its instance is valid.
+            unsafe { set(handle, now(), value, labels.len() as c_int, labels.as_ptr()) };
+        };
         for (handle, metric) in handles.iter().zip(&metrics) {
             match &metric.values {
                 Values::Counter(value) => set(cmt_counter_set, *handle, *value, &common),
@@ -157,13 +162,6 @@ impl Metrics {
             }
         }
     }
-}
-
-/// The handle is one of a metric with so many labels, of the kind that `set` sets, and its instance
-/// is valid.
-fn set(set: Set, handle: Handle, value: f64, labels: &[Text]) {
-    // SAFETY: all is as said, and the labels are C strings.
-    unsafe { set(handle, now(), value, labels.len() as c_int, labels.as_ptr()) };
 }
 
 impl Library {

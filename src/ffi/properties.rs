@@ -115,15 +115,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_property_is_read_in_its_order() {
-        let instance = instance(&SECTION);
-        let found = instance.read(instance.words[place(2) + VALUE]).unwrap();
-        let expected = SECTION.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn what_is_no_such_list_is_not_taken_for_one() {
+    fn the_list_is_read_in_its_order_and_nothing_else_is_taken_for_it() {
         let damages: [fn(&mut [usize]); 5] = [
             |words| words[place(3) + NEXT] = 0,
             |words| words[place(2) + PREVIOUS] += 8,
@@ -132,10 +124,11 @@ mod tests {
             |words| words[place(0) + NEXT] = words[HEAD + 1],
             |words| words[HEAD + 1] = 0,
         ];
+        let expected = SECTION.map(|(name, value)| (name.to_owned(), value.to_owned()));
         for (number, damage) in damages.into_iter().enumerate() {
             let mut instance = instance(&SECTION);
             let value = instance.words[place(0) + VALUE];
-            assert!(instance.read(value).is_some());
+            assert_eq!(instance.read(value).unwrap(), expected);
             damage(&mut instance.words);
             assert_eq!(instance.read(value), None, "{number}");
         }

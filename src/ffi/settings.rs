@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_plugin_set_is_told_and_a_value_that_it_lost_is_warned_of() {
+    fn a_limit_and_a_value_that_the_plugin_lost_are_warned_of() {
         let field = |value| Field {
             value,
             next: [Some(0), Some(0)],
@@ -324,37 +324,11 @@ mod tests {
             let start = format!("`retry_limit {text}` is in force");
             assert!(line.starts_with(&start), "{line}");
         }
-        for (workers, limit, ours) in [
-            (0, -1, "`workers 4`"),
-            (8, 1, "`retry_limit no_limits`"),
-            (0, 1, "`workers 4` and `retry_limit no_limits`"),
-        ] {
-            let [(Level::Info, line)] = &told(Some(workers), Some(limit))[..] else {
-                panic!("one notice of {ours}");
-            };
-            let start = format!("the plugin set {ours} for this output");
-            assert!(line.starts_with(&start), "{line}");
-        }
         for lost in [told(None, Some(-1)), told(Some(8), None), told(None, None)] {
             let [(Level::Warn, line)] = &lost[..] else {
                 panic!("one warning: {lost:?}");
             };
             assert!(line.contains("is not used"), "{line}");
-        }
-    }
-
-    #[test]
-    fn only_a_host_that_notes_it_tells_a_user_s_one_from_its_default() {
-        for (value, next, expected) in [
-            (1, [Some(0), Some(1)], None),
-            (1, [Some(1), Some(1)], Some(1)),
-            (1, [Some(0), Some(0)], None),
-            (1, [None, None], None),
-            (0, [Some(0), Some(0)], Some(0)),
-            (-1, [Some(1), Some(1)], Some(-1)),
-            (8, [Some(0), Some(0)], Some(8)),
-        ] {
-            assert_eq!(Field { value, next }.retry_limit(), expected, "{value}");
         }
     }
 }
