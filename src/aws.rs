@@ -5,7 +5,6 @@ mod credentials;
 mod environment;
 mod error;
 mod look_up;
-mod reply;
 mod transport;
 
 use std::sync::Arc;

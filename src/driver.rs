@@ -23,10 +23,10 @@ use firehose_core::tell::log::{Level, Line, Log};
 use firehose_core::tell::totals::{Gauges, Totals};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
 use tokio::time::{timeout, timeout_at};
 
-use crate::lent::LentChunk;
+use crate::lent::{Flush, Told};
 use crate::service::{Answer, Sent, Service};
 
 /// What happens.
@@ -54,36 +54,6 @@ pub struct Output<V> {
     pub max_level: Level,
 }
 
-/// A chunk that the host waits for.
-pub struct Flush {
-    pub output: OutputId,
-    pub chunk: LentChunk,
-    pub tag: String,
-    /// The host's thread that waits.
-    pub caller: usize,
-    pub host: Box<dyn Fn(Told) + Send>,
-}
-
-/// What the waiting side of a flush is told.
-pub enum Told {
-    /// A line for the host's log.
-    Line(Line),
-    /// What became of the chunk. The host has it back.
-    Answer(Verdict),
-}
-
-impl Flush {
-    fn answer(&self, verdict: Verdict) {
-        (self.host)(Told::Answer(verdict));
-    }
-
-    fn fail(&self, text: String) {
-        let level = Level::Error;
-        (self.host)(Told::Line(Line { level, text }));
-        self.answer(Verdict::Retry);
-    }
-}
-
 /// Batches whose memory is kept: one to be packed while another is encrypted, by each of two
 /// threads.
 const SPARE_BATCHES: usize = 2;
@@ -92,10 +62,9 @@ pub struct Driver<V: Service> {
     stream: Stream,
     outputs: HashMap<OutputId, Output<V>>,
     /// What waits until an output's service is ready.
-    unready: HashMap<OutputId, Task>,
+    unready: HashMap<OutputId, JoinSet<()>>,
     waiting: HashMap<ChunkId, Flush>,
     calls: HashMap<CallId, Call>,
-    /// Batches whose memory is to be used again.
     spare: Vec<Batch>,
     messages: UnboundedReceiver<Message<V>>,
     sender: UnboundedSender<Message<V>>,
@@ -105,8 +74,8 @@ pub struct Driver<V: Service> {
 impl<V> Output<V> {
     /// Names a chunk.
     fn key(&self, flush: &Flush) -> Key {
-        let hash = |bytes: &[u8]| Key::new(&self.scope, &flush.tag, bytes);
-        flush.chunk.read(hash)
+        let tag = &flush.tag;
+        flush.chunk.read(|bytes| Key::new(&self.scope, tag, bytes))
     }
 }
 
@@ -114,22 +83,8 @@ struct Call {
     sent: Sent,
     body: Bytes,
     batch: Batch,
-    _task: Task,
-}
-
-/// A task that is given up with this.
-struct Task(AbortHandle);
-
-impl Task {
-    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(tokio::spawn(task).abort_handle())
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+    /// It is given up with this.
+    task: JoinSet<()>,
 }
 
 impl<V: Service> Driver<V> {
@@ -154,21 +109,20 @@ impl<V: Service> Driver<V> {
     }
 
     async fn run(mut self) {
-        let mut wait = None;
+        let mut wait: Option<Instant> = None;
         loop {
             let message = match wait {
-                Some(time) => timeout_at(time, self.messages.recv()).await.unwrap_or(None),
+                Some(time) => timeout_at(time.into(), self.messages.recv())
+                    .await
+                    .unwrap_or(None),
                 None => self.messages.recv().await,
             };
             let is_last = matches!(message, Some(Message::Leave(..)));
             let turn = AssertUnwindSafe(|| self.turn(message));
-            wait = match catch_unwind(turn) {
-                Ok(wait) => wait.map(Into::into),
-                Err(_) => {
-                    self.begin_anew();
-                    None
-                }
-            };
+            wait = catch_unwind(turn).unwrap_or_else(|_| {
+                self.begin_anew();
+                None
+            });
             if is_last && self.outputs.is_empty() {
                 return;
             }
@@ -206,11 +160,9 @@ impl<V: Service> Driver<V> {
             Message::Ready(id) => self.stream.ready(id),
             Message::Unready(id) => {
                 if let Some(log) = self.stream.log(id) {
-                    log.write(now, Level::Warn, "look-up", || {
-                        "nothing is sent: the look-up of credentials takes long \
-                         (credentials_timeout)"
-                            .to_owned()
-                    });
+                    let text = "nothing is sent: the look-up of credentials takes long \
+                                (credentials_timeout)";
+                    log.write(now, Level::Warn, "look-up", || text.to_owned());
                 }
             }
             Message::Answered(id, answer) => self.answered(now, id, answer),
@@ -280,7 +232,8 @@ impl<V: Service> Driver<V> {
             let (service, sender) = (Arc::clone(&output.service), self.sender.clone());
             let time = output.delivery.request_timeout;
             // If it takes long, the host's log says so.
-            let waiter = Task::spawn(async move {
+            let mut waiter = JoinSet::new();
+            waiter.spawn(async move {
                 let mut ready = pin!(service.ready());
                 while timeout(time, ready.as_mut()).await.is_err() {
                     _ = sender.send(Message::Unready(id));
@@ -313,12 +266,15 @@ impl<V: Service> Driver<V> {
     fn send(&mut self, id: CallId, output: OutputId, mut batch: Batch) {
         let output = &self.outputs[&output];
         let (service, time) = (Arc::clone(&output.service), output.delivery.request_timeout);
-        let (body, records) = (Bytes::from(batch.finish()), batch.records().len());
-        let sent = Sent::default();
-        let put = (body.clone(), sent.clone());
-        let sender = self.sender.clone();
-        let _task = Task::spawn(async move {
-            let (body, sent) = put;
+        let mut call = Call {
+            sent: Sent::default(),
+            body: Bytes::from(batch.finish()),
+            batch,
+            task: JoinSet::new(),
+        };
+        let (sent, body) = (call.sent.clone(), call.body.clone());
+        let (records, sender) = (call.batch.records().len(), self.sender.clone());
+        call.task.spawn(async move {
             let mut ending = Ending {
                 call: id,
                 sender,
@@ -335,12 +291,6 @@ impl<V: Service> Driver<V> {
             };
             ending.answer = Some(answer.unwrap_or_else(too_late));
         });
-        let call = Call {
-            sent,
-            body,
-            batch,
-            _task,
-        };
         self.calls.insert(id, call);
     }
 
@@ -356,7 +306,6 @@ impl<V: Service> Driver<V> {
         self.keep(call.batch);
     }
 
-    /// Keeps a batch's memory for another.
     fn keep(&mut self, batch: Batch) {
         if self.spare.len() < SPARE_BATCHES {
             self.spare.push(batch);

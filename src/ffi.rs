@@ -5,20 +5,17 @@
 
 #![allow(unsafe_code)]
 
-mod abi;
 mod flush;
 mod host;
-mod loan;
 mod memory;
 mod metrics;
-mod properties;
 mod settings;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use abi::{FLB_ERROR, FLB_OK, FLB_RETRY, OutputPlugin, PluginDefinition};
 use flush::Instance;
+use host::{FLB_ERROR, FLB_OK, FLB_RETRY, OutputPlugin, PluginDefinition};
 
 /// Fills in the definition; -1 would refuse the plugin.
 ///
@@ -30,11 +27,11 @@ use flush::Instance;
 pub unsafe extern "C" fn FLBPluginRegister(definition: *mut PluginDefinition) -> c_int {
     guard(-1, || {
         if definition.is_null() {
-            return -1;
+            return None;
         }
         // SAFETY: not null, and no more than the five fields that every host has is written.
         unsafe { definition.write(PluginDefinition::OUTPUT) };
-        FLB_OK
+        Some(FLB_OK)
     })
 }
 
@@ -48,20 +45,16 @@ pub unsafe extern "C" fn FLBPluginRegister(definition: *mut PluginDefinition) ->
 pub unsafe extern "C" fn FLBPluginInit(plugin: *const OutputPlugin) -> c_int {
     guard(FLB_ERROR, || {
         // SAFETY: null or valid, by this function's own contract.
-        let Some(plugin) = (unsafe { plugin.as_ref() }) else {
-            return FLB_ERROR;
-        };
+        let plugin = unsafe { plugin.as_ref() }?;
         if plugin.api.is_null() || plugin.o_ins.is_null() || plugin.context.is_null() {
-            return FLB_ERROR;
+            return None;
         }
         // SAFETY: the pointers are valid by this function's contract, and not null.
         let host = unsafe { host::Host::new(plugin) };
-        let Some(handle) = Instance::start(host) else {
-            return FLB_ERROR;
-        };
+        let handle = Instance::start(host)?;
         // SAFETY: the context is the host's own and starts with the word that is ours.
         unsafe { plugin.context.write(handle) };
-        FLB_OK
+        Some(FLB_OK)
     })
 }
 
@@ -82,7 +75,7 @@ pub unsafe extern "C" fn FLBPluginFlushCtx(
     guard(FLB_RETRY, || {
         // Not to be understood is no reason to have the host drop the chunk.
         if (data.is_null() && size > 0) || tag.is_null() {
-            return FLB_RETRY;
+            return None;
         }
         let chunk = if size == 0 {
             &[]
@@ -92,10 +85,7 @@ pub unsafe extern "C" fn FLBPluginFlushCtx(
         };
         // SAFETY: not null, and a C string by this function's contract.
         let tag = unsafe { CStr::from_ptr(tag) };
-        match Instance::find(context) {
-            Some(instance) => instance.flush(chunk, tag),
-            None => FLB_RETRY,
-        }
+        Some(Instance::find(context)?.flush(chunk, tag))
     })
 }
 
@@ -105,10 +95,11 @@ pub unsafe extern "C" fn FLBPluginFlushCtx(
 pub extern "C" fn FLBPluginExitCtx(context: *mut c_void) -> c_int {
     guard(FLB_OK, || {
         Instance::stop(context);
-        FLB_OK
+        Some(FLB_OK)
     })
 }
 
-fn guard(failure: c_int, call: impl FnOnce() -> c_int) -> c_int {
-    catch_unwind(AssertUnwindSafe(call)).unwrap_or(failure)
+fn guard(failure: c_int, call: impl FnOnce() -> Option<c_int>) -> c_int {
+    let answer = catch_unwind(AssertUnwindSafe(call));
+    answer.ok().flatten().unwrap_or(failure)
 }

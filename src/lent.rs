@@ -1,6 +1,41 @@
-//! A chunk that the host lends for the time of a flush.
+//! A flush: the chunk that the host lends for its time, and how the host is told.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use firehose_core::deliver::stream::OutputId;
+use firehose_core::deliver::verdict::Verdict;
+use firehose_core::tell::log::{Level, Line};
+
+/// A chunk that the host waits for.
+pub struct Flush {
+    pub output: OutputId,
+    pub chunk: LentChunk,
+    pub tag: String,
+    /// The host's thread that waits.
+    pub caller: usize,
+    pub host: Box<dyn Fn(Told) + Send>,
+}
+
+/// What the waiting side of a flush is told.
+pub enum Told {
+    /// A line for the host's log.
+    Line(Line),
+    /// What became of the chunk. The host has it back.
+    Answer(Verdict),
+}
+
+impl Flush {
+    pub fn answer(&self, verdict: Verdict) {
+        (self.host)(Told::Answer(verdict));
+    }
+
+    /// After a panic.
+    pub fn fail(&self, text: String) {
+        let level = Level::Error;
+        (self.host)(Told::Line(Line { level, text }));
+        self.answer(Verdict::Retry);
+    }
+}
 
 /// A chunk's bytes, for as long as their owner leaves them here.
 #[derive(Clone)]

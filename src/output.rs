@@ -16,7 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::aws::Firehose;
-use crate::driver::{self, Driver, Flush, Message};
+use crate::driver::{self, Driver, Message};
+use crate::lent::Flush;
 
 /// The host's signal is noticed by flushes only, which come or look again within this time.
 const NOTICED: Duration = Duration::from_secs(1);
@@ -143,12 +144,10 @@ impl Output {
         lines
     }
 
-    /// What was done, in a sentence.
     pub fn summary(&self) -> String {
         self.totals.to_string()
     }
 
-    /// What the host's metrics say of it.
     pub fn metrics(&self) -> Vec<Metric> {
         metrics::of(&self.totals, &self.gauges, self.service.credentials_time())
     }

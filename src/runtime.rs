@@ -8,10 +8,6 @@ use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
 
-/// One formats, signs and encrypts hundreds of megabytes a second, far more than a delivery stream
-/// takes. A second one cost more CPU and drained no faster (docs/performance.md).
-const THREADS: usize = 1;
-
 /// How long the last Exit waits for a DNS look-up that hangs. It comes after `stop_timeout`.
 const SHUTDOWN: Duration = Duration::from_millis(500);
 
@@ -28,7 +24,9 @@ impl Runtime {
         }
         let build = || {
             runtime::Builder::new_multi_thread()
-                .worker_threads(THREADS)
+                // One formats, signs and encrypts hundreds of megabytes a second. A second one cost
+                // more CPU and drained no faster (docs/performance.md).
+                .worker_threads(1)
                 .thread_name("firehose")
                 .enable_all()
                 .build()

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use firehose::driver::{Driver, Flush, Message, Output, Told};
-use firehose::lent::LentChunk;
+use firehose::driver::{Driver, Message, Output};
+use firehose::lent::{Flush, LentChunk, Told};
 use firehose::service::{Answer, Sent, Service};
 use firehose_core::deliver::stream::{OutputId, Remembered};
 use firehose_core::deliver::verdict::Verdict;

@@ -1,6 +1,7 @@
 //! A call of PutRecordBatch as the HTTP client has it, below the SDK: whether it was sent, and what
 //! was answered.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use std::{fmt, mem};
@@ -14,12 +15,12 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::date_time::Format;
 use http_body_util::{BodyExt, Limited};
+use serde::de::{Deserialize, Deserializer};
 
 use crate::service::{Answer, Sent};
 use firehose_core::deliver::failure::Cause;
 
 use super::error;
-use super::reply::{self, Fates};
 
 /// The most bytes of a reply that are read: several times what the service writes of 500 records.
 /// A reply is in memory as a whole, and a byte for each of its entries.
@@ -73,7 +74,7 @@ impl Call {
         if reply.status().is_success() {
             let body = mem::replace(reply.body_mut(), SdkBody::from(NO_RECORDS));
             let body = whole(body).await.map_err(ConnectorError::io)?;
-            self.reply().fates = reply::read(&body).ok();
+            self.reply().fates = read(&body).ok();
         }
         Ok(())
     }
@@ -150,8 +151,8 @@ pub(super) struct Head {
     is_of_aws: bool,
     server: Option<String>,
     content_type: Option<String>,
-    /// How far this machine's clock is from the other side's, and on which side of it.
-    skew: Option<(Duration, &'static str)>,
+    /// A sentence about the clocks, if they are too far from each other.
+    pub(super) skew: Option<String>,
 }
 
 impl Head {
@@ -166,15 +167,8 @@ impl Head {
                 || content_type.is_some_and(|kind| kind.starts_with("application/x-amz-json")),
             server: header("server").map(shown),
             content_type: content_type.map(shown),
-            skew: date.map(|date| match date.duration_since(SystemTime::now()) {
-                Ok(far) => (far, "behind"),
-                Err(error) => (error.duration(), "ahead of"),
-            }),
+            skew: date.and_then(skew),
         }
-    }
-
-    pub(super) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
     }
 
     /// Whether somebody else answered: a proxy, or a server that is not Firehose. A balancer in
@@ -182,14 +176,16 @@ impl Head {
     pub(super) fn is_foreign(&self) -> bool {
         !self.is_of_aws && !matches!(self.status, 502..=504)
     }
+}
 
-    /// A sentence about the clocks, if they are too far from each other.
-    pub(super) fn skew(&self) -> Option<String> {
-        let (far, side) = self.skew?;
-        let seconds = far.as_secs();
-        let sentence = || format!("this machine's clock is {seconds} s {side} the service's");
-        (far > LARGEST_SKEW).then(sentence)
-    }
+fn skew(date: SystemTime) -> Option<String> {
+    let (far, side) = match date.duration_since(SystemTime::now()) {
+        Ok(far) => (far, "behind"),
+        Err(error) => (error.duration(), "ahead of"),
+    };
+    let seconds = far.as_secs();
+    let sentence = || format!("this machine's clock is {seconds} s {side} the service's");
+    (far > LARGEST_SKEW).then(sentence)
 }
 
 impl fmt::Display for Head {
@@ -211,4 +207,86 @@ fn shown(value: &str) -> String {
     const LONGEST: usize = 60;
     let letters = value.chars().filter(|letter| !letter.is_control());
     letters.take(LONGEST).collect()
+}
+
+/// The fate of each record, in the order of the call. They are read here, in place, and not by the
+/// SDK, which would make a string of 220 letters for each record that was accepted.
+type Fates = Vec<Result<(), Cause>>;
+
+fn read(body: &[u8]) -> Result<Fates, serde_json::Error> {
+    let body: Body = serde_json::from_slice(body)?;
+    // Collected in place: this allocates nothing.
+    let fates = body.request_responses.into_iter();
+    Ok(fates.map(|fate| fate.0).collect())
+}
+
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Body {
+    request_responses: Vec<Fate>,
+}
+
+struct Fate(Result<(), Cause>);
+
+impl<'r> Deserialize<'r> for Fate {
+    /// Only an entry that names the record's new ID says that it was accepted.
+    fn deserialize<D: Deserializer<'r>>(reply: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Entry<'r> {
+            #[serde(borrow)]
+            record_id: Option<Text<'r>>,
+            #[serde(borrow)]
+            error_code: Option<Text<'r>>,
+        }
+        /// Borrowed where it has no escapes, which serde leaves to a field of this very type.
+        #[derive(serde::Deserialize)]
+        struct Text<'r>(#[serde(borrow)] Cow<'r, str>);
+        let entry = Entry::deserialize(reply)?;
+        Ok(Self(match (entry.error_code, entry.record_id) {
+            (None, Some(_)) => Ok(()),
+            (code, _) => Err(Cause::classify(code.as_ref().map(|code| &*code.0), 500)),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_entry_is_a_fate() {
+        let body = br#"{"FailedPutCount":2,"Encrypted":false,"RequestResponses":[
+            {"RecordId":"a"},
+            {"ErrorCode":"ServiceUnavailableException","ErrorMessage":"Slow down."},
+            {"RecordId":"b\u0041","ErrorCode":null,"Later":[1,{}]},
+            {"ErrorCode":"InternalFailure"},
+            {"RecordId":"c","ErrorCode":"InternalFailure"},
+            {}]}"#;
+        let expected = [
+            Ok(()),
+            Err(Cause::Throttled),
+            Ok(()),
+            Err(Cause::Server),
+            Err(Cause::Server),
+            Err(Cause::Server),
+        ];
+        assert_eq!(read(body).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_no_reply_is_an_error() {
+        for body in ["", "{}", "null", "[]", r#"{"RequestResponses":null}"#] {
+            assert!(read(body.as_bytes()).is_err(), "{body}");
+        }
+        // An ID that is no text says nothing of a record.
+        for id in ["1", "true", "{}", "[]", "[97]", r#""\ud83d""#] {
+            let body = format!(r#"{{"RequestResponses":[{{"RecordId":{id}}}]}}"#);
+            assert!(read(body.as_bytes()).is_err(), "{body}");
+        }
+        let torn = b"{\"RequestResponses\":[{\"RecordId\":\"a\xffb\"}]}";
+        assert!(read(torn).is_err());
+        let cut = r#"{"RequestResponses":[{"RecordId":"a"}"#;
+        assert!(read(cut.as_bytes()).is_err());
+    }
 }

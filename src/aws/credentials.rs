@@ -85,16 +85,14 @@ impl Means<'_> {
         let sts = match &self.access.sts_endpoint {
             // It is set before loading: set later it would yield to AWS_ENDPOINT_URL_STS.
             Some(endpoint) => {
-                &as_it_is(self.bare_loader())
-                    .no_credentials()
-                    .endpoint_url(endpoint)
-                    .region(config.region().cloned())
-                    .load()
-                    .await
+                let loader = as_it_is(self.bare_loader()).no_credentials();
+                let loader = loader.endpoint_url(endpoint);
+                &loader.region(config.region().cloned()).load().await
             }
             None => config,
         };
         let pod_role = self.environment.get("EKS_POD_EXECUTION_ROLE");
+        let pod_role = pod_role.map(AssumeRoleProvider::builder);
         let role = self.access.role_arn.as_ref().map(|role| {
             let role = AssumeRoleProvider::builder(role);
             match &self.access.external_id {
@@ -102,11 +100,7 @@ impl Means<'_> {
                 None => role,
             }
         });
-        for role in pod_role
-            .map(AssumeRoleProvider::builder)
-            .into_iter()
-            .chain(role)
-        {
+        for role in pod_role.into_iter().chain(role) {
             let role = role.configure(sts).session_name(SESSION);
             let role = role.build_from_provider(credentials.clone()).await;
             let found = role.provide_credentials().await.and_then(clean);

@@ -31,10 +31,11 @@ pub(super) fn of_call(
     caller: &Credentials,
 ) -> CallError {
     let code = error.code();
+    let status = head.map_or(0, |head| head.status);
     let cause = match head {
         // A proxy that takes no long bodies may take shorter ones.
-        Some(head) if head.is_foreign() && head.status != 413 => Cause::NotFirehose,
-        Some(head) if code.is_some() || !head.is_success() => Cause::classify(code, head.status),
+        Some(head) if head.is_foreign() && status != 413 => Cause::NotFirehose,
+        Some(_) if code.is_some() || !(200..300).contains(&status) => Cause::classify(code, status),
         _ if was_sent => Cause::Unanswered,
         _ if causes(error).any(|error| error.is::<ConnectorError>()) => Cause::Network,
         // The SDK's rules give no endpoint for this region with these options, such as FIPS.
@@ -56,7 +57,7 @@ pub(super) fn of_call(
         code.contains("Signature") && Cause::classify(Some(code), 403) == Cause::Credentials
     });
     let may_be_of_time = error.cause == Cause::Clock || is_of_signatures;
-    match head.and_then(Head::skew) {
+    match head.and_then(|head| head.skew.as_ref()) {
         Some(skew) if may_be_of_time => of(Cause::Clock, format!("{skew}: {}", error.text)),
         _ => error,
     }

@@ -132,7 +132,6 @@ impl LookUp {
         }
     }
 
-    /// The service does not take these credentials.
     pub(super) fn refused(&self, connection: &Arc<Connection>) {
         let mut state = self.0.state();
         let current = state.connection.as_ref();
@@ -141,7 +140,6 @@ impl LookUp {
         }
     }
 
-    /// When the credentials in use were found.
     pub(super) fn time(&self) -> Option<SystemTime> {
         let state = self.0.state();
         state.connection.as_ref().map(|connection| connection.time)
@@ -186,8 +184,10 @@ impl Shared {
             Ok(Ok(Err(error))) => self.fail(error),
             Ok(Err(_)) => {
                 // What it says is on standard error, and may hold a secret.
-                let text = "the look-up of credentials ended by a panic";
-                self.fail(error::of(Cause::Bug, text));
+                self.fail(error::of(
+                    Cause::Bug,
+                    "the look-up of credentials ended by a panic",
+                ));
             }
             Err(_) => {}
         }

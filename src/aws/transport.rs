@@ -109,12 +109,13 @@ fn tls_context(access: &Access, environment: &Environment) -> Result<TlsContext,
     let trust = match file {
         None => TrustStore::default(),
         Some((name, path)) => {
-            let pem = read_ca(&path).map_err(|why| network(format!("{name} {why}")))?;
+            let pem =
+                read_ca(&path).map_err(|why| error::of(Cause::Network, format!("{name} {why}")))?;
             TrustStore::empty().with_pem_certificate(pem)
         }
     };
     let context = TlsContext::builder().with_trust_store(trust).build();
-    context.map_err(|error| network(error.to_string()))
+    context.map_err(|why| error::of(Cause::Network, why.to_string()))
 }
 
 /// The file of the system's certificates where the library that looks for them would take an empty
@@ -144,17 +145,13 @@ fn proxy(names: &[&'static str], environment: &Environment) -> Result<ProxyConfi
     };
     // The URL is not shown, nor what is wrong with it: it may have a password in it.
     let wrong = format!("{name} is not the URL of a proxy, such as http://proxy:3128");
-    let proxy = ProxyConfig::all(url).map_err(|_| network(wrong))?;
+    let proxy = ProxyConfig::all(url).map_err(|_| error::of(Cause::Network, wrong))?;
     Ok(
         match environment::first(environment, &["NO_PROXY", "no_proxy"]) {
             Some((_, hosts)) => proxy.no_proxy(hosts),
             None => proxy,
         },
     )
-}
-
-fn network(text: String) -> CallError {
-    error::of(Cause::Network, text)
 }
 
 /// Whether the file can be used; else a sentence. To open one on a mount that is gone, or a pipe, may

@@ -11,9 +11,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::abi::{FLB_ERROR, FLB_OK, FLB_RETRY};
-use super::host::Host;
-use super::loan;
+use super::host::{FLB_ERROR, FLB_OK, FLB_RETRY, Host};
 use super::metrics::Metrics;
 use super::settings::{self, Settings};
 use firehose_core::deliver::verdict::Verdict;
@@ -22,8 +20,7 @@ use firehose_core::options::{Config, names};
 use firehose_core::tell::log::Level;
 
 use crate::aws;
-use crate::driver::{Flush, Told};
-use crate::lent::LentChunk;
+use crate::lent::{Flush, LentChunk, Told};
 use crate::output::Output;
 use crate::runtime::Runtime;
 
@@ -101,7 +98,7 @@ impl Instance {
 
     /// Hands the chunk to its stream's driver and waits for its fate.
     pub(super) fn flush(&self, chunk: &[u8], tag: &CStr) -> c_int {
-        let code = loan::lend(chunk, |chunk| self.deliver(chunk, tag));
+        let code = lend(chunk, |chunk| self.deliver(chunk, tag));
         self.publish();
         code
     }
@@ -184,12 +181,8 @@ fn read_config(host: &Host) -> Option<Config> {
 /// Called by the engine, soon after its start.
 unsafe extern "C" fn start_workers(config: *mut c_void, handle: *mut c_void) {
     let start = || {
-        let Some(instance) = Instance::find(handle) else {
-            return;
-        };
-        let Some(settings) = &instance.settings else {
-            return;
-        };
+        let instance = Instance::find(handle)?;
+        let settings = instance.settings.as_ref()?;
         // SAFETY: the engine calls this on its own thread, with its configuration. What the host
         // has of an instance is valid until its exit, after which the handle leads nowhere.
         if !unsafe { settings.start_workers(config) } {
@@ -197,6 +190,7 @@ unsafe extern "C" fn start_workers(config: *mut c_void, handle: *mut c_void) {
                         flush that waits stops all inputs until Fluent Bit is started again";
             instance.host.log(Level::Error, line);
         }
+        Some(())
     };
     // A panic must not reach the host. The output then goes on without workers.
     _ = catch_unwind(AssertUnwindSafe(start));
@@ -208,5 +202,35 @@ fn to_code(verdict: Verdict) -> c_int {
         Verdict::Delivered => FLB_OK,
         Verdict::Retry => FLB_RETRY,
         Verdict::Failed => FLB_ERROR,
+    }
+}
+
+/// Lends bytes for as long as `borrower` runs. Who reads them then is waited for; who wants to
+/// read them later finds none.
+fn lend<R>(bytes: &[u8], borrower: impl FnOnce(LentChunk) -> R) -> R {
+    let chunk = LentChunk::new(Lent(bytes));
+    let _loan = Loan(chunk.clone());
+    borrower(chunk)
+}
+
+/// Bytes that are valid until the loan of their chunk ends.
+struct Lent(*const [u8]);
+
+// SAFETY: the bytes are only read, and nobody writes to them while they are lent.
+unsafe impl Send for Lent {}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: the chunk that holds this lets nobody read after it was taken back, which the
+        // loan does, and waits for who still reads, before the host has its bytes again.
+        unsafe { &*self.0 }
+    }
+}
+
+struct Loan(LentChunk);
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        self.0.take_back();
     }
 }

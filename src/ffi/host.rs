@@ -1,4 +1,5 @@
-//! What the host offers one instance: its properties, its name, its logger, its metrics.
+//! The host's structures, as far as every version from 1.9 on shares them, and what it offers one
+//! instance: its properties, its name, its logger, its metrics.
 //!
 //! Functions are found by symbol, as Fluent Bit's executable exports its own. Where a symbol is
 //! missing the plugin does without.
@@ -6,15 +7,61 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use super::abi::{GetProperty, OutputPlugin};
-use super::memory::Memory;
+use super::memory::{self, Memory};
 use super::metrics::Metrics;
-use super::properties;
 use super::settings::Settings;
 use firehose_core::options::section::Section;
 use firehose_core::options::table;
 use firehose_core::tell::log::Level;
 use firehose_core::tell::metrics::Metric;
+
+pub(super) const FLB_ERROR: c_int = 0;
+pub(super) const FLB_OK: c_int = 1;
+pub(super) const FLB_RETRY: c_int = 2;
+
+/// `struct flb_plugin_proxy_def`. Hosts from 4.2 on have more fields behind these, zeroed;
+/// on older ones they would lie outside of the allocation.
+#[repr(C)]
+pub struct PluginDefinition {
+    kind: c_int,
+    proxy: c_int,
+    flags: c_int,
+    /// Never freed by the host.
+    name: *const c_char,
+    description: *const c_char,
+}
+
+impl PluginDefinition {
+    pub(super) const OUTPUT: Self = Self {
+        kind: 2,
+        // The Go proxy.
+        proxy: 11,
+        flags: 0,
+        name: c"firehose".as_ptr(),
+        description: c"Send logs to Amazon Data Firehose".as_ptr(),
+    };
+}
+
+/// `struct flbgo_output_plugin`. There is one for all instances and it is written anew before
+/// each Init: nothing of it may be kept but copies.
+#[repr(C)]
+pub struct OutputPlugin {
+    name: *const c_char,
+    pub(super) api: *const Api,
+    /// The instance, `struct flb_output_instance`; opaque.
+    pub(super) o_ins: *mut c_void,
+    /// `struct flb_plugin_proxy_context`; its first word is ours.
+    pub(super) context: *mut *mut c_void,
+}
+
+/// `struct flb_api`: 1.9 has this one pointer; all else is found by symbol.
+#[repr(C)]
+pub(super) struct Api {
+    pub(super) output_get_property: Option<GetProperty>,
+}
+
+pub(super) type GetProperty =
+    unsafe extern "C" fn(key: *const c_char, o_ins: *mut c_void) -> *const c_char;
 
 type LogPrint =
     unsafe extern "C" fn(kind: c_int, file: *const c_char, line: c_int, format: *const c_char, ...);
@@ -93,7 +140,7 @@ impl Host {
         let mut values = table::ALL.iter().map(|row| self.value(row.name));
         let value = values.find(|value| !value.is_null())?;
         let memory = Memory::open().ok()?;
-        properties::read(&memory, self.instance.addr(), value.addr()).map(Section)
+        memory::properties(&memory, self.instance.addr(), value.addr()).map(Section)
     }
 
     /// Registers an output's metrics; none where the host has no place for them.

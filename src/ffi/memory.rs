@@ -1,4 +1,9 @@
-//! Reads the memory of the process itself, without trust in an address.
+//! Reads the memory of the process itself, without trust in an address; and there all that the
+//! output's section says, names that the plugin does not know included.
+//!
+//! The host answers for one name at a time, and of a name that stands twice (as each item of a
+//! list in YAML does) with the first value only. But it keeps the whole section as a list, from
+//! which the answer comes.
 
 use std::ffi::CStr;
 use std::fs::File;
@@ -22,7 +27,7 @@ impl Memory {
     }
 
     /// The words from an address on, as many as are mapped of `count`.
-    pub(super) fn words(&self, address: usize, count: usize) -> Vec<usize> {
+    fn words(&self, address: usize, count: usize) -> Vec<usize> {
         let bytes = self.bytes(address, count * size_of::<usize>());
         let (words, _) = bytes.as_chunks();
         words.iter().copied().map(usize::from_ne_bytes).collect()
@@ -36,7 +41,7 @@ impl Memory {
     }
 
     /// The C string at an address; none if it has no end. What is no UTF-8 is replaced.
-    pub(super) fn text(&self, address: usize) -> Option<String> {
+    fn text(&self, address: usize) -> Option<String> {
         let bytes = self.bytes(address, MAX_TEXT);
         let text = CStr::from_bytes_until_nul(&bytes).ok()?;
         Some(text.to_string_lossy().into_owned())
@@ -50,9 +55,59 @@ impl Memory {
     }
 }
 
+/// No section is longer.
+const MAX_PROPERTIES: usize = 1000;
+
+/// Name and value of each property, in their order; none if the list is not found.
+///
+/// `value` is the address at which the host has the value of a property that is set. The list is
+/// circular: its head lies in the instance, each node in a property (`struct flb_kv`: name, value,
+/// node; a node is the one before and the next, `struct mk_list`). All of that is assumed, and
+/// checked: each node must name the node before it, each name must be a text, the last node must
+/// lead back to the head, and `value` must be among them. So no other memory passes for it.
+pub(super) fn properties(
+    memory: &Memory,
+    instance: usize,
+    value: usize,
+) -> Option<Vec<(String, String)>> {
+    // What lies behind the instance is never taken for a list.
+    let words = memory.words(instance, INSTANCE_BYTES / size_of::<usize>());
+    let mut heads = words.windows(2).enumerate();
+    heads.find_map(|(place, head)| {
+        let address = instance + place * size_of::<usize>();
+        walk(memory, address, head[1], value)
+    })
+}
+
+/// The properties from the node `first` on, if they are a list with this head and this value.
+fn walk(memory: &Memory, head: usize, first: usize, value: usize) -> Option<Vec<(String, String)>> {
+    const NODE: usize = 2 * size_of::<usize>();
+    let mut properties = Vec::new();
+    let mut has_value = false;
+    let (mut before, mut node) = (head, first);
+    while node != head {
+        let words = memory.words(node.checked_sub(NODE)?, 4);
+        let &[name, text, previous, next] = words.first_chunk()?;
+        if previous != before || properties.len() == MAX_PROPERTIES {
+            return None;
+        }
+        has_value |= text == value;
+        // A property without a value has none to read.
+        let text = if text == 0 {
+            String::new()
+        } else {
+            memory.text(text)?
+        };
+        properties.push((memory.text(name)?, text));
+        (before, node) = (node, next);
+    }
+    has_value.then_some(properties)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::ffi::CString;
 
     #[test]
     fn what_is_mapped_is_read_and_what_is_not_gives_nothing() {
@@ -70,15 +125,84 @@ mod tests {
     #[test]
     fn a_text_ends_at_its_zero_and_nowhere_else() {
         let memory = Memory::open().unwrap();
-        for length in [0, 1, 255, 256, 257, 1000] {
-            let text = vec![b'x'; length];
-            let input = [&text[..], b"\0after"].concat();
-            let read = memory.text(input.as_ptr().addr());
-            assert_eq!(read.unwrap().len(), length);
-        }
+        assert_eq!(memory.text(c"a".as_ptr().addr()).as_deref(), Some("a"));
         let endless = vec![b'x'; 2 * MAX_TEXT];
         assert_eq!(memory.text(endless.as_ptr().addr()), None);
         let damaged = memory.text(c"a\xff".as_ptr().addr());
         assert_eq!(damaged.as_deref(), Some("a\u{fffd}"));
+    }
+
+    /// An instance as the host has it: the list's head somewhere, other words around it; and behind
+    /// it the properties.
+    struct Instance {
+        words: Vec<usize>,
+        _texts: Vec<CString>,
+    }
+
+    const HEAD: usize = 17;
+    const NAME: usize = 0;
+    const VALUE: usize = 1;
+    const PREVIOUS: usize = 2;
+    const NEXT: usize = 3;
+
+    /// Where a property's words are.
+    fn place(number: usize) -> usize {
+        INSTANCE_BYTES / 8 + 4 * number
+    }
+
+    fn instance(properties: &[(&str, &str)]) -> Instance {
+        let texts = properties.iter().flat_map(|(name, value)| [name, value]);
+        let texts: Vec<CString> = texts.map(|text| CString::new(*text).unwrap()).collect();
+        let mut words = vec![0x1234_5678; place(properties.len())];
+        let start = words.as_ptr().addr();
+        let nodes = (0..properties.len()).map(|number| place(number) + PREVIOUS);
+        let nodes: Vec<usize> = [HEAD].into_iter().chain(nodes).collect();
+        for (at, node) in nodes.iter().enumerate() {
+            let next = nodes[(at + 1) % nodes.len()];
+            words[node + 1] = start + next * 8;
+            words[next] = start + node * 8;
+        }
+        for (number, pair) in texts.chunks(2).enumerate() {
+            words[place(number) + NAME] = pair[0].as_ptr().addr();
+            words[place(number) + VALUE] = pair[1].as_ptr().addr();
+        }
+        let _texts = texts;
+        Instance { words, _texts }
+    }
+
+    impl Instance {
+        fn read(&self, value: usize) -> Option<Vec<(String, String)>> {
+            let address = self.words.as_ptr().addr();
+            properties(&Memory::open().unwrap(), address, value)
+        }
+    }
+
+    const SECTION: [(&str, &str); 4] = [
+        ("Delivery_Stream", "logs"),
+        ("data_keys", "a"),
+        ("data_keys", "b"),
+        ("simple_agregation", "true"),
+    ];
+
+    #[test]
+    fn the_list_is_read_in_its_order_and_nothing_else_is_taken_for_it() {
+        let damages: [fn(&mut [usize]); 5] = [
+            |words| words[place(3) + NEXT] = 0,
+            |words| words[place(2) + PREVIOUS] += 8,
+            |words| words[place(1) + NAME] = 8,
+            // It leads to itself.
+            |words| words[place(0) + NEXT] = words[HEAD + 1],
+            |words| words[HEAD + 1] = 0,
+        ];
+        let expected = SECTION.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        for (number, damage) in damages.into_iter().enumerate() {
+            let mut instance = instance(&SECTION);
+            let value = instance.words[place(0) + VALUE];
+            assert_eq!(instance.read(value).unwrap(), expected);
+            damage(&mut instance.words);
+            assert_eq!(instance.read(value), None, "{number}");
+        }
+        let instance = instance(&SECTION);
+        assert_eq!(instance.read(8), None, "a value that is not in the list");
     }
 }

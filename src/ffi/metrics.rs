@@ -122,11 +122,7 @@ impl Metrics {
         let metrics = read();
         let common = self.labels.each_ref().map(|label| label.as_ptr());
         let [name, stream] = common;
-        let Library {
-            cmt_counter_set,
-            cmt_gauge_set,
-            ..
-        } = self.library;
+        let library = &self.library;
         let set = |set: Set, handle: Handle, value: f64, labels: &[Text]| {
             // SAFETY: the handle is one of a metric with so many labels, each a C string, of the
             // kind that the function sets; its instance is valid.
@@ -134,13 +130,13 @@ impl Metrics {
         };
         for (handle, metric) in handles.iter().zip(&metrics) {
             match &metric.values {
-                Values::Counter(value) => set(cmt_counter_set, *handle, *value, &common),
-                Values::Gauge(value) => set(cmt_gauge_set, *handle, *value, &common),
+                Values::Counter(value) => set(library.cmt_counter_set, *handle, *value, &common),
+                Values::Gauge(value) => set(library.cmt_gauge_set, *handle, *value, &common),
                 Values::Counters { values, .. } => {
                     for (own, value) in values {
                         let own = CString::new(*own).expect("a label holds no zero byte");
                         let labels = [name, stream, own.as_ptr()];
-                        set(cmt_counter_set, *handle, *value, &labels);
+                        set(library.cmt_counter_set, *handle, *value, &labels);
                     }
                 }
                 Values::Histogram(observed) => {
@@ -148,7 +144,7 @@ impl Metrics {
                     // the host reads a number for each of its bounds and one more; its instance is
                     // valid.
                     unsafe {
-                        (self.library.cmt_histogram_set_default)(
+                        (library.cmt_histogram_set_default)(
                             *handle,
                             now(),
                             observed.buckets.as_ptr(),
