@@ -191,14 +191,13 @@ fn skew(date: SystemTime) -> Option<String> {
 impl fmt::Display for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP status {}", self.status)?;
-        let headers = [
-            ("server", &self.server),
-            ("content-type", &self.content_type),
-        ];
-        let mut headers = headers
-            .iter()
-            .filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        headers.try_for_each(|(name, value)| write!(f, ", {name} {value}"))
+        if let Some(server) = &self.server {
+            write!(f, ", server {server}")?;
+        }
+        if let Some(content_type) = &self.content_type {
+            write!(f, ", content-type {content_type}")?;
+        }
+        Ok(())
     }
 }
 

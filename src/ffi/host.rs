@@ -195,7 +195,7 @@ macro_rules! host_functions {
                 Some(Self {
                     $(
                         // SAFETY: the host's own function of this name has this type.
-                        $function: unsafe { symbol(stringify!($function)) }?,
+                        $function: unsafe { $crate::ffi::host::symbol(stringify!($function)) }?,
                     )*
                 })
             }

@@ -8,7 +8,7 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::host::{host_functions, symbol};
+use super::host::host_functions;
 use firehose_core::tell::metrics::{BOUNDS, LABELS, Metric, NAMESPACE, SUBSYSTEM, Values};
 
 /// `struct cmt *`, the metrics of one instance.

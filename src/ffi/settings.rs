@@ -7,7 +7,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
-use super::host::{host_functions, symbol};
+use super::host::host_functions;
 use super::memory::{INSTANCE_BYTES, Memory};
 use firehose_core::tell::log::Level;
 
