@@ -9,7 +9,7 @@ use crate::support::logs::{Difference, assert_exactly_once, http_logs};
 use crate::support::service::Service;
 
 /// Accepts about half of the records of so many calls, then nothing for so many, then everything.
-/// Pauses double meanwhile: a flush of a second has time for four at most.
+/// Pauses double meanwhile: a flush of a second has no time for five.
 fn half_then_nothing(half: u32, calls: u32) -> String {
     format!(
         "
@@ -59,7 +59,7 @@ fn only_what_is_left_goes_out_however_it_was_packed() {
             ],
         ),
     ] {
-        let service = Service::with_scenario(&half_then_nothing(2, 4));
+        let service = Service::with_scenario(&half_then_nothing(2, 5));
         let host = Host::start(HostVersion::V5_1);
         let extra = [vec![("flush_timeout", "1s")], packing.clone()].concat();
         let instance = host.init(
@@ -83,7 +83,7 @@ fn only_what_is_left_goes_out_however_it_was_packed() {
 
 #[test]
 fn equal_chunks_stay_right_in_number() {
-    let service = Service::with_scenario(&half_then_nothing(2, 3));
+    let service = Service::with_scenario(&half_then_nothing(2, 5));
     let host = Host::start(HostVersion::V5_1);
     let extra = [("flush_timeout", "1s")];
     let instance = host.init("resume-equal", &with(&extra, service.options("logs")));
@@ -103,7 +103,7 @@ fn equal_chunks_stay_right_in_number() {
 
 #[test]
 fn a_successor_with_the_same_options_goes_on_after_a_reload() {
-    let service = Service::with_scenario(&half_then_nothing(2, 3));
+    let service = Service::with_scenario(&half_then_nothing(2, 5));
     let host = Host::start(HostVersion::V5_1);
     let options = with(&[("flush_timeout", "1s")], service.options("logs"));
     let lines = http_logs(0..700);
@@ -118,7 +118,7 @@ fn a_successor_with_the_same_options_goes_on_after_a_reload() {
 
 #[test]
 fn without_room_to_remember_a_chunk_is_sent_whole_and_said_so() {
-    let service = Service::with_scenario(&half_then_nothing(4, 2));
+    let service = Service::with_scenario(&half_then_nothing(4, 5));
     let host = Host::start(HostVersion::V5_1);
     let extra = [("flush_timeout", "1s"), ("resume_max_bytes", "1000")];
     let instance = host.init("resume-no-room", &with(&extra, service.options("logs")));
