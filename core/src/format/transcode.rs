@@ -201,8 +201,8 @@ impl Transcoder {
         } else {
             &mut self.inner_keys
         };
-        let bit = keys.keep(key, &out[start..]);
-        self.may_have_doubles |= self.seen.may_have(bit);
+        let seen = keys.keep(key, &out[start..]);
+        self.may_have_doubles |= self.seen.may_have(seen);
         Ok(true)
     }
 
