@@ -3,8 +3,6 @@
 //! Events are read where they lie in their chunks: a document is written to the record it
 //! becomes a part of, and the record, once full, as base64 to the body of the call.
 
-use std::ops::Range;
-
 use crate::deliver::ranges::Ranges;
 use crate::format::document::{Format, Formatter};
 use crate::format::msgpack::Reader;
@@ -172,14 +170,20 @@ impl Packer {
         while !run.is_full
             && let Some(piece) = source.next()
         {
-            let Piece { chunk, range } = piece.clone();
+            let (chunk, end) = (piece.chunk, piece.range.end);
             let counted = source.counted(chunk);
-            let read = |bytes: &[u8]| run.read(Walk::new(piece, bytes, counted), &mut formatter);
+            let read = |bytes: &[u8]| run.read(piece, bytes, counted, &mut formatter);
             let read_to = source.read(chunk, read);
-            run.leave(chunk, read_to..range.end);
+            if read_to < end {
+                let range = read_to..end;
+                run.batch.rest.push(Piece { chunk, range });
+            }
         }
         run.close_all();
-        run.leave_marks();
+        // What was gathered and did not become a record is packed another time, before what is
+        // left of its last piece.
+        let marks = self.marks.drain(..);
+        batch.rest.splice(..0, marks.map(|mark| mark.piece));
         let length = batch.body_length();
         self.usual_body = (length + length / 16).max(self.usual_body - self.usual_body / 128);
         // One giant document does not keep its memory.
@@ -232,26 +236,71 @@ struct Run<'r> {
 
 impl Run<'_> {
     /// Packs the documents of a piece until the batch is full or the piece ends, and returns the
-    /// offset at which it stopped.
-    fn read(&mut self, mut walk: Walk<'_>, formatter: &mut Formatter<'_>) -> usize {
+    /// offset at which it stopped. The events before `counted` were counted before.
+    fn read(
+        &mut self,
+        Piece { chunk, range }: Piece,
+        bytes: &[u8],
+        counted: usize,
+        formatter: &mut Formatter<'_>,
+    ) -> usize {
+        let mut reader = Reader::new(bytes.get(range.clone()).unwrap_or_default());
+        let mut end = range.start;
+        // All events before it are in documents, or need none.
+        let mut read_to = end;
+        let mut noted: Option<Counted> = None;
         loop {
-            self.is_full = self.documents == 0 || !self.has_room();
-            if self.is_full {
+            self.is_full |= self.documents == 0 || !self.has_room();
+            if self.is_full || reader.is_empty() {
                 break;
             }
-            let Some(piece) = walk.next(formatter, &mut self.packer.plain, self.batch) else {
-                break;
+            let (offset, length) = (end, self.packer.plain.len());
+            let outcome = outcome::write_next(&mut reader, formatter, &mut self.packer.plain);
+            end = match outcome {
+                Ok(_) => range.start + reader.offset(),
+                Err(_) => range.end,
             };
-            self.add(piece);
-            if self.is_full {
+            let is_document = matches!(outcome, Ok(Outcome::Document { .. }));
+            let is_corrupt = outcome.is_err();
+            if !outcome.as_ref().is_ok_and(Outcome::is_usual) && end > counted {
+                let tally = Tally::default();
+                let to = end;
+                let noted = noted.get_or_insert(Counted { chunk, to, tally });
+                noted.to = end;
+                match outcome {
+                    Ok(outcome) => noted.tally.count(outcome),
+                    Err(cause) => {
+                        let bytes = end - offset;
+                        let corrupt = Corrupt {
+                            offset,
+                            bytes,
+                            cause,
+                        };
+                        noted.tally.corrupt = Some(corrupt);
+                    }
+                }
+            }
+            if is_document {
+                self.add(Piece {
+                    chunk,
+                    range: read_to..end,
+                });
+                read_to = end;
+            } else if is_corrupt {
+                self.packer.plain.truncate(length);
                 break;
             }
         }
-        if let Some((to, tally)) = walk.noted {
-            let chunk = walk.chunk;
-            self.batch.counted.push(Counted { chunk, to, tally });
+        self.batch.counted.extend(noted);
+        // Nothing is to be sent of what comes behind the last document.
+        if end == range.end && read_to < end {
+            self.batch.passed.push(Piece {
+                chunk,
+                range: read_to..end,
+            });
+            read_to = end;
         }
-        walk.read_to
+        read_to
     }
 
     /// Adds the document at the end of `plain` to the record that is being made.
@@ -316,117 +365,6 @@ impl Run<'_> {
             _ => self.packer.max_bytes,
         };
         records == 0 || (records < MAX_BATCH_RECORDS && self.batch.bytes() + needed <= self.room)
-    }
-
-    /// What was gathered and did not become a record is packed another time.
-    fn leave_marks(&mut self) {
-        let marks = self.packer.marks.drain(..);
-        // It was read before what is left of its last piece.
-        self.batch.rest.splice(..0, marks.map(|mark| mark.piece));
-    }
-
-    fn leave(&mut self, chunk: ChunkId, range: Range<usize>) {
-        if !range.is_empty() {
-            self.batch.rest.push(Piece { chunk, range });
-        }
-    }
-}
-
-/// Reads a piece, document by document.
-struct Walk<'c> {
-    chunk: ChunkId,
-    reader: Reader<'c>,
-    /// Where the reader began, and where the piece ends.
-    base: usize,
-    piece_end: usize,
-    /// All events before this offset are in documents, or need none.
-    read_to: usize,
-    /// The events before this offset were counted before.
-    counted: usize,
-    /// What was counted now, and to where.
-    noted: Option<(usize, Tally)>,
-}
-
-impl<'c> Walk<'c> {
-    fn new(piece: Piece, chunk: &'c [u8], counted: usize) -> Self {
-        let Piece { chunk: id, range } = piece;
-        Self {
-            chunk: id,
-            reader: Reader::new(chunk.get(range.clone()).unwrap_or_default()),
-            base: range.start,
-            piece_end: range.end,
-            read_to: range.start,
-            counted,
-            noted: None,
-        }
-    }
-
-    /// Appends the next document: the range it was made of, from where the one before ended.
-    fn next(
-        &mut self,
-        formatter: &mut Formatter<'_>,
-        out: &mut Vec<u8>,
-        batch: &mut Batch,
-    ) -> Option<Piece> {
-        let length = out.len();
-        while !self.reader.is_empty() {
-            let event = self.end();
-            match outcome::write_next(&mut self.reader, formatter, out) {
-                Ok(outcome) => {
-                    let is_document = matches!(outcome, Outcome::Document { .. });
-                    if !outcome.is_usual() {
-                        self.note(self.end(), |tally| tally.count(outcome));
-                    }
-                    if is_document {
-                        return Some(self.piece());
-                    }
-                }
-                Err(cause) => {
-                    out.truncate(length);
-                    let end = self.piece_end;
-                    let corrupt = Corrupt {
-                        offset: event,
-                        bytes: end - event,
-                        cause,
-                    };
-                    self.note(end, |tally| tally.corrupt = Some(corrupt));
-                    self.pass_over(batch, end);
-                    return None;
-                }
-            }
-        }
-        self.pass_over(batch, self.end());
-        None
-    }
-
-    /// Where what was read ends.
-    fn end(&self) -> usize {
-        self.base + self.reader.offset()
-    }
-
-    fn piece(&mut self) -> Piece {
-        let end = self.end();
-        let range = std::mem::replace(&mut self.read_to, end)..end;
-        let chunk = self.chunk;
-        Piece { chunk, range }
-    }
-
-    /// Counts an event that ends here, unless it was counted before.
-    fn note(&mut self, end: usize, count: impl FnOnce(&mut Tally)) {
-        if end > self.counted {
-            let (to, tally) = self.noted.get_or_insert_default();
-            *to = end;
-            count(tally);
-        }
-    }
-
-    /// Notes that nothing is to be sent of what was read since the last document.
-    fn pass_over(&mut self, batch: &mut Batch, end: usize) {
-        let range = std::mem::replace(&mut self.read_to, end)..end;
-        if !range.is_empty() {
-            let chunk = self.chunk;
-            batch.passed.push(Piece { chunk, range });
-        }
     }
 }
 
