@@ -94,7 +94,6 @@ pub struct Room {
 }
 
 /// Packs batches. Its buffers are kept from one to the next.
-#[derive(Debug)]
 pub struct Packer {
     stream: String,
     limit: Aggregation,
@@ -199,7 +198,7 @@ impl Packer {
         };
         loop {
             let plain = &self.plain[..self.marks[count - 1].end];
-            compressor.compress(plain, &mut self.compressed);
+            compressor(plain, &mut self.compressed);
             let size = self.compressed.len();
             // A sixteenth less than the ratio says, as no two stretches compress alike.
             let goal = (plain.len() * self.max_bytes / size.max(1)) / 16 * 15;
@@ -365,40 +364,5 @@ impl Run<'_> {
             _ => self.packer.max_bytes,
         };
         records == 0 || (records < MAX_BATCH_RECORDS && self.batch.bytes() + needed <= self.room)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An event with one text of so many bytes.
-    fn event(bytes: u32) -> Vec<u8> {
-        let head = [b"\x92\x01\x81\xa1a\xdb", &bytes.to_be_bytes()[..]].concat();
-        [head, vec![b'x'; bytes as usize]].concat()
-    }
-
-    #[test]
-    fn a_giant_document_s_memory_is_given_back() {
-        let format = Format {
-            max_bytes: MAX_RECORD_BYTES,
-            ..Format::default()
-        };
-        let packing = Packing {
-            aggregation: None,
-            compression: None,
-        };
-        let mut packer = Packer::new("logs", packing);
-        let mut batch = Batch::default();
-        let room = Room {
-            bytes: MAX_RECORD_BYTES,
-            record_bytes: usize::MAX,
-            documents: u64::MAX,
-        };
-        let chunk = event(50_000_000);
-        packer.pack(&format, &mut OneChunk::new(&chunk), room, &mut batch);
-        assert_eq!(batch.counted[0].tally.truncated, 1);
-        assert!(packer.plain.capacity() <= MAX_PLAIN);
-        assert!(batch.finish().capacity() < 2_000_000);
     }
 }
