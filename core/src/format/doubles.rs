@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::format::tokens::{Kind, Tokens};
+use crate::format::tokens::{Kind, Tokens, string_length};
 
 /// Leaves pairs out. Its buffers are kept from one document to the next.
 #[derive(Debug, Default)]
@@ -40,9 +40,8 @@ impl Doubled {
 /// Places in the text.
 #[derive(Debug)]
 struct Pair {
-    start: usize,
-    /// Where its key ends, quotes included.
-    key_end: usize,
+    /// Quotes included.
+    key: Range<usize>,
     /// Where the object's next pair starts; 0 for the last one.
     next: usize,
 }
@@ -54,16 +53,13 @@ impl Doubles {
         self.open.clear();
         self.pairs.clear();
         self.left_out.clear();
-        let mut at = start;
-        for token in Tokens::new(&text[start..]) {
-            let end = at + token.text.len();
-            match token.kind {
+        for (kind, range) in (Tokens { text, at: start }) {
+            match kind {
                 Kind::Open => self.open.push(self.pairs.len()),
-                Kind::Key => self.begin_pair(at, end),
+                Kind::Key => self.begin_pair(range),
                 Kind::Close => self.close(text),
                 _ => {}
             }
-            at = end;
         }
         self.left_out.sort_unstable_by_key(|range| range.start);
         let first = self.left_out.first()?;
@@ -85,27 +81,23 @@ impl Doubles {
         Some(&self.doubled)
     }
 
-    fn begin_pair(&mut self, start: usize, key_end: usize) {
+    fn begin_pair(&mut self, key: Range<usize>) {
         let first = self.open.last().copied().unwrap_or_default();
         if let Some(before) = self.pairs[first..].last_mut() {
-            before.next = start;
+            before.next = key.start;
         }
-        self.pairs.push(Pair {
-            start,
-            key_end,
-            next: 0,
-        });
+        self.pairs.push(Pair { key, next: 0 });
     }
 
     /// A container ends: of pairs with the same key all but the last are left out.
     fn close(&mut self, text: &[u8]) {
         let first = self.open.pop().unwrap_or_default();
         let pairs = &mut self.pairs[first..];
-        let order = |pair: &Pair| (&text[pair.start..pair.key_end], pair.start);
+        let order = |pair: &Pair| (&text[pair.key.clone()], pair.key.start);
         pairs.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
         for pair in pairs.windows(2) {
             if order(&pair[0]).0 == order(&pair[1]).0 {
-                self.left_out.push(pair[0].start..pair[0].next);
+                self.left_out.push(pair[0].key.start..pair[0].next);
             }
         }
         self.pairs.truncate(first);
@@ -115,7 +107,7 @@ impl Doubles {
 /// The start of the key at the start of `text`, on one line.
 fn name(text: &[u8]) -> String {
     const LENGTH: usize = 60;
-    let end = 1 + Tokens::new(text).next().map_or(0, |key| key.text.len() - 2);
+    let end = string_length(text) - 1;
     let is_line_end = |letter: char| letter.is_control() || "\u{2028}\u{2029}".contains(letter);
     let key = String::from_utf8_lossy(&text[1..end]).replace(is_line_end, "\u{fffd}");
     let mut name: String = key.chars().take(LENGTH).collect();

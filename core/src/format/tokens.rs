@@ -1,5 +1,7 @@
 //! The tokens of JSON text that is valid and compact, as the plugin writes it.
 
+use std::ops::Range;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Open,
@@ -11,54 +13,43 @@ pub enum Kind {
     Scalar,
 }
 
-/// A piece of the text.
-#[derive(Clone, Copy, Debug)]
-pub struct Token<'a> {
-    pub kind: Kind,
-    pub text: &'a [u8],
-}
-
-/// Walks the text from its start to its end.
+/// Walks the text from a place on: what each token is, and where.
 #[derive(Clone, Debug)]
 pub struct Tokens<'a> {
-    rest: &'a [u8],
+    pub text: &'a [u8],
+    pub at: usize,
 }
 
-impl<'a> Tokens<'a> {
-    pub fn new(text: &'a [u8]) -> Self {
-        Self { rest: text }
-    }
-}
+impl Iterator for Tokens<'_> {
+    type Item = (Kind, Range<usize>);
 
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
-
-    fn next(&mut self) -> Option<Token<'a>> {
-        let (kind, length) = match *self.rest.first()? {
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &self.text[self.at..];
+        let (kind, length) = match *rest.first()? {
             b'{' | b'[' => (Kind::Open, 1),
             b'}' | b']' => (Kind::Close, 1),
             b',' | b':' => (Kind::Separator, 1),
             b'"' => {
-                let length = string_length(self.rest);
-                match self.rest.get(length) {
+                let length = string_length(rest);
+                match rest.get(length) {
                     Some(b':') => (Kind::Key, length),
                     _ => (Kind::String, length),
                 }
             }
             _ => {
                 let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']');
-                let length = self.rest.iter().position(is_end);
-                (Kind::Scalar, length.unwrap_or(self.rest.len()))
+                let length = rest.iter().position(is_end);
+                (Kind::Scalar, length.unwrap_or(rest.len()))
             }
         };
-        let (text, rest) = self.rest.split_at(length);
-        self.rest = rest;
-        Some(Token { kind, text })
+        let start = self.at;
+        self.at += length;
+        Some((kind, start..self.at))
     }
 }
 
 /// The length of the string at the start of `text`, quotes included.
-fn string_length(text: &[u8]) -> usize {
+pub fn string_length(text: &[u8]) -> usize {
     let mut at = 1;
     while at < text.len() {
         match text[at] {

@@ -3,7 +3,7 @@
 //! What is longest is shortened first, whatever it is, and only as far as all together must be. It
 //! works on the finished text, so the path of an ordinary document knows nothing of it.
 
-use crate::format::tokens::{Kind, Tokens};
+use crate::format::tokens::{Kind, Tokens, string_length};
 use crate::format::transcode::close;
 
 /// Ends a string that was cut.
@@ -56,19 +56,16 @@ fn containers(text: &[u8]) -> Vec<(usize, usize)> {
     // While a container is open, its end holds the index of the container around it.
     let mut containers: Vec<(usize, usize)> = Vec::new();
     let mut innermost = 0;
-    let mut end = 0;
-    for token in Tokens::new(text) {
-        let start = end;
-        end += token.text.len();
-        match token.kind {
+    for (kind, token) in (Tokens { text, at: 0 }) {
+        match kind {
             Kind::Open => {
-                containers.push((start, innermost));
+                containers.push((token.start, innermost));
                 innermost = containers.len() - 1;
             }
             Kind::Close => {
                 let (start, around) = containers[innermost];
-                if end - start > SHORTEST {
-                    containers[innermost].1 = end;
+                if token.end - start > SHORTEST {
+                    containers[innermost].1 = token.end;
                 } else {
                     // It is the last one, as those within it were shorter still.
                     containers.truncate(innermost);
@@ -123,9 +120,9 @@ struct Open {
     first: usize,
     /// To how many bytes its values are shortened.
     level: usize,
-    /// How many bytes the values shortened so far left unused.
-    spare: usize,
-    /// Where in the output the value that is being shortened must end.
+    /// How many bytes the members to come take at that level.
+    planned: usize,
+    /// Where in the output its last member must end, a comma behind it included.
     end: usize,
 }
 
@@ -145,25 +142,14 @@ impl Shortener<'_> {
     fn next(&mut self) -> Option<()> {
         let open = self.open.last_mut()?;
         let member = self.members.pop()?;
-        let is_last = self.members.len() == open.first;
         self.out.extend_from_slice(member.key(self.text));
-        let is_over = member.is_over(self.text, open.level);
-        let room = open.level + open.spare;
-        if is_over {
-            open.end = self.out.len() + room;
-        }
-        if is_last {
+        // What the values before it left unused is for it too.
+        open.planned -= member.length(self.text, open.level);
+        let room = open.end - self.out.len() - open.planned - 1;
+        if self.members.len() == open.first {
             self.open.pop();
         }
-        if is_over {
-            self.value(member, room, None);
-        } else {
-            self.out.extend_from_slice(member.text(self.text));
-            self.out.push(b',');
-            if is_last {
-                self.end_value();
-            }
-        }
+        self.value(member, room, None);
         Some(())
     }
 
@@ -178,19 +164,15 @@ impl Shortener<'_> {
             return self.open(member, room, stays);
         }
         self.out.push(b',');
-        self.end_value();
+        self.end_containers();
     }
 
-    /// Ends the containers that have no member to come, and so the value that was being shortened
-    /// in the one that has. What this value left is for those behind it.
-    fn end_value(&mut self) {
+    /// Ends the containers that have no member to come.
+    fn end_containers(&mut self) {
         let depth = self.open.last().map_or(0, |open| open.depth);
         for bracket in self.brackets.drain(depth..).rev() {
             close(&mut self.out, bracket);
             self.out.push(b',');
-        }
-        if let Some(open) = self.open.last_mut() {
-            open.spare = (open.end + 1).saturating_sub(self.out.len());
         }
     }
 
@@ -229,27 +211,26 @@ impl Shortener<'_> {
         let members = &mut self.members[first..];
         members.sort_unstable_by_key(|member| std::cmp::Reverse(member.start));
         let level = highest_level(members, text, least, room);
-        let spare = room - length(members, text, level);
+        let planned = length(members, text, level);
         self.out.push(text[container.value]);
         self.brackets.push(if is_map { b'}' } else { b']' });
         if self.members.len() == first {
-            return self.end_value();
+            return self.end_containers();
         }
         self.open.push(Open {
             depth: self.brackets.len(),
             first,
             level,
-            spare,
-            end: 0,
+            planned,
+            end: self.out.len() + room,
         });
     }
 
     /// The member that begins at a place.
     fn member(&self, start: usize, has_key: bool) -> Member {
-        let token = |at: usize| Tokens::new(&self.text[at..]).next();
-        let value = match token(start) {
-            Some(key) if has_key => start + key.text.len() + 1,
-            _ => start,
+        let value = match has_key {
+            true => start + string_length(&self.text[start..]) + 1,
+            false => start,
         };
         let containers = &self.containers;
         let found = containers.binary_search_by_key(&value, |(start, _)| *start);
@@ -262,20 +243,14 @@ impl Shortener<'_> {
 
     /// The end of a value that is no long container.
     fn short_end(&self, start: usize) -> usize {
-        let mut end = start;
         let mut depth = 0;
-        for token in Tokens::new(&self.text[start..]) {
-            end += token.text.len();
-            match token.kind {
-                Kind::Open => depth += 1,
-                Kind::Close => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                break;
-            }
-        }
-        end
+        let (text, at) = (self.text, start);
+        let ends = |(kind, _): &(Kind, _)| {
+            depth += i32::from(*kind == Kind::Open) - i32::from(*kind == Kind::Close);
+            depth == 0
+        };
+        let last = Tokens { text, at }.find(ends);
+        last.map_or(start, |(_, token)| token.end)
     }
 }
 
