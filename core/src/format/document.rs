@@ -57,15 +57,6 @@ struct TimePair {
     writer: TimeWriter,
 }
 
-impl TimePair {
-    /// Writes the pair, followed by a comma.
-    fn push(&mut self, time: Time, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.text);
-        out.extend_from_slice(self.writer.write(time));
-        out.push(b',');
-    }
-}
-
 /// The choice among an event's own pairs.
 struct Own<'o> {
     data_keys: &'o [String],
@@ -103,13 +94,15 @@ impl Choice for Own<'_> {
 }
 
 impl Own<'_> {
-    /// Writes the time, unless it is there already.
+    /// Writes the time, followed by a comma, unless it is there already.
     fn push_time(&mut self, out: &mut Vec<u8>) {
         if let Some(time) = &mut self.time
             && self.time_length == 0
         {
             let start = out.len();
-            time.push(self.at, out);
+            out.extend_from_slice(&time.text);
+            out.extend_from_slice(time.writer.write(self.at));
+            out.push(b',');
             self.time_length = out.len() - start;
         }
     }
@@ -158,9 +151,8 @@ impl<'f> Formatter<'f> {
                 return Ok(Outcome::WithoutField);
             }
             Some(log_key) => match self.log_value(log_key, pairs, reader, out)? {
-                LogValue::Missing => return Ok(Outcome::WithoutLogKey),
-                LogValue::Json => true,
-                LogValue::Text => false,
+                None => return Ok(Outcome::WithoutLogKey),
+                Some(is_json) => is_json,
             },
         };
         let doubled = match is_json && self.transcoder.may_have_doubles() {
@@ -209,22 +201,21 @@ impl<'f> Formatter<'f> {
         Ok(has_fields)
     }
 
-    /// Writes the value of the last pair whose key is `log_key`, and passes over all others.
+    /// Writes the value of the last pair whose key is `log_key`, and passes over all others. Tells
+    /// whether it is JSON rather than the text of a string, if there is one.
     fn log_value(
         &mut self,
         log_key: &str,
         pairs: u32,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
-    ) -> Result<LogValue, Malformed> {
+    ) -> Result<Option<bool>, Malformed> {
         let start = out.len();
-        let mut found = LogValue::Missing;
+        let mut is_json = None;
         for _ in 0..pairs {
             let name = read_name(reader)?;
-            let is_it = keeps(&self.format.data_keys, name)
-                && name
-                    .is_some_and(|name| self.transcoder.without_dots(name) == log_key.as_bytes());
-            if !is_it {
+            let is_it = |name| self.transcoder.without_dots(name) == log_key.as_bytes();
+            if !keeps(&self.format.data_keys, name) || !name.is_some_and(is_it) {
                 reader.skip()?;
                 continue;
             }
@@ -233,21 +224,14 @@ impl<'f> Formatter<'f> {
             if let Token::Str(text) = value.read()? {
                 out.extend_from_slice(without_trailing_newlines(text));
                 *reader = value;
-                found = LogValue::Text;
+                is_json = Some(false);
             } else {
                 self.transcoder.value(reader, out)?;
-                found = LogValue::Json;
+                is_json = Some(true);
             }
         }
-        Ok(found)
+        Ok(is_json)
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LogValue {
-    Missing,
-    Text,
-    Json,
 }
 
 /// Reads a key; the keys that options can name are text.

@@ -79,19 +79,17 @@ impl TimeFormat {
         let mut writer = TimeWriter::new(self.clone());
         let text = String::from_utf8_lossy(writer.write(time)).into_owned();
         let text = text.trim_matches('"');
-        let (head, tail) = text.split_once('.').unwrap_or((text, "0"));
-        let fraction = tail.trim_end_matches('Z');
-        let end = match text.ends_with('Z') {
-            true => "Z",
-            false => "",
+        let (body, zone) = match text.strip_suffix('Z') {
+            Some(body) => (body, "Z"),
+            None => (text, ""),
         };
+        let (second, fraction) = body.split_once('.').unwrap_or((body, "0"));
         let has_fraction = (1..=9).contains(&fraction.len()) && fraction.parse::<u32>().is_ok();
-        let is_date = |form: &str| head.trim_end_matches('Z') == form && has_fraction;
-        let is_seconds = head == "1700000000" && has_fraction && end.is_empty();
-        is_seconds
-            || text == "1700000000000"
-            || is_date("2023-11-14T22:13:20") && end == "Z"
-            || is_date("2023-11-14 22:13:20") && end.is_empty()
+        let is_second = matches!(
+            (second, zone),
+            ("2023-11-14T22:13:20", "Z") | ("2023-11-14 22:13:20" | "1700000000", "")
+        );
+        text == "1700000000000" || is_second && has_fraction
     }
 }
 
