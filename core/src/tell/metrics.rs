@@ -4,7 +4,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::tell::totals::{Answer, Counter, Gauges, Histogram, Observed, Totals};
+use crate::tell::totals::{Counter, Gauges, Histogram, Observed, Totals};
 
 /// What all names begin with.
 pub const NAMESPACE: &str = "fluentbit";
@@ -40,151 +40,72 @@ pub enum Values {
 
 /// All metrics of an output. Their names and labels are the same each time, and in this order.
 pub fn of(totals: &Totals, stream: &Gauges, credentials: Option<SystemTime>) -> Vec<Metric> {
-    let counter = |name, counter: &Counter, help| Metric {
-        name,
-        help,
-        values: Values::Counter(counter.get() as f64),
-    };
-    let counters = |name, label, values: Vec<(&'static str, u64)>, help| {
-        let values = values.into_iter();
-        let values = values.map(|(name, count)| (name, count as f64)).collect();
-        Metric {
-            name,
-            help,
-            values: Values::Counters { label, values },
-        }
-    };
-    let gauge = |name, value, help| Metric {
-        name,
-        help,
-        values: Values::Gauge(value),
-    };
-    let histogram = |name, histogram: &Histogram, help| Metric {
-        name,
-        help,
-        values: Values::Histogram(histogram.read()),
-    };
-    let calls = Answer::all().map(|answer| (answer.name(), totals.calls(answer)));
-    let dropped = [
-        ("no_log_key", &totals.without_log_key),
-        ("no_field", &totals.without_field),
-        ("no_event", &totals.not_events),
-        ("rejected", &totals.rejected),
-    ];
+    let counter = |counter: &Counter| Values::Counter(counter.get() as f64);
+    let histogram = |histogram: &Histogram| Values::Histogram(histogram.read());
+    let one = |(name, counter): (&'static str, &Counter)| (name, counter.get() as f64);
     let chunks = [
         ("ok", &totals.delivered_chunks),
         ("retry", &totals.retried_chunks),
         ("error", &totals.failed_chunks),
     ];
+    let calls = Values::Counters {
+        label: "answer",
+        values: totals.calls().map(one).collect(),
+    };
+    let dropped = Values::Counters {
+        label: "reason",
+        values: totals.dropped().map(one).into(),
+    };
+    let chunks = Values::Counters {
+        label: "answer",
+        values: chunks.map(one).into(),
+    };
     let fetched = credentials.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    vec![
-        counter(
-            "documents_total",
-            &totals.documents,
-            "Documents delivered: accepted by the service.",
-        ),
-        counter(
-            "records_total",
-            &totals.records,
-            "Records delivered, of one or several documents each.",
-        ),
-        counter(
-            "bytes_total",
-            &totals.bytes,
-            "Bytes of the records delivered, before base64.",
-        ),
-        counter(
-            "billed_bytes_total",
-            &totals.billed_bytes,
-            "The same bytes as the bill counts them: each record rounded up to a multiple of 5120.",
-        ),
-        counters(
-            "calls_total",
-            "answer",
-            calls.collect(),
-            "PutRecordBatch calls that ended, by what became of them.",
-        ),
-        histogram(
-            "call_duration_seconds",
-            &totals.call_time,
-            "How long calls took, connection included.",
-        ),
-        counter(
-            "refused_records_total",
-            &totals.refused_records,
-            "Records refused within calls that were answered, and sent again.",
-        ),
-        counter(
-            "ambiguous_documents_total",
-            &totals.ambiguous,
-            "Documents of calls whose answer is not known: sent again, they may be stored twice.",
-        ),
-        counter(
-            "truncated_documents_total",
-            &totals.truncated,
-            "Documents cut to the size of the largest record.",
-        ),
-        counter(
-            "doubled_keys_total",
-            &totals.doubled,
-            "Values left out of documents, as their key comes again later in the same object.",
-        ),
-        counter(
-            "unconvertible_documents_total",
-            &totals.unconvertible,
-            "Documents delivered with a time that the conversion to Parquet does not read as one: see time_key_format.",
-        ),
-        counters(
-            "dropped_events_total",
-            "reason",
-            dropped.map(|(name, count)| (name, count.get())).into(),
-            "Events that are not delivered, by reason.",
-        ),
-        counters(
-            "chunks_total",
-            "answer",
-            chunks.map(|(name, count)| (name, count.get())).into(),
-            "Flushes that ended, by what Fluent Bit was answered.",
-        ),
-        histogram(
-            "flush_duration_seconds",
-            &totals.flush_time,
-            "How long Fluent Bit waited for flushes.",
-        ),
-        counter(
-            "resumed_chunks_total",
-            &totals.resumed_chunks,
-            "Chunks that came again, and of which only the rest was sent.",
-        ),
-        counter(
-            "forgotten_chunks_total",
-            &totals.forgotten_chunks,
-            "Chunks whose rest was forgotten for want of room: they are sent whole.",
-        ),
-        counter(
-            "corrupt_chunks_total",
-            &totals.corrupt_chunks,
-            "Chunks of which a part was no msgpack, and is lost.",
-        ),
-        Metric {
-            name: "throttled_seconds_total",
-            help: "How long calls that were due waited for a rate or the end of a pause.",
-            values: Values::Counter(totals.throttled.seconds()),
-        },
-        gauge(
-            "calls_in_flight",
-            stream.in_flight() as f64,
-            "Calls under way to the delivery stream, of all outputs of the process.",
-        ),
-        gauge(
-            "rate_limit_bytes_per_second",
-            stream.bytes_per_second(),
-            "The rate that calls to the delivery stream are held to; 0 if to none.",
-        ),
-        gauge(
-            "credentials_timestamp_seconds",
-            fetched.unwrap_or_default().as_secs_f64(),
-            "When the credentials in use were fetched, in Unix time; 0 before the first.",
-        ),
-    ]
+    #[rustfmt::skip] // A help stands in a line of its own.
+    let metrics = [
+        ("documents_total", counter(&totals.documents),
+            "Documents delivered: accepted by the service."),
+        ("records_total", counter(&totals.records),
+            "Records delivered, of one or several documents each."),
+        ("bytes_total", counter(&totals.bytes),
+            "Bytes of the records delivered, before base64."),
+        ("billed_bytes_total", counter(&totals.billed_bytes),
+            "The same bytes as the bill counts them: each record rounded up to a multiple of 5120."),
+        ("calls_total", calls,
+            "PutRecordBatch calls that ended, by what became of them."),
+        ("call_duration_seconds", histogram(&totals.call_time),
+            "How long calls took, connection included."),
+        ("refused_records_total", counter(&totals.refused_records),
+            "Records refused within calls that were answered, and sent again."),
+        ("ambiguous_documents_total", counter(&totals.ambiguous),
+            "Documents of calls whose answer is not known: sent again, they may be stored twice."),
+        ("truncated_documents_total", counter(&totals.truncated),
+            "Documents cut to the size of the largest record."),
+        ("doubled_keys_total", counter(&totals.doubled),
+            "Values left out of documents, as their key comes again later in the same object."),
+        ("unconvertible_documents_total", counter(&totals.unconvertible),
+            "Documents delivered with a time that the conversion to Parquet does not read as one: see time_key_format."),
+        ("dropped_events_total", dropped,
+            "Events that are not delivered, by reason."),
+        ("chunks_total", chunks,
+            "Flushes that ended, by what Fluent Bit was answered."),
+        ("flush_duration_seconds", histogram(&totals.flush_time),
+            "How long Fluent Bit waited for flushes."),
+        ("resumed_chunks_total", counter(&totals.resumed_chunks),
+            "Chunks that came again, and of which only the rest was sent."),
+        ("forgotten_chunks_total", counter(&totals.forgotten_chunks),
+            "Chunks whose rest was forgotten for want of room: they are sent whole."),
+        ("corrupt_chunks_total", counter(&totals.corrupt_chunks),
+            "Chunks of which a part was no msgpack, and is lost."),
+        ("throttled_seconds_total", Values::Counter(totals.throttled.seconds()),
+            "How long calls that were due waited for a rate or the end of a pause."),
+        ("calls_in_flight", Values::Gauge(stream.in_flight() as f64),
+            "Calls under way to the delivery stream, of all outputs of the process."),
+        ("rate_limit_bytes_per_second", Values::Gauge(stream.bytes_per_second()),
+            "The rate that calls to the delivery stream are held to; 0 if to none."),
+        ("credentials_timestamp_seconds", Values::Gauge(fetched.unwrap_or_default().as_secs_f64()),
+            "When the credentials in use were fetched, in Unix time; 0 before the first."),
+    ];
+    let metric = |(name, values, help)| Metric { name, help, values };
+    metrics.map(metric).into()
 }

@@ -8,28 +8,24 @@ use crate::deliver::failure::Cause;
 use crate::format::outcome::Tally;
 use crate::pack::batch::Record;
 
+/// What each of these counts is told by its help in [`crate::tell::metrics`].
 #[derive(Debug, Default)]
 pub struct Totals {
     pub documents: Counter,
     pub records: Counter,
     pub bytes: Counter,
-    /// Bytes as the bill counts them: each record rounded up.
     pub billed_bytes: Counter,
-    calls: [Counter; Answer::COUNT],
+    calls: [Counter; 2 + Cause::ALL.len()],
     pub call_time: Histogram,
     pub refused_records: Counter,
-    /// Documents of calls whose answer is not known; sent again, they may be stored twice.
     pub ambiguous: Counter,
     pub truncated: Counter,
-    /// Pairs left out of documents, as their key stands again behind them.
     pub doubled: Counter,
-    /// Documents delivered with a time that the conversion to Parquet does not read as one.
     pub unconvertible: Counter,
-    /// Events that gave no document for want of `log_key`'s key.
+    /// Events that gave no document: for want of `log_key`'s key, for want of a field, and values
+    /// that are no events.
     pub without_log_key: Counter,
-    /// Events that gave no document for want of a field.
     pub without_field: Counter,
-    /// Values of chunks that are no events.
     pub not_events: Counter,
     /// Documents that the service refuses for good.
     pub rejected: Counter,
@@ -40,7 +36,6 @@ pub struct Totals {
     pub forgotten_chunks: Counter,
     pub corrupt_chunks: Counter,
     pub flush_time: Histogram,
-    /// How long calls waited for a rate, or for the end of a pause.
     pub throttled: Time,
 }
 
@@ -97,31 +92,6 @@ pub enum Answer {
     Partial,
     /// None was, or nothing is known of them.
     Failed(Cause),
-}
-
-impl Answer {
-    const COUNT: usize = 2 + Cause::ALL.len();
-
-    pub fn all() -> impl Iterator<Item = Self> {
-        let failed = Cause::ALL.into_iter().map(Self::Failed);
-        [Self::Accepted, Self::Partial].into_iter().chain(failed)
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Partial => "partial",
-            Self::Failed(cause) => cause.topic(),
-        }
-    }
-
-    fn place(self) -> usize {
-        match self {
-            Self::Accepted => 0,
-            Self::Partial => 1,
-            Self::Failed(cause) => 2 + cause as usize,
-        }
-    }
 }
 
 /// A number that only grows.
@@ -241,29 +211,38 @@ impl Totals {
 
     /// A call ended.
     pub fn call(&self, answer: Answer) {
-        self.calls[answer.place()].add(1);
+        let place = match answer {
+            Answer::Accepted => 0,
+            Answer::Partial => 1,
+            Answer::Failed(cause) => 2 + cause as usize,
+        };
+        self.calls[place].add(1);
     }
 
-    pub fn all_calls(&self) -> u64 {
-        self.calls.iter().map(Counter::get).sum()
+    /// The calls that ended, by the name of what became of them.
+    pub fn calls(&self) -> impl Iterator<Item = (&'static str, &Counter)> {
+        let failed = Cause::ALL.into_iter().map(Cause::topic);
+        let names = ["accepted", "partial"].into_iter().chain(failed);
+        names.zip(&self.calls)
     }
 
-    pub fn calls(&self, answer: Answer) -> u64 {
-        self.calls[answer.place()].get()
+    /// The events that are not delivered, by the name of the reason.
+    pub fn dropped(&self) -> [(&'static str, &Counter); 4] {
+        [
+            ("no_log_key", &self.without_log_key),
+            ("no_field", &self.without_field),
+            ("no_event", &self.not_events),
+            ("rejected", &self.rejected),
+        ]
     }
 }
 
 impl fmt::Display for Totals {
     /// In a sentence.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let calls = self.all_calls();
-        let dropped = [
-            &self.without_log_key,
-            &self.without_field,
-            &self.not_events,
-            &self.rejected,
-        ];
-        let dropped: u64 = dropped.into_iter().map(Counter::get).sum();
+        let calls: u64 = self.calls.iter().map(Counter::get).sum();
+        let dropped = self.dropped().map(|(_, counter)| counter.get());
+        let dropped: u64 = dropped.iter().sum();
         write!(
             f,
             "delivered {} documents in {} records and {calls} calls: {} bytes, billed as {}; \
@@ -291,11 +270,14 @@ mod tests {
     #[test]
     fn each_answer_is_counted_apart() {
         let totals = Totals::default();
-        for (number, answer) in (1..).zip(Answer::all()) {
+        let failed = Cause::ALL.map(|cause| (cause.topic(), Answer::Failed(cause)));
+        let others = [("accepted", Answer::Accepted), ("partial", Answer::Partial)];
+        let answers = others.into_iter().chain(failed);
+        for (number, (_, answer)) in (1..).zip(answers.clone()) {
             (0..number).for_each(|_| totals.call(answer));
         }
-        let counts: Vec<u64> = Answer::all().map(|answer| totals.calls(answer)).collect();
-        assert_eq!(counts, (1..=Answer::COUNT as u64).collect::<Vec<_>>());
+        let counted = totals.calls().map(|(name, count)| (name, count.get()));
+        assert!(counted.eq(answers.map(|(name, _)| name).zip(1..)));
     }
 
     #[test]
