@@ -76,7 +76,7 @@ impl Config {
         let destinations = options.destinations()?;
         let packing = options.packing(&destinations)?;
         let access = options.access()?;
-        let may_convert = destinations.is_empty() || destinations.contains(&Destination::Parquet);
+        let may_convert = destinations.is_empty() || destinations.iter().any(|it| it.converts);
         let warnings = options.warnings(&access, &packing, time_key.as_ref(), may_convert);
         let max_bytes = match packing.compression {
             None => MAX_RECORD_BYTES,

@@ -192,7 +192,7 @@ fn mistake_in_endpoint(url: &str) -> Option<&'static str> {
 /// A region becomes a part of a host's name.
 fn check_region(config: &SdkConfig) -> Result<(), CallError> {
     let text = match config.region() {
-        Some(region) if value::region(region.as_ref()).is_some() => return Ok(()),
+        Some(region) if value::is_region(region.as_ref()) => return Ok(()),
         Some(region) => format!("`{region}` is no name of an AWS region"),
         None => "no AWS region".to_owned(),
     };

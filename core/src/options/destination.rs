@@ -6,65 +6,50 @@ use crate::limits::MAX_DEAGGREGATED_DOCUMENTS;
 
 /// What a delivery stream does with what it is sent. It may do several of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Destination {
-    /// Conversion of JSON to Parquet (or ORC).
-    Parquet,
-    /// A Lambda function that transforms each document.
-    Lambda,
-    /// Folders by what is in each document.
-    DynamicPartitioning,
-    /// None of these.
-    Plain,
-}
-
-impl Destination {
-    const ALL: [Self; 4] = [
-        Self::Parquet,
-        Self::Lambda,
-        Self::DynamicPartitioning,
-        Self::Plain,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Parquet => "parquet",
-            Self::Lambda => "lambda",
-            Self::DynamicPartitioning => "dynamic_partitioning",
-            Self::Plain => "plain",
-        }
-    }
-
-    /// It takes a record's documents apart, and no more than 500 of them.
-    fn deaggregates(self) -> bool {
-        matches!(self, Self::Lambda | Self::DynamicPartitioning)
-    }
-
+pub(super) struct Destination {
+    name: &'static str,
+    /// It makes Parquet (or ORC) of JSON.
+    pub(super) converts: bool,
     /// Firehose itself reads the documents.
-    fn reads_json(self) -> bool {
-        matches!(self, Self::Parquet | Self::DynamicPartitioning)
-    }
+    reads_json: bool,
+    /// It takes a record's documents apart, and no more than 500 of them.
+    deaggregates: bool,
 }
+
+#[rustfmt::skip] // A destination stands in a line.
+const ALL: [Destination; 4] = [
+    Destination { name: "parquet", converts: true, reads_json: true, deaggregates: false },
+    Destination { name: "lambda", converts: false, reads_json: false, deaggregates: true },
+    Destination { name: "dynamic_partitioning", converts: false, reads_json: true, deaggregates: true },
+    PLAIN,
+];
+/// None of the others.
+#[rustfmt::skip]
+const PLAIN: Destination =
+    Destination { name: "plain", converts: false, reads_json: false, deaggregates: false };
 
 impl<P: Fn(&str) -> Option<String>> Options<P> {
     pub(super) fn destinations(&self) -> Result<Vec<Destination>, Error> {
         let find = |name: &String| {
-            let mut all = Destination::ALL.into_iter();
-            all.find(|known| known.name().eq_ignore_ascii_case(name))
+            let mut all = ALL.into_iter();
+            all.find(|known| known.name.eq_ignore_ascii_case(name))
         };
         self.list("destination", |names| {
             let found: Option<Vec<Destination>> = names.iter().map(find).collect();
-            found.filter(|all| all.len() == 1 || !all.contains(&Destination::Plain))
+            found.filter(|all| all.len() == 1 || !all.contains(&PLAIN))
         })
     }
 
     /// The most documents of a record, where a destination has a limit.
     pub(super) fn max_documents(&self, destinations: &[Destination]) -> Result<usize, Error> {
-        let key = "aggregation_max_documents";
-        let Some(destination) = destinations.iter().find(|it| it.deaggregates()) else {
-            return Ok(self.limit(key)?.unwrap_or(usize::MAX));
+        let (most, why) = match destinations.iter().find(|it| it.deaggregates) {
+            None => (usize::MAX, String::new()),
+            Some(Destination { name, .. }) => {
+                let why = format!(", the most that destination `{name}` takes");
+                (MAX_DEAGGREGATED_DOCUMENTS, why)
+            }
         };
-        let why = format!(", the most that destination `{}` takes", destination.name());
-        self.number_up_to(key, MAX_DEAGGREGATED_DOCUMENTS, &why)
+        self.number_up_to("aggregation_max_documents", most, &why)
     }
 
     /// Refuses what a destination can't read.
@@ -74,30 +59,25 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         format: &Format,
         packing: &Packing,
     ) -> Result<(), Error> {
-        for destination in destinations.iter().filter(|it| it.reads_json()) {
-            let name = destination.name();
-            let refuse = |key: &str, why: &str| {
-                let value = self.set(key).unwrap_or_default();
-                Err(Error(format!(
-                    "destination `{name}` and {key} `{value}` can not be used together: {why}"
-                )))
-            };
-            if packing.compression.is_some() {
-                return refuse("compression", "Firehose can not read a compressed record");
-            }
-            if format.log_key.is_some() {
+        for Destination { name, converts, .. } in destinations.iter().filter(|it| it.reads_json) {
+            let (key, why) = if packing.compression.is_some() {
+                ("compression", "Firehose can not read a compressed record")
+            } else if format.log_key.is_some() {
                 let why = "the text of a key may be no JSON, and then Firehose can not read the \
                            whole record: use Fluent Bit's parser filter in place of log_key";
-                return refuse("log_key", why);
-            }
-            let time_format = format.time_key.as_ref().map(|time_key| &time_key.format);
-            let is_convertible = time_format.is_none_or(|format| format.is_convertible());
-            if *destination == Destination::Parquet && !is_convertible {
+                ("log_key", why)
+            } else if *converts && !format.has_convertible_times() {
                 let why = "the conversion does not read such a time as a timestamp: leave \
                            time_key_format out; if the column is of type string, leave \
                            destination out";
-                return refuse("time_key_format", why);
-            }
+                ("time_key_format", why)
+            } else {
+                continue;
+            };
+            let value = self.set(key).unwrap_or_default();
+            return Err(Error(format!(
+                "destination `{name}` and {key} `{value}` can not be used together: {why}"
+            )));
         }
         Ok(())
     }
@@ -118,13 +98,8 @@ mod tests {
         for destination in ["", "parquet", "plain"] {
             assert_eq!(most(destination), usize::MAX);
         }
-        for destination in [
-            "lambda",
-            "dynamic_partitioning",
-            "Lambda",
-            "parquet, dynamic_partitioning",
-            "dynamic_partitioning,lambda",
-        ] {
+        let several = "parquet, dynamic_partitioning";
+        for destination in ["lambda", "dynamic_partitioning", "Lambda", several] {
             assert_eq!(most(destination), 500);
             let set = |most| format!("{destination}; aggregation_max_documents {most}");
             assert_eq!(most(&set(100)), 100);
@@ -138,33 +113,22 @@ mod tests {
 
     #[test]
     fn a_destination_refuses_what_it_can_not_read() {
-        for (options, together) in [
-            (
-                "parquet; compression gzip",
-                "parquet` and compression `gzip`",
-            ),
-            ("parquet; log_key log", "parquet` and log_key `log`"),
-            (
-                "parquet; time_key at; time_key_format %FT%T",
-                "parquet` and time_key_format `%FT%T`",
-            ),
-            (
-                "dynamic_partitioning; compression gzip",
-                "dynamic_partitioning` and compression `gzip`",
-            ),
-            (
-                "dynamic_partitioning; log_key log",
-                "dynamic_partitioning` and log_key `log`",
-            ),
-            (
-                "lambda, parquet; compression gzip",
-                "parquet` and compression `gzip`",
-            ),
+        let told = |options: &str| section(&format!("destination {options}"));
+        for options in [
+            "parquet; compression gzip",
+            "parquet; log_key log",
+            "parquet; time_key at; time_key_format %FT%T",
+            "dynamic_partitioning; compression gzip",
+            "dynamic_partitioning; log_key log",
+            "lambda, parquet; compression gzip",
         ] {
-            let sentence = section(&format!("destination {options}"))
-                .unwrap_err()
-                .to_string();
-            let start = format!("destination `{together} can not be used together: ");
+            let sentence = told(options).unwrap_err().to_string();
+            let (destinations, option) = options.split_once("; ").unwrap();
+            let destination = destinations.rsplit(", ").next().unwrap();
+            let (key, value) = option.rsplit("; ").next().unwrap().split_once(' ').unwrap();
+            let together =
+                format!("`{destination}` and {key} `{value}` can not be used together: ");
+            let start = format!("destination {together}");
             assert!(sentence.starts_with(&start), "{sentence}");
         }
         for options in [
@@ -177,13 +141,10 @@ mod tests {
             "plain; compression gzip; time_key at; time_key_format %FT%T",
             "plain; compression gzip; log_key log",
         ] {
-            let config = section(&format!("destination {options}")).unwrap();
-            assert_eq!(config.warnings, Vec::<String>::new(), "{options}");
+            assert_eq!(told(options).unwrap().warnings, [""; 0], "{options}");
         }
         for wrong in ["orc", "plain, parquet", "parquet lambda", ","] {
-            let sentence = section(&format!("destination {wrong}"))
-                .unwrap_err()
-                .to_string();
+            let sentence = told(wrong).unwrap_err().to_string();
             let start = format!("destination `{wrong}` is not allowed: it takes `plain`");
             assert!(sentence.starts_with(&start), "{sentence}");
         }

@@ -116,20 +116,6 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_those_of_levenshtein() {
-        for (from, to, expected) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("abc", "", 3),
-            ("kitten", "sitting", 3),
-            ("flaw", "lawn", 2),
-            ("régon", "region", 2),
-        ] {
-            assert_eq!(distance(from, to), expected, "{from} {to}");
-        }
-    }
-
-    #[test]
     fn options_in_force_are_those_that_are_set_in_the_table_s_order() {
         let set = "time_key  at ;external_id tenant-7;region eu-west-1;profile   ;data_keys a, b;\
                    delivery_stream logs";

@@ -30,23 +30,23 @@ const fn row(name: &'static str, kind: Kind, default: &'static str) -> Row {
 pub static ALL: &[Row] = &[
     row("delivery_stream", Form(
         "the stream's name: 1 to 64 of the characters a-z A-Z 0-9 _ . -, such as `app-logs`",
-        value::stream_name,
+        value::is_stream_name,
     ), "required"),
-    row("region", Form("a region's name, such as `eu-west-1`", value::region), "the SDK's chain"),
+    row("region", Form("a region's name, such as `eu-west-1`", value::is_region), "the SDK's chain"),
     row("endpoint", Url, "AWS's of the region"),
     row("ca_file", Free("a file of PEM certificates"), "the system's certificates"),
     row("profile", Form(
         "a profile's name of the characters a-z A-Z 0-9 _ . / % @ : + -, such as `default`",
-        value::profile,
+        value::is_profile,
     ), "the SDK's chain"),
     row("role_arn", Form(
         "a role's whole ARN, such as `arn:aws:iam::000000000000:role/logs`",
-        value::role_arn,
+        value::is_role_arn,
     ), "none"),
     // AWS calls it no secret, but it guards the role.
     row("external_id", Secret(
         "2 to 1224 of the characters a-z A-Z 0-9 _ + = , . @ : / -",
-        value::external_id,
+        value::is_external_id,
     ), "none"),
     row("sts_endpoint", Url, "AWS's of the region"),
 
@@ -109,10 +109,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Any text. Who needs it may still refuse it.
     Free(&'static str),
-    /// Text that this function takes; it gives none of any other.
-    Form(&'static str, fn(&str) -> Option<String>),
+    /// Text that this function takes.
+    Form(&'static str, fn(&str) -> bool),
     /// The same, and no line shows it.
-    Secret(&'static str, fn(&str) -> Option<String>),
+    Secret(&'static str, fn(&str) -> bool),
     Url,
     /// Texts with commas between. It may stand several times, as the items of a list in YAML do.
     List(&'static str),
@@ -194,7 +194,7 @@ impl Kind {
     /// What any other kind takes, as it is used from here on.
     pub(super) fn text(&self, text: &str) -> Option<String> {
         match self {
-            Form(_, read) | Secret(_, read) => read(text),
+            Form(_, takes) | Secret(_, takes) => takes(text).then(|| text.to_owned()),
             Url => value::endpoint(text),
             Free(_) => Some(text.to_owned()),
             Choice(words) => {

@@ -9,10 +9,8 @@ use crate::limits::MAX_STREAM_NAME;
 /// Several values with commas between them.
 pub(super) fn list(text: &str) -> Vec<String> {
     let items = text.split(',').map(str::trim);
-    items
-        .filter(|item| !item.is_empty())
-        .map(str::to_owned)
-        .collect()
+    let items = items.filter(|item| !item.is_empty());
+    items.map(str::to_owned).collect()
 }
 
 pub(super) fn boolean(text: &str) -> Option<bool> {
@@ -23,109 +21,98 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// Bytes; Fluent Bit's K, M and G are powers of 1,000.
+/// What units count, the largest first.
+type Units = [(usize, &'static str); 4];
+
+/// Fluent Bit's K, M and G are powers of 1,000.
+const SIZES: Units = [
+    (1_000_000_000, "G"),
+    (1_000_000, "M"),
+    (1_000, "K"),
+    (1, ""),
+];
+
+/// In milliseconds.
+const TIMES: Units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s"), (1, "ms")];
+
+fn number(text: &str, units: Units) -> Option<usize> {
+    let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let named = text.strip_prefix(number)?;
+    let (unit, _) = units.into_iter().find(|(_, name)| *name == named)?;
+    number.parse::<usize>().ok()?.checked_mul(unit)
+}
+
 pub(super) fn size(text: &str) -> Option<usize> {
     let text = text.to_ascii_uppercase();
-    let text = text.strip_suffix('B').unwrap_or(&text);
-    let (number, unit) = match text.char_indices().next_back()? {
-        (at, 'K') => (&text[..at], 1_000),
-        (at, 'M') => (&text[..at], 1_000_000),
-        (at, 'G') => (&text[..at], 1_000_000_000),
-        _ => (text, 1),
-    };
-    number.parse::<usize>().ok()?.checked_mul(unit)
+    number(text.strip_suffix('B').unwrap_or(&text), SIZES)
 }
 
 /// A time in milliseconds: seconds, or a number with `ms`, `s`, `m` or `h`.
 pub(super) fn milliseconds(text: &str) -> Option<usize> {
     let text = text.to_ascii_lowercase();
-    let digits = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let unit = match unit {
-        "ms" => 1,
-        "" | "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return None,
-    };
-    number.parse::<usize>().ok()?.checked_mul(unit)
+    number(&text, TIMES).or_else(|| number(&(text + "s"), TIMES))
 }
 
 /// As `milliseconds` reads it, in the largest unit that takes it whole.
 pub(super) fn time_text(time: usize) -> String {
-    let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s"), (1, "ms")];
-    let whole = units
-        .iter()
-        .find(|(unit, _)| time >= *unit && time.is_multiple_of(*unit));
-    let (unit, name) = whole.unwrap_or(&(1000, "s"));
+    let is_whole = |(unit, _): &(usize, _)| time >= *unit && time.is_multiple_of(*unit);
+    let (unit, name) = TIMES.into_iter().find(is_whole).unwrap_or((1_000, "s"));
     format!("{}{name}", time / unit)
 }
 
 /// As `size` reads it, rounded to the largest unit that is not larger.
 pub(super) fn round_size(size: usize, divide: impl Fn(usize, usize) -> usize) -> String {
-    let units = [
-        (1_000_000_000, "G"),
-        (1_000_000, "M"),
-        (1_000, "K"),
-        (1, ""),
-    ];
-    let unit = units.into_iter().find(|(unit, _)| *unit <= size);
+    let unit = SIZES.into_iter().find(|(unit, _)| *unit <= size);
     let (unit, letter) = unit.unwrap_or((1, ""));
     format!("{}{letter}", divide(size, unit))
 }
 
-pub(super) fn stream_name(text: &str) -> Option<String> {
-    (text.len() <= MAX_STREAM_NAME && has_only(text, "_.-")).then(|| text.to_owned())
+pub(super) fn is_stream_name(text: &str) -> bool {
+    text.len() <= MAX_STREAM_NAME && has_only(text, "_.-")
 }
 
 /// Words, the last of them a number: `eu-west-1`, `us-gov-east-1`, `us-isob-east-1`.
-pub fn region(text: &str) -> Option<String> {
+pub fn is_region(text: &str) -> bool {
     let words: Vec<&str> = text.split('-').collect();
-    let [area, between @ .., number] = words.as_slice() else {
-        return None;
+    let [area, _, .., number] = words[..] else {
+        return false;
     };
     let is_any = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let is_region = area.len() > 1
+    let is_word = |word: &&str| !word.is_empty() && word.chars().all(is_any);
+    area.len() > 1
         && area.chars().all(|c| c.is_ascii_lowercase())
-        && !between.is_empty()
-        && words
-            .iter()
-            .all(|word| !word.is_empty() && word.chars().all(is_any))
-        && number.chars().all(|c| c.is_ascii_digit());
-    is_region.then(|| text.to_owned())
+        && words.iter().all(is_word)
+        && number.chars().all(|c| c.is_ascii_digit())
 }
 
 /// The SDK ignores profiles of other names.
 /// Source: `validate_identifier` of <https://docs.rs/crate/aws-runtime/latest/source/src/env_config/normalize.rs>.
-pub(super) fn profile(text: &str) -> Option<String> {
-    has_only(text, "_-/.%@:+").then(|| text.to_owned())
+pub(super) fn is_profile(text: &str) -> bool {
+    has_only(text, "_-/.%@:+")
 }
 
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns>.
-pub(super) fn role_arn(text: &str) -> Option<String> {
-    let [arn, partition, service, region, account, resource] =
-        text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;
-    let (kind, path) = resource.split_once('/')?;
+pub(super) fn is_role_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, resource] = parts[..] else {
+        return false;
+    };
+    let Some(path) = resource.strip_prefix("role/") else {
+        return false;
+    };
     let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-    let is_role = arn == "arn"
-        && !partition.is_empty()
+    !partition.is_empty()
         && has_only(partition, "-")
-        && service == "iam"
-        && region.is_empty()
         && account.len() == 12
         && account.chars().all(|c| c.is_ascii_digit())
-        && kind == "role"
         && folders.chars().all(|c| c.is_ascii_graphic())
         && (1..=64).contains(&name.len())
-        && has_only(name, "_+=,.@-");
-    is_role.then(|| text.to_owned())
+        && has_only(name, "_+=,.@-")
 }
 
 /// Source: <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>.
-pub(super) fn external_id(text: &str) -> Option<String> {
-    ((2..=1224).contains(&text.len()) && has_only(text, "_+=,.@:/-")).then(|| text.to_owned())
+pub(super) fn is_external_id(text: &str) -> bool {
+    (2..=1224).contains(&text.len()) && has_only(text, "_+=,.@:/-")
 }
 
 /// Whether all is letters and digits of ASCII, or one of these.
