@@ -10,8 +10,9 @@ fn parse(options: &[(&str, &str)]) -> Result<Config, Error> {
     })
 }
 
+/// These and a stream, where they name none.
 pub(super) fn with(options: &[(&str, &str)]) -> Result<Config, Error> {
-    parse(&[&[("delivery_stream", "logs")], options].concat())
+    parse(&[options, &[("delivery_stream", "logs")]].concat())
 }
 
 /// Options with semicolons between, as pairs.
@@ -51,7 +52,7 @@ fn every_option_of_the_table_changes_what_is_asked_for() {
                 "" => around.to_owned(),
                 value => format!("{} {value}{around}", row.name),
             };
-            let config = parse(&[pairs(&set), pairs("delivery_stream logs")].concat()).ok()?;
+            let config = section(&set).ok()?;
             // What is said of the section is not what it asks for.
             let warnings = Vec::new();
             Some(Config { warnings, ..config })
@@ -72,22 +73,18 @@ fn every_option_of_the_table_changes_what_is_asked_for() {
 #[test]
 fn defaults_need_no_more_than_a_stream() {
     let config = with(&[]).unwrap();
+    let (delivery, seconds) = (&config.delivery, Duration::from_secs);
     assert_eq!(config.delivery_stream, "logs");
-    assert_eq!(config.delivery.format.max_bytes, 1_024_000);
-    assert_eq!(
-        config.packing,
-        Packing {
-            aggregation: None,
-            compression: None
-        }
-    );
-    assert_eq!(config.delivery.batch_size, 1_048_576);
-    assert_eq!(config.delivery.flush_timeout, Duration::from_secs(30));
-    assert_eq!(config.delivery.stop_timeout, Duration::from_secs(5));
-    assert_eq!(config.delivery.request_timeout, Duration::from_secs(10));
-    assert!(config.delivery.auto_retry_requests);
+    assert_eq!(config.packing.aggregation, None);
+    assert_eq!(config.packing.compression, None);
+    assert_eq!(delivery.format.max_bytes, 1_024_000);
+    assert_eq!(delivery.batch_size, 1_048_576);
+    assert_eq!(delivery.flush_timeout, seconds(30));
+    assert_eq!(delivery.stop_timeout, seconds(5));
+    assert_eq!(delivery.request_timeout, seconds(10));
+    assert!(delivery.auto_retry_requests);
     assert_eq!(config.access, Access::default());
-    assert_eq!(config.warnings, Vec::<String>::new());
+    assert_eq!(config.warnings, [""; 0]);
 }
 
 #[test]
@@ -101,23 +98,23 @@ fn options_of_both_plugins_are_taken() {
          batch_size 2M; flush_timeout 2m; request_timeout 500ms; max_in_flight 8",
     )
     .unwrap();
-    assert_eq!(config.delivery.format.data_keys, ["log", "level"]);
-    assert_eq!(config.delivery.format.max_bytes, 1_024_000 - 1024);
-    let aggregation = config.packing.aggregation.unwrap();
-    assert_eq!(
-        (aggregation.max_bytes, aggregation.max_documents),
-        (261_120, 500)
-    );
-    assert_eq!(config.packing.compression, Some(Compression::Gzip));
-    assert_eq!(
-        config.access.endpoint.as_deref(),
-        Some("https://vpce-1.firehose.eu-west-1.vpce.amazonaws.com")
-    );
-    assert_eq!(config.delivery.batch_size, 2_000_000);
-    assert_eq!(config.delivery.flush_timeout, Duration::from_secs(120));
-    assert_eq!(config.delivery.request_timeout, Duration::from_millis(500));
-    assert!(!config.delivery.auto_retry_requests);
-    assert_eq!(config.warnings, Vec::<String>::new());
+    let (delivery, packing) = (&config.delivery, config.packing);
+    assert_eq!(delivery.format.data_keys, ["log", "level"]);
+    assert_eq!(delivery.format.max_bytes, 1_024_000 - 1024);
+    let (max_bytes, max_documents) = (261_120, 500);
+    let aggregation = Aggregation {
+        max_bytes,
+        max_documents,
+    };
+    assert_eq!(packing.aggregation, Some(aggregation));
+    assert_eq!(packing.compression, Some(Compression::Gzip));
+    let endpoint = "https://vpce-1.firehose.eu-west-1.vpce.amazonaws.com";
+    assert_eq!(config.access.endpoint.as_deref(), Some(endpoint));
+    assert_eq!(delivery.batch_size, 2_000_000);
+    assert_eq!(delivery.flush_timeout, Duration::from_secs(120));
+    assert_eq!(delivery.request_timeout, Duration::from_millis(500));
+    assert!(!delivery.auto_retry_requests);
+    assert_eq!(config.warnings, [""; 0]);
 }
 
 #[test]
@@ -147,18 +144,17 @@ role_arn `logs` is not allowed: it takes a role's whole ARN";
     for sentence in sentences.lines() {
         let mut parts = sentence.split('`');
         let (key, value) = (parts.next().unwrap().trim(), parts.next().unwrap());
-        let told = parse(&[(key, value), ("delivery_stream", "logs")]).unwrap_err();
-        assert!(told.to_string().starts_with(sentence), "{told}");
+        let told = with(&[(key, value)]).unwrap_err().to_string();
+        assert!(told.starts_with(sentence), "{told}");
     }
     let name = "x".repeat(64);
-    assert!(parse(&[("delivery_stream", &name)]).is_ok());
-    assert!(parse(&[("delivery_stream", &format!("{name}x"))]).is_err());
+    assert!(with(&[("delivery_stream", &name)]).is_ok());
+    assert!(with(&[("delivery_stream", &format!("{name}x"))]).is_err());
     let missing = parse(&[]).unwrap_err().to_string();
     assert!(missing.starts_with("delivery_stream is missing: it takes the stream's name: 1 to 64"));
     for (key, value) in [("time_key", "time"), ("data_keys", "level, log.text")] {
-        let both = with(&[("log_key", "log"), (key, value)])
-            .unwrap_err()
-            .to_string();
+        let both = with(&[("log_key", "log"), (key, value)]);
+        let both = both.unwrap_err().to_string();
         let expected = format!("log_key `log` and {key} `{value}` can not be used together: ");
         assert!(both.starts_with(&expected), "{both}");
     }
@@ -180,12 +176,8 @@ fn every_example_of_a_sentence_is_taken() {
     let mut with_examples = BTreeSet::new();
     for flush_timeout in ["1s", "1001ms", "8s", "30s", "10m"] {
         let taken = |key: &str, value: &str| {
-            let around = [
-                ("delivery_stream", "logs"),
-                ("region", "eu-west-1"),
-                ("flush_timeout", flush_timeout),
-            ];
-            parse(&[&[(key, value)], around.as_slice()].concat())
+            let around = [("region", "eu-west-1"), ("flush_timeout", flush_timeout)];
+            with(&[&[(key, value)], around.as_slice()].concat())
         };
         for row in table::ALL {
             for value in WRONG.split(" | ") {
@@ -217,7 +209,7 @@ fn every_example_of_a_sentence_is_taken() {
     let [example] = examples(&missing)[..] else {
         panic!("{missing}");
     };
-    assert!(parse(&[("delivery_stream", example)]).is_ok());
+    assert!(with(&[("delivery_stream", example)]).is_ok());
 }
 
 #[test]
@@ -285,8 +277,7 @@ fn a_comment_behind_any_value_is_told() {
     let wrong = wrong_ca_file("/ca.pem # note".as_ref(), "can not be read");
     assert!(wrong.to_string().contains("Fluent Bit knows no comments"));
     for row in table::ALL {
-        let set = [(row.name, "x # note"), ("delivery_stream", "logs")];
-        let told = match parse(&set) {
+        let told = match with(&[(row.name, "x # note")]) {
             Err(error) => error.to_string(),
             Ok(config) => config.warnings.join("; "),
         };
@@ -305,13 +296,13 @@ fn a_comment_behind_any_value_is_told() {
 #[test]
 fn a_control_character_in_any_value_is_refused_by_name() {
     for row in table::ALL {
-        for (value, code) in [
+        let values = [
             ("a\nb", "U+000A"),
             ("a\u{7f}", "U+007F"),
             ("a\u{0}b", "U+0000"),
-        ] {
-            let sentence = parse(&[(row.name, value), ("delivery_stream", "logs")]);
-            let sentence = sentence.unwrap_err().to_string();
+        ];
+        for (value, code) in values {
+            let sentence = with(&[(row.name, value)]).unwrap_err().to_string();
             assert!(sentence.starts_with(row.name), "{sentence}");
             assert!(sentence.contains(code), "{sentence}");
             assert!(!sentence.contains(char::is_control), "{sentence:?}");
@@ -330,10 +321,8 @@ fn what_does_nothing_is_warned_of() {
     );
     assert_eq!(warnings("time_key_format %s; external_id id").len(), 2);
     let told = warnings("time_key at; time_key_format %FT%T");
-    assert!(
-        told.len() == 1 && told[0].contains("conversion to Parquet"),
-        "{told:?}"
-    );
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("conversion to Parquet"), "{told:?}");
     let plain = |endpoint: &str| warnings(&format!("endpoint {endpoint}")).len();
     assert_eq!(plain("http://firehose.internal:8080"), 1);
     assert_eq!(plain("HTTP://firehose.internal"), 1);
