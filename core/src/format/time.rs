@@ -19,12 +19,15 @@ pub struct TimeFormat {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+struct Piece {
     /// strftime text whose result only changes with the second.
-    Calendar(String),
-    /// This many digits of the fraction of a second.
-    Fraction(usize),
+    calendar: String,
+    /// This many digits of the fraction of a second behind it.
+    digits: usize,
 }
+
+/// Conversions to digits of the fraction of a second.
+const FRACTIONS: [(&str, usize); 5] = [("%3N", 3), ("%6N", 6), ("%9N", 9), ("%L", 3), ("%f", 6)];
 
 impl TimeFormat {
     /// An error is a sentence about what the format may hold.
@@ -34,35 +37,33 @@ impl TimeFormat {
         let mut rest = format;
         while let Some(at) = rest.find('%') {
             calendar.push_str(&rest[..at]);
-            let conversion = &rest[at..];
-            let (length, digits) = fraction(conversion)
-                .or_else(|| Some((calendar_conversion(conversion)?, None)))
-                .ok_or_else(|| {
-                    let shown: String = conversion.chars().take(3).collect();
-                    format!(
-                        "`{shown}` is no conversion; it takes those of strftime (%{CONVERSIONS}) \
-                         and the fractions %3N or %L (ms), %6N or %f (us), %9N (ns), such as \
-                         `{DEFAULT}`"
-                    )
-                })?;
-            match digits {
-                None => calendar.push_str(&conversion[..length]),
-                Some(digits) => {
-                    if !calendar.is_empty() {
-                        pieces.push(Piece::Calendar(std::mem::take(&mut calendar)));
-                    }
-                    pieces.push(Piece::Fraction(digits));
-                }
+            rest = &rest[at..];
+            let mut fractions = FRACTIONS.into_iter();
+            let fraction = fractions.find(|(conversion, _)| rest.starts_with(conversion));
+            if let Some((conversion, digits)) = fraction {
+                let calendar = std::mem::take(&mut calendar);
+                pieces.push(Piece { calendar, digits });
+                rest = &rest[conversion.len()..];
+            } else if let Some(length) = calendar_conversion(rest) {
+                calendar.push_str(&rest[..length]);
+                rest = &rest[length..];
+            } else {
+                let shown: String = rest.chars().take(3).collect();
+                return Err(format!(
+                    "`{shown}` is no conversion; it takes those of strftime (%{CONVERSIONS}) \
+                     and the fractions %3N or %L (ms), %6N or %f (us), %9N (ns), such as \
+                     `{DEFAULT}`"
+                ));
             }
-            rest = &conversion[length..];
         }
-        calendar.push_str(rest);
-        if !calendar.is_empty() {
-            pieces.push(Piece::Calendar(calendar));
-        }
-        if pieces.is_empty() {
+        if format.is_empty() {
             return Err(format!("it takes a strftime format, such as `{DEFAULT}`"));
         }
+        calendar.push_str(rest);
+        pieces.push(Piece {
+            calendar,
+            digits: 0,
+        });
         Ok(Self { pieces })
     }
 
@@ -95,14 +96,6 @@ impl TimeFormat {
 
 /// The conversions of strftime(3) that mean something in UTC and the C locale.
 const CONVERSIONS: &str = "aAbBcCdDeFgGhHIjklmMnpPrRsStTuUVwWxXyYzZ%";
-
-/// The length of the conversion at the start of `text`, and its digits, if it is a fraction.
-fn fraction(text: &str) -> Option<(usize, Option<usize>)> {
-    [("%3N", 3), ("%6N", 6), ("%9N", 9), ("%L", 3), ("%f", 6)]
-        .into_iter()
-        .find(|(conversion, _)| text.starts_with(conversion))
-        .map(|(conversion, digits)| (conversion.len(), Some(digits)))
-}
 
 /// The length of the calendar conversion at the start of `text`: glibc's padding flags allowed.
 fn calendar_conversion(text: &str) -> Option<usize> {
@@ -167,23 +160,19 @@ impl TimeWriter {
         self.text.clear();
         self.fractions.clear();
         self.text.push(b'"');
-        for piece in &self.format.pieces {
-            match piece {
-                Piece::Calendar(format) => {
-                    self.calendar.clear();
-                    date.format(format)
-                        .write_to(&mut self.calendar)
-                        .expect("a String takes every write, and the format was checked");
-                    json::push_escaped(&mut self.text, &self.calendar);
-                }
-                Piece::Fraction(digits) => {
-                    let start = self.text.len();
-                    self.text.resize(start + digits, b'0');
-                    self.fractions.push(Fraction {
-                        digits: start..self.text.len(),
-                        unit: 10_u32.pow(9 - *digits as u32),
-                    });
-                }
+        for Piece { calendar, digits } in &self.format.pieces {
+            self.calendar.clear();
+            date.format(calendar)
+                .write_to(&mut self.calendar)
+                .expect("a String takes every write, and the format was checked");
+            json::push_escaped(&mut self.text, &self.calendar);
+            if *digits > 0 {
+                let start = self.text.len();
+                self.text.resize(start + digits, b'0');
+                self.fractions.push(Fraction {
+                    digits: start..self.text.len(),
+                    unit: 10_u32.pow(9 - *digits as u32),
+                });
             }
         }
         self.text.push(b'"');

@@ -73,25 +73,26 @@ impl Log {
         if level > self.max_level {
             return;
         }
-        let suppressed = match self.topics.get_mut(&(level, topic)) {
-            Some(known) if now.saturating_duration_since(known.written) < QUIET => {
-                known.suppressed += 1;
-                return;
-            }
-            Some(known) => known.suppressed,
-            None => 0,
-        };
+        let key = (level, topic);
+        if let Some(known) = self.topics.get_mut(&key)
+            && now.saturating_duration_since(known.written) < QUIET
+        {
+            known.suppressed += 1;
+            return;
+        }
+        let (written, suppressed) = (now, 0);
+        let before = self.topics.insert(
+            key,
+            Topic {
+                written,
+                suppressed,
+            },
+        );
+        let suppressed = before.map_or(0, |before| before.suppressed);
         let mut text = text();
         if suppressed > 0 {
-            text.push_str(&format!(
-                " ({suppressed} more like this since the last line)"
-            ));
+            text += &format!(" ({suppressed} more like this since the last line)");
         }
-        let written = Topic {
-            written: now,
-            suppressed: 0,
-        };
-        self.topics.insert((level, topic), written);
         if self.lines.len() < MOST_LINES {
             self.lines.push_back(Line { level, text });
         }
