@@ -76,8 +76,6 @@ impl Config {
         let destinations = options.destinations()?;
         let packing = options.packing(&destinations)?;
         let access = options.access()?;
-        let may_convert = destinations.is_empty() || destinations.iter().any(|it| it.converts);
-        let warnings = options.warnings(&access, &packing, time_key.as_ref(), may_convert);
         let max_bytes = match packing.compression {
             None => MAX_RECORD_BYTES,
             Some(_) => MAX_RECORD_BYTES - Compression::OVERHEAD,
@@ -92,14 +90,37 @@ impl Config {
         check_log_key(&format)?;
         options.check_destinations(&destinations, &format, &packing)?;
         let limits = options.limits(&access)?;
-        Ok(Self {
-            delivery_stream: options.delivery_stream()?,
-            delivery: options.delivery(format, limits, &packing, may_convert)?,
+        let takes = Row::of("delivery_stream").kind.takes();
+        let missing = || Error(format!("delivery_stream is missing: it takes {takes}"));
+        let delivery_stream = options.text("delivery_stream")?.ok_or_else(missing)?;
+        let flush_timeout = options.time("flush_timeout")?;
+        let why = ", which is flush_timeout";
+        let delivery = Delivery {
+            request_timeout: options.time_up_to("request_timeout", flush_timeout, why)?,
+            batch_size: options.number("batch_size")?,
+            flush_timeout,
+            stop_timeout: options.time("stop_timeout")?,
+            auto_retry_requests: options.flag("auto_retry_requests")?,
+            linger: options.linger(&packing, flush_timeout)?,
+            resume: Bounds {
+                max_chunks: options.number("resume_max_chunks")?,
+                max_bytes: options.number("resume_max_bytes")?,
+            },
+            is_aggregated: packing.aggregation.is_some(),
+            may_convert: destinations.is_empty() || destinations.iter().any(|it| it.converts),
+            format,
+            limits,
+        };
+        let mut config = Self {
+            delivery_stream,
+            delivery,
             packing,
             credentials_timeout: options.time("credentials_timeout")?,
-            warnings,
+            warnings: Vec::new(),
             access,
-        })
+        };
+        config.warnings = options.warnings(&config);
+        Ok(config)
     }
 }
 
@@ -127,12 +148,6 @@ fn check_log_key(format: &Format) -> Result<(), Error> {
 }
 
 impl<P: Fn(&str) -> Option<String>> Options<P> {
-    fn delivery_stream(&self) -> Result<String, Error> {
-        let takes = Row::of("delivery_stream").kind.takes();
-        self.text("delivery_stream")?
-            .ok_or_else(|| Error(format!("delivery_stream is missing: it takes {takes}")))
-    }
-
     fn time_key(&self) -> Result<Option<TimeKey>, Error> {
         let pattern = self.text("time_key_format")?.unwrap_or_default();
         let format = TimeFormat::parse(&pattern)
@@ -168,34 +183,6 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
-    fn delivery(
-        &self,
-        format: Format,
-        limits: Limits,
-        packing: &Packing,
-        may_convert: bool,
-    ) -> Result<Delivery, Error> {
-        let flush_timeout = self.time("flush_timeout")?;
-        let request_timeout =
-            self.time_up_to("request_timeout", flush_timeout, ", which is flush_timeout")?;
-        Ok(Delivery {
-            batch_size: self.number("batch_size")?,
-            request_timeout,
-            flush_timeout,
-            stop_timeout: self.time("stop_timeout")?,
-            auto_retry_requests: self.flag("auto_retry_requests")?,
-            linger: self.linger(packing, flush_timeout)?,
-            resume: Bounds {
-                max_chunks: self.number("resume_max_chunks")?,
-                max_bytes: self.number("resume_max_bytes")?,
-            },
-            is_aggregated: packing.aggregation.is_some(),
-            may_convert,
-            format,
-            limits,
-        })
-    }
-
     /// By default only what is aggregated lingers.
     fn linger(&self, packing: &Packing, flush_timeout: Duration) -> Result<Linger, Error> {
         let why = ", a quarter of flush_timeout";
@@ -207,8 +194,16 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
+    /// Where `quota` asks to keep to it, a stream's default quota is the limit that is not set.
     fn limits(&self, access: &Access) -> Result<Limits, Error> {
-        let quota = self.quota(access)?;
+        let quota = match (self.text("quota")?.as_deref(), &access.region) {
+            (Some("regional"), Some(region)) => Some(Quota::of(region)),
+            (Some("regional"), None) => {
+                let why = "quota `regional` needs to know the region: set region too";
+                return Err(Error(why.to_owned()));
+            }
+            _ => None,
+        };
         let or_quota = |key: &str, of: fn(Quota) -> usize| Ok(self.limit(key)?.or(quota.map(of)));
         Ok(Limits {
             max_in_flight: self.number("max_in_flight")?,
@@ -219,26 +214,12 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
-    /// The default quota of a stream, where `quota` asks to keep to it.
-    fn quota(&self, access: &Access) -> Result<Option<Quota>, Error> {
-        if self.text("quota")?.as_deref() != Some("regional") {
-            return Ok(None);
-        }
-        let region = access.region.as_deref().ok_or_else(|| {
-            Error("quota `regional` needs to know the region: set region too".to_owned())
-        })?;
-        Ok(Some(Quota::of(region)))
-    }
-
-    fn warnings(
-        &self,
-        access: &Access,
-        packing: &Packing,
-        time_key: Option<&TimeKey>,
-        may_convert: bool,
-    ) -> Vec<String> {
+    fn warnings(&self, config: &Config) -> Vec<String> {
         let mut warnings: Vec<String> = self.comments().collect();
-        let packs = packing.aggregation.is_some();
+        let access = &config.access;
+        let format = &config.delivery.format;
+        let time_key = format.time_key.as_ref();
+        let packs = config.delivery.is_aggregated;
         let needs = [
             ("time_key_format", "time_key", time_key.is_some()),
             ("aggregation_size", "simple_aggregation", packs),
@@ -251,8 +232,8 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             }
         }
         if let (Some(time_key), Some(text)) = (time_key, self.set("time_key_format"))
-            && may_convert
-            && !time_key.format.is_convertible()
+            && config.delivery.may_convert
+            && !format.has_convertible_times()
         {
             warnings.push(format!(
                 "time_key_format `{text}` writes times that Firehose's conversion to Parquet does \

@@ -41,13 +41,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
 
     /// Of values that may be any text, those of which a part was meant as a comment.
     pub(super) fn comments(&self) -> impl Iterator<Item = String> {
-        let any = ALL
-            .iter()
-            .filter(|row| matches!(row.kind, Kind::Free(_) | Kind::List(_)));
-        any.filter_map(|row| {
-            let text = self.set(row.name)?;
+        ALL.iter().filter_map(|row| {
+            let text = self.set(row.name).filter(|text| has_comment(text))?;
+            let is_any = matches!(row.kind, Kind::Free(_) | Kind::List(_));
             let named = named(row, &text);
-            has_comment(&text).then(|| format!("{named} is taken with its `#`: {NO_COMMENTS}"))
+            is_any.then(|| format!("{named} is taken with its `#`: {NO_COMMENTS}"))
         })
     }
 
@@ -142,23 +140,17 @@ fn refused(text: &str, sentence: String) -> Error {
 
 /// The option with its value, unless that may hold a secret.
 fn named(row: &Row, text: &str) -> String {
-    let is_hidden = match row.kind {
-        Kind::Secret(..) => true,
+    match row.kind {
+        Kind::Secret(..) => {}
         // What stands before an @ may be a password, and what stands behind a ? a token.
-        Kind::Url => text.contains(['@', '?']),
-        _ => false,
-    };
-    match is_hidden {
-        true => format!("{} (its value is not shown)", row.name),
-        false => format!("{} `{text}`", row.name),
+        Kind::Url if text.contains(['@', '?']) => {}
+        _ => return format!("{} `{text}`", row.name),
     }
+    format!("{} (its value is not shown)", row.name)
 }
 
+/// Whether a `#` begins the text or a word of it.
 fn has_comment(text: &str) -> bool {
-    let mut before = ' ';
-    text.chars().any(|c| {
-        let begins = c == '#' && before.is_whitespace();
-        before = c;
-        begins
-    })
+    text.split(char::is_whitespace)
+        .any(|word| word.starts_with('#'))
 }
