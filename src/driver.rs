@@ -273,7 +273,7 @@ impl<V: Service> Driver<V> {
             task: JoinSet::new(),
         };
         let (sent, body) = (call.sent.clone(), call.body.clone());
-        let (records, sender) = (call.batch.records().len(), self.sender.clone());
+        let (records, sender) = (call.batch.records.len(), self.sender.clone());
         call.task.spawn(async move {
             let mut ending = Ending {
                 call: id,

@@ -103,7 +103,7 @@ fn pack(chunk: &[u8], packer: &mut Packer, batch: &mut Batch, mut with: impl FnM
             documents: u64::MAX,
         };
         packer.pack(&format, &mut source, room, batch);
-        let is_last = batch.records().is_empty();
+        let is_last = batch.records.is_empty();
         let body = batch.finish();
         with(&body);
         batch.reuse(body);

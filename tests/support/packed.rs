@@ -6,7 +6,7 @@ use firehose_core::deliver::ranges::Ranges;
 use firehose_core::format::document::Format;
 use firehose_core::format::outcome::Tally;
 use firehose_core::limits::MAX_BATCH_BYTES;
-use firehose_core::pack::batch::{self, Batch, Share};
+use firehose_core::pack::batch::{self, Batch};
 use firehose_core::pack::packer::{OneChunk, Packer, Packing, Room};
 
 use super::body;
@@ -95,10 +95,10 @@ pub(crate) fn batches(
             tally.add(&counted.tally);
         }
         source.packed(&batch);
-        let shares = batch.shares().iter().map(|share| share.range.clone());
+        let shares = batch.shares.iter().map(|share| share.range.clone());
         let passed = batch.passed.iter().map(|piece| piece.range.clone());
         shares.chain(passed).for_each(|range| left.remove(range));
-        if batch.records().is_empty() {
+        if batch.records.is_empty() {
             return (tally, left);
         }
         with(&mut batch);
@@ -109,20 +109,22 @@ fn read_back(batch: &mut Batch) -> Vec<Record> {
     let datas = body::datas(&batch.finish());
     assert_eq!(
         datas.len(),
-        batch.records().len(),
+        batch.records.len(),
         "another number of records"
     );
     assert!(datas.len() <= 500, "{} records", datas.len());
     let bytes: usize = datas.iter().map(Vec::len).sum();
-    assert_eq!(bytes, batch.bytes());
+    assert_eq!(bytes, batch.bytes);
     assert!(
         bytes <= MAX_BATCH_BYTES || datas.len() == 1,
         "{bytes} bytes"
     );
-    let shares = batch.shares_by_record();
-    let records = batch.records().iter().zip(shares).zip(datas);
-    let record = |((record, shares), data): ((&batch::Record, &[Share]), Vec<u8>)| {
+    let mut start = 0;
+    let records = batch.records.iter().zip(datas);
+    let record = |(record, data): (&batch::Record, Vec<u8>)| {
         assert_eq!(record.bytes, data.len());
+        let shares = &batch.shares[start..record.end];
+        start = record.end;
         Record {
             data,
             documents: record.documents,

@@ -62,9 +62,9 @@ impl Call {
         Self {
             output,
             began,
-            bytes: batch.bytes(),
-            records: batch.records().to_vec(),
-            shares: batch.shares().to_vec(),
+            bytes: batch.bytes,
+            records: batch.records.clone(),
+            shares: batch.shares.clone(),
             suspicion,
         }
     }

@@ -6,11 +6,9 @@ use std::ops::Range;
 pub enum Kind {
     Open,
     Close,
-    Separator,
     Key,
-    String,
-    /// A number, `true`, `false` or `null`.
-    Scalar,
+    /// A comma, a colon, or a value that is no container.
+    Other,
 }
 
 /// Walks the text from a place on: what each token is, and where.
@@ -28,18 +26,18 @@ impl Iterator for Tokens<'_> {
         let (kind, length) = match *rest.first()? {
             b'{' | b'[' => (Kind::Open, 1),
             b'}' | b']' => (Kind::Close, 1),
-            b',' | b':' => (Kind::Separator, 1),
+            b',' | b':' => (Kind::Other, 1),
             b'"' => {
                 let length = string_length(rest);
                 match rest.get(length) {
                     Some(b':') => (Kind::Key, length),
-                    _ => (Kind::String, length),
+                    _ => (Kind::Other, length),
                 }
             }
             _ => {
                 let is_end = |byte: &u8| matches!(byte, b',' | b'}' | b']');
                 let length = rest.iter().position(is_end);
-                (Kind::Scalar, length.unwrap_or(rest.len()))
+                (Kind::Other, length.unwrap_or(rest.len()))
             }
         };
         let start = self.at;

@@ -12,9 +12,10 @@ const AROUND_DATA: usize = 16;
 
 #[derive(Debug, Default)]
 pub struct Batch {
-    body: Vec<u8>,
-    records: Vec<Record>,
-    shares: Vec<Share>,
+    pub(super) body: Vec<u8>,
+    pub records: Vec<Record>,
+    /// Those of all records.
+    pub shares: Vec<Share>,
     /// What was counted of events that gave no document, or less than a whole one.
     pub counted: Vec<Counted>,
     /// Ranges of which nothing is to be sent.
@@ -22,7 +23,7 @@ pub struct Batch {
     /// What was taken to be packed and found no room.
     pub rest: Vec<Piece>,
     /// Of the records' data, before base64.
-    bytes: usize,
+    pub bytes: usize,
 }
 
 /// Names a chunk as long as anything is known of it.
@@ -129,39 +130,13 @@ impl Batch {
         body
     }
 
-    pub fn body_length(&self) -> usize {
-        self.body.len()
-    }
-
     /// Gives the memory of a body back, to be written to again.
     pub fn reuse(&mut self, body: Vec<u8>) {
         self.body = body;
     }
 
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     pub fn documents(&self) -> u64 {
         self.shares.iter().map(|share| share.documents).sum()
-    }
-
-    pub fn records(&self) -> &[Record] {
-        &self.records
-    }
-
-    pub fn shares(&self) -> &[Share] {
-        &self.shares
-    }
-
-    /// The shares of each record.
-    pub fn shares_by_record(&self) -> impl Iterator<Item = &[Share]> {
-        let mut start = 0;
-        self.records.iter().map(move |record| {
-            let shares = &self.shares[start..record.end];
-            start = record.end;
-            shares
-        })
     }
 }
 
@@ -221,14 +196,12 @@ mod tests {
         let documents = documents.map(|(chunk, range)| piece(chunk, range));
         batch.push(b"0123456", documents.into_iter());
         batch.push(b"0", [piece(1, 10..11)].into_iter());
-        let shares = |at: usize| {
-            let shares = batch.shares_by_record().nth(at).unwrap();
-            let share = |share: &Share| (share.chunk.0, share.range.clone(), share.documents);
-            shares.iter().map(share).collect::<Vec<_>>()
-        };
-        assert_eq!(shares(0), [(0, 0..5, 2), (0, 7..9, 1), (1, 9..10, 1)]);
-        assert_eq!(shares(1), [(1, 10..11, 1)]);
-        assert_eq!((batch.bytes(), batch.documents()), (8, 5));
-        assert_eq!(batch.records()[0].billed_bytes(), 5120);
+        let share = |share: &Share| (share.chunk.0, share.range.clone(), share.documents);
+        let shares: Vec<_> = batch.shares.iter().map(share).collect();
+        let expected = [(0, 0..5, 2), (0, 7..9, 1), (1, 9..10, 1), (1, 10..11, 1)];
+        assert_eq!(shares, expected);
+        assert_eq!((batch.records[0].end, batch.records[1].end), (3, 4));
+        assert_eq!((batch.bytes, batch.documents()), (8, 5));
+        assert_eq!(batch.records[0].billed_bytes(), 5120);
     }
 }

@@ -183,7 +183,7 @@ impl Packer {
         // left of its last piece.
         let marks = self.marks.drain(..);
         batch.rest.splice(..0, marks.map(|mark| mark.piece));
-        let length = batch.body_length();
+        let length = batch.body.len();
         self.usual_body = (length + length / 16).max(self.usual_body - self.usual_body / 128);
         // One giant document does not keep its memory.
         self.plain.clear();
@@ -211,14 +211,6 @@ impl Packer {
             }
             let fitting = self.marks.partition_point(|mark| mark.end <= self.goal);
             count = fitting.clamp(1, count - 1);
-        }
-    }
-
-    /// The data of the record of the documents that were settled on.
-    fn data(&self, count: usize) -> &[u8] {
-        match self.compressor {
-            Some(_) => &self.compressed,
-            None => &self.plain[..self.marks[count - 1].end],
         }
     }
 }
@@ -339,15 +331,18 @@ impl Run<'_> {
         let Some(count) = self.packer.settle(count, at_least) else {
             return;
         };
-        let data = self.packer.data(count);
-        if !self.batch.records().is_empty() && self.batch.bytes() + data.len() > self.room {
+        let end = self.packer.marks[count - 1].end;
+        let data = match self.packer.compressor {
+            Some(_) => &self.packer.compressed[..],
+            None => &self.packer.plain[..end],
+        };
+        if !self.batch.records.is_empty() && self.batch.bytes + data.len() > self.room {
             self.is_full = true;
             return;
         }
         let documents = self.packer.marks[..count].iter();
         let documents = documents.map(|mark| mark.piece.clone());
         self.batch.push(data, documents);
-        let end = self.packer.marks[count - 1].end;
         self.packer.plain.drain(..end);
         self.packer.marks.drain(..count);
         for mark in &mut self.packer.marks {
@@ -358,11 +353,11 @@ impl Run<'_> {
     /// Whether one more record may be made. A batch ends where a full record has no place, rather
     /// than with one that is billed for more than it holds.
     fn has_room(&self) -> bool {
-        let records = self.batch.records().len();
+        let records = self.batch.records.len();
         let needed = match self.packer.limit.max_documents {
             1 => 0,
             _ => self.packer.max_bytes,
         };
-        records == 0 || (records < MAX_BATCH_RECORDS && self.batch.bytes() + needed <= self.room)
+        records == 0 || (records < MAX_BATCH_RECORDS && self.batch.bytes + needed <= self.room)
     }
 }

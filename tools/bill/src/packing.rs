@@ -171,7 +171,7 @@ mod tests {
         let mut packer = Packer::new("logs", config.packing);
         packer.pack(&config.delivery.format, &mut source, room, &mut batch);
         assert!(batch.rest.is_empty(), "more than a batch holds");
-        let records = batch.records().iter();
+        let records = batch.records.iter();
         records.map(|record| record.bytes as u32).collect()
     }
 

@@ -87,11 +87,11 @@ impl Stream {
                 self.suspect(filling.output, suspect);
             }
         }
-        if batch.records().is_empty() {
+        if batch.records.is_empty() {
             return None;
         }
         let random = self.random.f64();
-        let (bytes, records) = (batch.bytes(), batch.records().len());
+        let (bytes, records) = (batch.bytes, batch.records.len());
         self.gate.began(now, bytes, records, random);
         let call = Call::new(filling.output, now, batch, suspicion);
         Some(self.flight.begin(call))
