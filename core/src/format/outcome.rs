@@ -23,16 +23,6 @@ pub enum Outcome<'w> {
     WithoutField,
 }
 
-impl Outcome<'_> {
-    /// Whether there is nothing to be counted of it.
-    pub fn is_usual(&self) -> bool {
-        match self {
-            Self::Document { cut_from, doubled } => cut_from.is_none() && doubled.is_none(),
-            outcome => *outcome == Self::GroupMarker,
-        }
-    }
-}
-
 /// Appends the document of the next value, if it gives one. On an error `out` may hold a part of
 /// a document.
 pub fn write_next<'w>(

@@ -239,7 +239,7 @@ impl Run<'_> {
         let mut end = range.start;
         // All events before it are in documents, or need none.
         let mut read_to = end;
-        let mut noted: Option<Counted> = None;
+        let mut tally = Tally::default();
         loop {
             self.is_full |= self.documents == 0 || !self.has_room();
             if self.is_full || reader.is_empty() {
@@ -253,22 +253,16 @@ impl Run<'_> {
             };
             let is_document = matches!(outcome, Ok(Outcome::Document { .. }));
             let is_corrupt = outcome.is_err();
-            if !outcome.as_ref().is_ok_and(Outcome::is_usual) && end > counted {
-                let tally = Tally::default();
-                let to = end;
-                let noted = noted.get_or_insert(Counted { chunk, to, tally });
-                noted.to = end;
-                match outcome {
-                    Ok(outcome) => noted.tally.count(outcome),
-                    Err(cause) => {
-                        let bytes = end - offset;
-                        let corrupt = Corrupt {
-                            offset,
-                            bytes,
-                            cause,
-                        };
-                        noted.tally.corrupt = Some(corrupt);
-                    }
+            match outcome {
+                _ if end <= counted => {}
+                Ok(outcome) => tally.count(outcome),
+                Err(cause) => {
+                    let bytes = end - offset;
+                    tally.corrupt = Some(Corrupt {
+                        offset,
+                        bytes,
+                        cause,
+                    });
                 }
             }
             if is_document {
@@ -282,7 +276,10 @@ impl Run<'_> {
                 break;
             }
         }
-        self.batch.counted.extend(noted);
+        if tally != Tally::default() {
+            let to = end;
+            self.batch.counted.push(Counted { chunk, to, tally });
+        }
         // Nothing is to be sent of what comes behind the last document.
         if end == range.end && read_to < end {
             self.batch.passed.push(Piece {
