@@ -372,10 +372,8 @@ impl Stream {
                 }
                 Admission::Now => {
                     if let Some(since) = output.held_since.take() {
-                        output
-                            .totals
-                            .throttled
-                            .add(now.saturating_duration_since(since));
+                        let waited = now.saturating_duration_since(since);
+                        output.totals.throttled.add_time(waited);
                     }
                     self.last_turn = id;
                     return Ok(self.fill(id));

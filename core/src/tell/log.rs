@@ -33,7 +33,6 @@ pub struct Log {
     lines: VecDeque<Line>,
 }
 
-/// A line for the host's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     pub level: Level,

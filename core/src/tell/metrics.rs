@@ -6,7 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::tell::totals::{Counter, Gauges, Histogram, Observed, Totals};
 
-/// What all names begin with.
 pub const NAMESPACE: &str = "fluentbit";
 pub const SUBSYSTEM: &str = "output_firehose";
 
@@ -16,7 +15,6 @@ pub const LABELS: [&str; 2] = ["name", "stream"];
 /// In seconds: the upper bounds of all histograms' buckets.
 pub const BOUNDS: &[f64] = &Histogram::BOUNDS;
 
-/// One metric of one output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
     /// Without namespace and subsystem.

@@ -36,7 +36,7 @@ pub struct Totals {
     pub forgotten_chunks: Counter,
     pub corrupt_chunks: Counter,
     pub flush_time: Histogram,
-    pub throttled: Time,
+    pub throttled: Counter,
 }
 
 /// How things stand at a delivery stream, for whoever reads it from another thread.
@@ -83,7 +83,6 @@ impl Accepted {
     }
 }
 
-/// What became of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// All its records were accepted.
@@ -106,26 +105,20 @@ impl Counter {
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// Adds to a counter of times, which counts microseconds.
+    pub fn add_time(&self, time: Duration) {
+        self.add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.get() as f64 / 1e6
+    }
 }
 
 impl fmt::Display for Counter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.get().fmt(f)
-    }
-}
-
-/// A time that only grows.
-#[derive(Debug, Default)]
-pub struct Time(Counter);
-
-impl Time {
-    pub fn add(&self, time: Duration) {
-        self.0
-            .add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
-    }
-
-    pub fn seconds(&self) -> f64 {
-        self.0.get() as f64 / 1e6
     }
 }
 
@@ -137,7 +130,7 @@ const BUCKETS: usize = Histogram::BOUNDS.len() + 1;
 pub struct Histogram {
     /// How many took up to each bound and longer than the one before; last, longer than all.
     buckets: [Counter; BUCKETS],
-    sum: Time,
+    sum: Counter,
 }
 
 /// What a histogram held at one moment.
@@ -165,7 +158,7 @@ impl Histogram {
         let seconds = time.as_secs_f64();
         let bucket = Self::BOUNDS.partition_point(|bound| *bound < seconds);
         self.buckets[bucket].add(1);
-        self.sum.add(time);
+        self.sum.add_time(time);
     }
 
     pub fn read(&self) -> Observed {
