@@ -130,7 +130,6 @@ pub fn wrong_ca_file(path: &Path, why: &str) -> Error {
     refused(&path.to_string_lossy(), sentence)
 }
 
-/// The error about a value, with the advice that it may need.
 fn refused(text: &str, sentence: String) -> Error {
     match has_comment(text) {
         true => Error(format!("{sentence}; {NO_COMMENTS}")),
