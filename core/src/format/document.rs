@@ -33,7 +33,6 @@ impl Format {
     }
 }
 
-/// Where and how an event's time is added.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeKey {
     pub key: String,
@@ -49,7 +48,6 @@ pub struct Formatter<'f> {
     doubles: Doubles,
 }
 
-/// The pair that `time_key` adds.
 #[derive(Debug)]
 struct TimePair {
     /// The key's JSON text, with its colon.

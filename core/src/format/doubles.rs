@@ -37,7 +37,6 @@ impl Doubled {
     }
 }
 
-/// Places in the text.
 #[derive(Debug)]
 struct Pair {
     /// Quotes included.

@@ -3,10 +3,9 @@
 
 use crate::format::msgpack::{Malformed, Reader, Token};
 
-/// When an event happened, in UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time {
-    /// Seconds since 1970, within the years 0 to 9999.
+    /// Since 1970 in UTC, within the years 0 to 9999.
     pub seconds: i64,
     pub nanoseconds: u32,
 }
@@ -22,7 +21,6 @@ pub enum Head {
     Other,
 }
 
-/// Reads the head of the next event.
 #[inline]
 pub fn read_head(reader: &mut Reader<'_>) -> Result<Head, Malformed> {
     // Nearly all that Fluent Bit writes: an EventTime, and no metadata.

@@ -12,7 +12,6 @@ use crate::format::json;
 /// timestamp (`yyyy-MM-dd'T'HH:mm:ss[.S]'Z'`, OpenX JSON SerDe).
 pub const DEFAULT: &str = "%Y-%m-%dT%H:%M:%S.%3NZ";
 
-/// A checked format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeFormat {
     pieces: Vec<Piece>,

@@ -25,7 +25,6 @@ pub struct Transcoder {
     container_keys: Option<Box<Transcoder>>,
 }
 
-/// An array or map whose elements are being written.
 #[derive(Debug)]
 struct Container {
     is_map: bool,
@@ -47,7 +46,6 @@ pub trait Choice {
     }
 }
 
-/// All pairs, as they are.
 struct All;
 
 impl Choice for All {}

@@ -45,7 +45,6 @@ pub struct Counted {
     pub tally: Tally,
 }
 
-/// One record of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Of its data, before base64.

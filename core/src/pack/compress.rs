@@ -2,7 +2,6 @@
 
 use flate2::{Compress, FlushCompress, Status};
 
-/// The value of `compression`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     Gzip,
