@@ -81,8 +81,8 @@ impl Seen {
     }
 }
 
-impl Keys {
-    pub(crate) fn new() -> Self {
+impl Default for Keys {
+    fn default() -> Self {
         Self {
             entries: Box::new([Entry::default(); ENTRIES]),
             count: 0,
@@ -91,7 +91,9 @@ impl Keys {
             is_full: false,
         }
     }
+}
 
+impl Keys {
     /// Begins anew if there was a key without room. Not while an object is open, as bits of its
     /// keys would then stand for others.
     #[inline]
@@ -258,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_key_of_any_length_is_found_again_whatever_follows_it() {
-        let mut keys = Keys::new();
+        let mut keys = Keys::default();
         for length in 0..32 {
             let key = msgpack(&vec![b'k'; length]);
             for (round, after) in [b'k', 0, 0xff].into_iter().enumerate() {
@@ -271,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_too_long_is_not_kept() {
-        let mut keys = Keys::new();
+        let mut keys = Keys::default();
         let input = [&msgpack(b"key")[..], &[0; SIZE]].concat();
         assert!(!write(&mut keys, &input, &[b'x'; SIZE + 1]));
         assert!(!write(&mut keys, &input, &[b'x'; SIZE]));
@@ -280,7 +282,7 @@ mod tests {
 
     #[test]
     fn as_many_keys_as_there_is_room_for_stay() {
-        let mut keys = Keys::new();
+        let mut keys = Keys::default();
         for round in 0..3 {
             for number in 0..MAX_COUNT {
                 let key = msgpack(format!("key {number}").as_bytes());
@@ -292,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_key_without_room_shares_a_bit_until_there_is_room() {
-        let mut keys = Keys::new();
+        let mut keys = Keys::default();
         let text = |number: usize| number.to_string().into_bytes();
         let mut seen = Seen::default();
         for number in 0..MAX_COUNT {

@@ -12,7 +12,7 @@ use crate::format::json;
 /// timestamp (`yyyy-MM-dd'T'HH:mm:ss[.S]'Z'`, OpenX JSON SerDe).
 pub const DEFAULT: &str = "%Y-%m-%dT%H:%M:%S.%3NZ";
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimeFormat {
     pieces: Vec<Piece>,
 }
@@ -109,7 +109,7 @@ fn calendar_conversion(text: &str) -> Option<usize> {
 
 /// Writes times as JSON strings. Events of one chunk mostly share their second, so the calendar is
 /// worked out once a second and only the fraction's digits once an event.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TimeWriter {
     format: TimeFormat,
     second: Option<i64>,
@@ -130,10 +130,7 @@ impl TimeWriter {
     pub fn new(format: TimeFormat) -> Self {
         Self {
             format,
-            second: None,
-            text: Vec::new(),
-            fractions: Vec::new(),
-            calendar: String::new(),
+            ..Self::default()
         }
     }
 
@@ -193,28 +190,17 @@ mod tests {
 
     #[test]
     fn some_times_convert_to_parquet_and_some_do_not() {
-        for (format, expected) in [
-            (DEFAULT, true),
-            ("%Y-%m-%dT%H:%M:%SZ", true),
-            ("%FT%T.%9NZ", true),
-            ("%Y-%m-%d %H:%M:%S", true),
-            ("%F %T.%f", true),
-            ("%s", true),
-            ("%s.%3N", true),
-            ("%s%3N", true),
-            ("%s%L", true),
-            ("%s%6N", false),
-            ("%s%3NZ", false),
-            // Both peers' default.
-            ("%Y-%m-%dT%H:%M:%S", false),
-            ("%Y-%m-%dT%H:%M:%S.%3N", false),
-            ("%FT%T%z", false),
-            ("%F %TZ", false),
-            ("%F %T %Z", false),
-            ("%sZ", false),
-            ("%d/%b/%Y:%T", false),
-            ("%H:%M", false),
-        ] {
+        let right = "%Y-%m-%dT%H:%M:%SZ; %FT%T.%9NZ; %Y-%m-%d %H:%M:%S; %F %T.%f; %s; %s.%3N; \
+                     %s%3N; %s%L";
+        // The first is both peers' default.
+        let wrong = "%Y-%m-%dT%H:%M:%S; %Y-%m-%dT%H:%M:%S.%3N; %s%6N; %s%3NZ; %FT%T%z; %F %TZ; \
+                     %F %T %Z; %sZ; %d/%b/%Y:%T; %H:%M";
+        let right = right
+            .split("; ")
+            .chain([DEFAULT])
+            .map(|format| (format, true));
+        let wrong = wrong.split("; ").map(|format| (format, false));
+        for (format, expected) in right.chain(wrong) {
             let parsed = TimeFormat::parse(format).unwrap();
             assert_eq!(parsed.is_convertible(), expected, "{format}");
         }

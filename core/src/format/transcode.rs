@@ -6,7 +6,7 @@ use crate::format::msgpack::{Malformed, Reader, Token};
 
 /// Writes values and keys. Nesting lives on a heap stack that is kept between events, so neither
 /// depth nor the number of events costs an allocation or overflows a thread's stack.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Transcoder {
     replace_dots: Option<String>,
     /// The containers around the one whose elements are being written, and the keys so far of those
@@ -55,15 +55,7 @@ impl Transcoder {
     pub fn new(replace_dots: Option<String>) -> Self {
         Self {
             replace_dots,
-            open: Vec::new(),
-            open_seen: Vec::new(),
-            seen: Seen::default(),
-            scratch: Vec::new(),
-            outer_keys: Keys::new(),
-            inner_keys: Keys::new(),
-            may_have_doubles: false,
-            inside_key: false,
-            container_keys: None,
+            ..Self::default()
         }
     }
 

@@ -26,9 +26,7 @@ pub fn json(text: &[u8], limit: usize, stays: Option<&[u8]>) -> Vec<u8> {
         text,
         containers: containers(text),
         out: Vec::with_capacity(limit + 1),
-        brackets: Vec::new(),
-        open: Vec::new(),
-        members: Vec::new(),
+        ..Shortener::default()
     };
     let whole = Member {
         start: 0,
@@ -126,6 +124,7 @@ struct Open {
     end: usize,
 }
 
+#[derive(Default)]
 struct Shortener<'t> {
     text: &'t [u8],
     containers: Vec<(usize, usize)>,

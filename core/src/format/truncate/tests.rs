@@ -1,7 +1,5 @@
 use serde_json::{Value, json};
 
-use super::*;
-
 fn cut(value: &Value, limit: usize) -> Value {
     let text = serde_json::to_vec(value).unwrap();
     let out = super::json(&text, limit, None);
@@ -40,13 +38,4 @@ fn many_long_values_are_left_long_enough_to_be_read() {
     assert!(list[0].as_str().unwrap().len() > 200);
     assert!((3900..4100).contains(&list.len()), "{}", list.len());
     assert_eq!(out["id"], 1);
-}
-
-#[test]
-fn cuts_plain_text_on_a_character() {
-    assert_eq!(
-        text("漢漢漢漢漢漢".as_bytes(), 18),
-        "漢[Truncated...]".as_bytes()
-    );
-    assert_eq!(text(&[0x80; 40], 20), MARK.as_bytes());
 }
