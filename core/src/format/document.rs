@@ -153,7 +153,7 @@ impl<'f> Formatter<'f> {
                 Some(is_json) => is_json,
             },
         };
-        let doubled = match is_json && self.transcoder.may_have_doubles() {
+        let doubled = match is_json && self.transcoder.may_have_doubles {
             true => self.doubles.leave_out(out, start),
             false => None,
         };

@@ -19,7 +19,8 @@ pub struct Transcoder {
     /// The keys of outermost maps are kept apart, as a `Choice` is made among those only.
     outer_keys: Keys,
     inner_keys: Keys,
-    may_have_doubles: bool,
+    /// An object of what was written last may have a key twice.
+    pub may_have_doubles: bool,
     inside_key: bool,
     /// Writes keys that are containers; made when there is one.
     container_keys: Option<Box<Transcoder>>,
@@ -83,11 +84,6 @@ impl Transcoder {
             left: count,
         };
         self.elements(map, reader, out, choice)
-    }
-
-    /// Whether an object of what was written last may have a key twice.
-    pub fn may_have_doubles(&self) -> bool {
-        self.may_have_doubles
     }
 
     /// Writes the elements of a container, each followed by a comma. That comma is there for the

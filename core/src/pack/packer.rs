@@ -84,7 +84,7 @@ impl Source for OneChunk<'_> {
 }
 
 /// What a batch may hold at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Room {
     /// Of data, before base64; but one record always has room.
     pub bytes: usize,
@@ -106,6 +106,9 @@ pub struct Packer {
     /// How many plain bytes are gathered for a record.
     goal: usize,
     compressed: Vec<u8>,
+    /// Of the batch that is being made: for documents, for those to come.
+    room: Room,
+    is_full: bool,
     /// A little over what the last batches' bodies were long, so that the next one's memory is
     /// asked for once.
     usual_body: usize,
@@ -138,6 +141,8 @@ impl Packer {
             marks: Vec::new(),
             goal: limit.max_bytes,
             compressed: Vec::new(),
+            room: Room::default(),
+            is_full: false,
             usual_body: 0,
         }
     }
@@ -158,27 +163,22 @@ impl Packer {
             self.goal = self.max_bytes;
         }
         batch.begin(&self.stream, self.usual_body);
-        let mut run = Run {
-            documents: room.documents,
-            room: room.bytes,
-            packer: self,
-            batch,
-            is_full: false,
-        };
+        self.room = room;
+        self.is_full = false;
         let mut formatter = Formatter::new(format);
-        while !run.is_full
+        while !self.is_full
             && let Some(piece) = source.next()
         {
             let (chunk, end) = (piece.chunk, piece.range.end);
             let counted = source.counted(chunk);
-            let read = |bytes: &[u8]| run.read(piece, bytes, counted, &mut formatter);
+            let read = |bytes: &[u8]| self.read(piece, bytes, counted, &mut formatter, batch);
             let read_to = source.read(chunk, read);
             if read_to < end {
                 let range = read_to..end;
-                run.batch.rest.push(Piece { chunk, range });
+                batch.rest.push(Piece { chunk, range });
             }
         }
-        run.close_all();
+        self.close_all(batch);
         // What was gathered and did not become a record is packed another time, before what is
         // left of its last piece.
         let marks = self.marks.drain(..);
@@ -213,19 +213,7 @@ impl Packer {
             count = fitting.clamp(1, count - 1);
         }
     }
-}
 
-/// The making of one batch.
-struct Run<'r> {
-    packer: &'r mut Packer,
-    batch: &'r mut Batch,
-    /// How many bytes of data the batch may hold, and how many documents more.
-    room: usize,
-    documents: u64,
-    is_full: bool,
-}
-
-impl Run<'_> {
     /// Packs the documents of a piece until the batch is full or the piece ends, and returns the
     /// offset at which it stopped. The events before `counted` were counted before.
     fn read(
@@ -234,6 +222,7 @@ impl Run<'_> {
         bytes: &[u8],
         counted: usize,
         formatter: &mut Formatter<'_>,
+        batch: &mut Batch,
     ) -> usize {
         let mut reader = Reader::new(bytes.get(range.clone()).unwrap_or_default());
         let mut end = range.start;
@@ -241,12 +230,12 @@ impl Run<'_> {
         let mut read_to = end;
         let mut tally = Tally::default();
         loop {
-            self.is_full |= self.documents == 0 || !self.has_room();
+            self.is_full |= self.room.documents == 0 || !self.has_room(batch);
             if self.is_full || reader.is_empty() {
                 break;
             }
-            let (offset, length) = (end, self.packer.plain.len());
-            let outcome = outcome::write_next(&mut reader, formatter, &mut self.packer.plain);
+            let (offset, length) = (end, self.plain.len());
+            let outcome = outcome::write_next(&mut reader, formatter, &mut self.plain);
             end = match outcome {
                 Ok(_) => range.start + reader.offset(),
                 Err(_) => range.end,
@@ -266,23 +255,21 @@ impl Run<'_> {
                 }
             }
             if is_document {
-                self.add(Piece {
-                    chunk,
-                    range: read_to..end,
-                });
+                let range = read_to..end;
+                self.add(Piece { chunk, range }, batch);
                 read_to = end;
             } else if is_corrupt {
-                self.packer.plain.truncate(length);
+                self.plain.truncate(length);
                 break;
             }
         }
         if tally != Tally::default() {
             let to = end;
-            self.batch.counted.push(Counted { chunk, to, tally });
+            batch.counted.push(Counted { chunk, to, tally });
         }
         // Nothing is to be sent of what comes behind the last document.
         if end == range.end && read_to < end {
-            self.batch.passed.push(Piece {
+            batch.passed.push(Piece {
                 chunk,
                 range: read_to..end,
             });
@@ -292,69 +279,69 @@ impl Run<'_> {
     }
 
     /// Adds the document at the end of `plain` to the record that is being made.
-    fn add(&mut self, piece: Piece) {
-        let end = self.packer.plain.len();
-        self.packer.marks.push(Mark { end, piece });
-        self.documents -= 1;
-        let count = self.packer.marks.len();
-        if count > 1 && end > self.packer.goal {
+    fn add(&mut self, piece: Piece, batch: &mut Batch) {
+        let end = self.plain.len();
+        self.marks.push(Mark { end, piece });
+        self.room.documents -= 1;
+        let count = self.marks.len();
+        if count > 1 && end > self.goal {
             // A compressed record that is less than three quarters full waits for more documents.
             let at_least = match end < MAX_PLAIN {
-                true => self.packer.max_bytes / 4 * 3,
+                true => self.max_bytes / 4 * 3,
                 false => 0,
             };
-            self.close(count - 1, at_least);
+            self.close(count - 1, at_least, batch);
         }
-        if self.packer.marks.len() == self.packer.limit.max_documents {
-            self.close(self.packer.marks.len(), 0);
+        if self.marks.len() == self.limit.max_documents {
+            self.close(self.marks.len(), 0, batch);
         }
     }
 
     /// Makes records of what was gathered, as far as there is room.
-    fn close_all(&mut self) {
+    fn close_all(&mut self, batch: &mut Batch) {
         self.is_full = false;
-        while !self.packer.marks.is_empty() && !self.is_full {
-            self.close(self.packer.marks.len(), 0);
+        while !self.marks.is_empty() && !self.is_full {
+            self.close(self.marks.len(), 0, batch);
         }
     }
 
     /// Makes a record of the first `count` documents, if there is room for it, and if its data is
     /// not less than `at_least`.
-    fn close(&mut self, count: usize, at_least: usize) {
-        if !self.has_room() {
+    fn close(&mut self, count: usize, at_least: usize, batch: &mut Batch) {
+        if !self.has_room(batch) {
             self.is_full = true;
             return;
         }
-        let Some(count) = self.packer.settle(count, at_least) else {
+        let Some(count) = self.settle(count, at_least) else {
             return;
         };
-        let end = self.packer.marks[count - 1].end;
-        let data = match self.packer.compressor {
-            Some(_) => &self.packer.compressed[..],
-            None => &self.packer.plain[..end],
+        let end = self.marks[count - 1].end;
+        let data = match self.compressor {
+            Some(_) => &self.compressed[..],
+            None => &self.plain[..end],
         };
-        if !self.batch.records.is_empty() && self.batch.bytes + data.len() > self.room {
+        if !batch.records.is_empty() && batch.bytes + data.len() > self.room.bytes {
             self.is_full = true;
             return;
         }
-        let documents = self.packer.marks[..count].iter();
+        let documents = self.marks[..count].iter();
         let documents = documents.map(|mark| mark.piece.clone());
-        self.batch.push(data, documents);
-        self.packer.plain.drain(..end);
-        self.packer.marks.drain(..count);
-        for mark in &mut self.packer.marks {
+        batch.push(data, documents);
+        self.plain.drain(..end);
+        self.marks.drain(..count);
+        for mark in &mut self.marks {
             mark.end -= end;
         }
     }
 
     /// Whether one more record may be made. A batch ends where a full record has no place, rather
     /// than with one that is billed for more than it holds.
-    fn has_room(&self) -> bool {
-        let records = self.batch.records.len();
-        let needed = match self.packer.limit.max_documents {
+    fn has_room(&self, batch: &Batch) -> bool {
+        let records = batch.records.len();
+        let needed = match self.limit.max_documents {
             1 => 0,
-            _ => self.packer.max_bytes,
+            _ => self.max_bytes,
         };
-        records == 0 || (records < MAX_BATCH_RECORDS && self.batch.bytes + needed <= self.room)
+        records == 0 || (records < MAX_BATCH_RECORDS && batch.bytes + needed <= self.room.bytes)
     }
 }
