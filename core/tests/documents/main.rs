@@ -6,14 +6,14 @@
 //! - [`packing`]: how documents become records and batches;
 //! - [`huge`]: documents over the service's limit, and depth.
 
-#[path = "../support/body.rs"]
+#[path = "../../../tests/support/body.rs"]
 mod body;
 mod corpus;
 mod cut;
 mod huge;
 mod model;
 mod options;
-#[path = "../support/packed.rs"]
+#[path = "../../../tests/support/packed.rs"]
 mod packed;
 mod packing;
 mod properties;
@@ -26,7 +26,7 @@ use proptest::test_runner::Config as ProptestConfig;
 
 /// The recorded chunks.
 fn chunks() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/chunks")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/chunks")
 }
 
 /// What an `[OUTPUT]` section with these options means.
