@@ -1,5 +1,8 @@
 //! Outputs that share a delivery stream, and what becomes of their limits and their lines.
 
+mod lines;
+mod sums;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,276 @@
+//! What an output says and counts of its flushes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use firehose_core::deliver::failure::{CallError, Cause};
+use firehose_core::deliver::ledger::Key;
+use firehose_core::deliver::stream::{OutputId, Remembered, Step, Stream};
+use firehose_core::deliver::verdict::Verdict;
+use firehose_core::options::Config;
+use firehose_core::pack::batch::{Batch, ChunkId, Piece};
+use firehose_core::pack::packer::{Packer, Source};
+use firehose_core::tell::log::{Level, Log};
+use firehose_core::tell::totals::{Answer, Totals};
+
+const ID: OutputId = OutputId(1);
+const LATER: Duration = Duration::from_millis(20);
+
+type Records<'a> = &'a [Result<(), Cause>];
+type Options<'a> = &'a [(&'a str, &'a str)];
+
+/// One output, and a host with one thread.
+struct Host {
+    stream: Stream,
+    config: Config,
+    totals: Arc<Totals>,
+    now: Instant,
+}
+
+struct Chunk<'s>(&'s mut Stream, &'s [u8]);
+
+impl Source for Chunk<'_> {
+    fn next(&mut self) -> Option<Piece> {
+        self.0.next_piece()
+    }
+
+    fn counted(&self, chunk: ChunkId) -> usize {
+        self.0.counted(chunk)
+    }
+
+    fn read<R>(&mut self, _: ChunkId, reader: impl FnOnce(&[u8]) -> R) -> R {
+        reader(self.1)
+    }
+}
+
+impl Host {
+    fn new(options: Options) -> Self {
+        let config = super::config(options);
+        let (now, totals) = (Instant::now(), Arc::<Totals>::default());
+        let mut stream = Stream::new(now, 1);
+        let (delivery, counts) = (config.delivery.clone(), totals.clone());
+        let log = Log::new(Level::Debug);
+        stream.join(now, ID, delivery, counts, log, Remembered::default());
+        Self {
+            stream,
+            config,
+            totals,
+            now,
+        }
+    }
+
+    /// Plays a flush of a chunk to its end, each of its calls answered so.
+    fn flush(&mut self, chunk: &[u8], answer: Result<Records, Cause>) -> Verdict {
+        let key = Key::new("scope", "app", chunk);
+        let key = self.stream.wants_names(ID).then_some(key);
+        let mut packer = Packer::new("logs", self.config.packing);
+        let flushed = self.stream.flush(self.now, ID, 0, "app", chunk.len(), key);
+        let flushed = flushed.expect("the output is there");
+        loop {
+            match self.stream.next(self.now) {
+                Step::Pack(_, room) => {
+                    let mut batch = Batch::default();
+                    let format = &self.config.delivery.format;
+                    let mut source = Chunk(&mut self.stream, chunk);
+                    packer.pack(format, &mut source, room, &mut batch);
+                    let call = self.stream.packed(self.now, &batch);
+                    self.now += LATER;
+                    if let Some(call) = call {
+                        let text = "said".to_owned();
+                        let answer = answer.map_err(|cause| CallError { cause, text });
+                        self.stream.answered(self.now, call, true, answer);
+                    }
+                }
+                Step::Name(id) => {
+                    let key = Key::new("scope", "app", chunk);
+                    self.stream.named(id, key);
+                }
+                Step::Answer(id, verdict) => {
+                    assert_eq!(id, flushed);
+                    return verdict;
+                }
+                Step::Wait(until) => self.now = until.expect("something will happen"),
+            }
+        }
+    }
+
+    fn lines(&mut self) -> Vec<String> {
+        let lines = self.stream.lines(ID);
+        lines
+            .map(|line| format!("{:?}: {}", line.level, line.text))
+            .collect()
+    }
+}
+
+/// `[1, {..}]` with these pairs of short keys and small numbers.
+fn event(pairs: &[(u8, u8)]) -> Vec<u8> {
+    let mut bytes = vec![0x92, 0x01, 0x80 | pairs.len() as u8];
+    for (key, value) in pairs {
+        bytes.extend([0xa1, *key, *value]);
+    }
+    bytes
+}
+
+const DELIVERED: Result<Records, Cause> = Ok(&[Ok(()), Ok(())]);
+const THROTTLED: Result<Records, Cause> = Err(Cause::Throttled);
+
+#[test]
+fn what_gives_no_whole_document_is_told() {
+    let (a, b) = (event(&[(b'a', 1)]), event(&[(b'b', 1)]));
+    let (none, doubled) = (event(&[]), event(&[(b'a', 1), (b'a', 2)]));
+    let head = [0x92, 0x01, 0x81, 0xa1, b'a', 0xdb, 0x00, 0x20, 0x00, 0x00];
+    let long = [&head[..], &[b'x'; 0x20_0000]].concat();
+    // An option, what comes behind a usual event, and the line about it.
+    let cases: [(Options, &[u8], &str); 8] = [
+        (&[], &a, ""),
+        (
+            &[("log_key", "a")],
+            &b,
+            "Warn: 1 event of tag app dropped: without the key `a` that log_key names",
+        ),
+        (
+            &[("data_keys", "a")],
+            &[&b[..], &b].concat(),
+            "Warn: 2 events of tag app dropped: without a field that data_keys names",
+        ),
+        (
+            &[],
+            &none,
+            "Warn: 1 event of tag app dropped: without a field",
+        ),
+        (
+            &[],
+            &[7],
+            "Warn: 1 value in a chunk of tag app dropped: no log event",
+        ),
+        (
+            &[],
+            &[0xc1],
+            "Error: a chunk of tag app is corrupt at offset 6: a byte that msgpack never uses; 1 \
+             byte from there on dropped, what stands before is sent",
+        ),
+        (
+            &[],
+            &doubled,
+            "Warn: 1 value left out of documents of tag app: a key stood twice in one object, such \
+             as `a`, and only its last value is sent",
+        ),
+        (
+            &[],
+            &long,
+            "Warn: 1 document of tag app cut to 1024000 bytes, the largest from 2097161 bytes",
+        ),
+    ];
+    for (options, more, expected) in cases {
+        let mut host = Host::new(options);
+        let verdict = host.flush(&[&a[..], more].concat(), DELIVERED);
+        assert_eq!(verdict, Verdict::Delivered, "{expected}");
+        assert_eq!(host.lines().join("; "), expected);
+    }
+}
+
+/// What is behind the numbers of its lines.
+const AGAIN: &str = ": Fluent Bit is asked to hand the chunk over again";
+
+#[test]
+fn what_is_not_accepted_in_time_is_told_with_the_option_that_gives_the_time() {
+    let chunk = event(&[(b'a', 1)]);
+    for (is_stopped, time) in [(false, "flush_timeout (30s)"), (true, "stop_timeout (5s)")] {
+        let mut host = Host::new(&[]);
+        if is_stopped {
+            host.stream.stop(ID, host.now + Duration::from_secs(5));
+        }
+        assert_eq!(host.flush(&chunk, THROTTLED), Verdict::Retry);
+        let told = format!(
+            "Warn: 6 bytes of a chunk of tag app not accepted within {time}, 0 documents \
+             accepted{AGAIN}"
+        );
+        assert_eq!(host.lines().last(), Some(&told));
+    }
+    // Of two documents one is accepted.
+    let chunk = [&chunk[..], &chunk].concat();
+    let mut host = Host::new(&[]);
+    host.flush(&chunk, Ok(&[Ok(()), Err(Cause::Server)]));
+    let told = host.lines().join("; ");
+    assert!(told.contains("1 of 2 records refused"), "{told}");
+    assert_eq!(host.flush(&chunk, THROTTLED), Verdict::Retry);
+}
+
+#[test]
+fn a_chunk_that_is_forgotten_is_told_and_counted() {
+    let mut host = Host::new(&[("resume_max_chunks", "1")]);
+    for key in [b'a', b'b'] {
+        assert_eq!(host.totals.forgotten_chunks.get(), 0);
+        host.flush(&event(&[(key, 1)]), THROTTLED);
+    }
+    assert_eq!(host.totals.forgotten_chunks.get(), 1);
+    assert_eq!(
+        host.lines().last().map(String::as_str),
+        Some(
+            "Warn: there is no room to remember what was accepted of 1 chunk: handed over again, \
+             they are sent whole; raise resume_max_chunks or resume_max_bytes"
+        )
+    );
+}
+
+#[test]
+fn each_error_of_a_call_is_told_and_counted_as_what_it_is() {
+    let chunk = event(&[(b'a', 1)]);
+    for cause in Cause::ALL {
+        let mut host = Host::new(&[("auto_retry_requests", "false")]);
+        assert_eq!(host.flush(&chunk, Err(cause)), Verdict::Retry, "{cause:?}");
+        let is_bug = cause == Cause::Bug;
+        let level = if is_bug { Level::Error } else { Level::Warn };
+        let line = &host.lines()[0];
+        assert!(line.starts_with(&format!("{level:?}: ")), "{line}");
+        assert!(
+            line.ends_with(&format!("said: {}", cause.advice())),
+            "{line}"
+        );
+        let calls = host.totals.all_calls();
+        assert!(calls > 1, "{cause:?}");
+        assert_eq!(host.totals.calls(Answer::Failed(cause)), calls, "{cause:?}");
+        assert_eq!(host.totals.call_time.read().count(), calls, "{cause:?}");
+        let ambiguous = if cause.is_ambiguous() { calls } else { 0 };
+        assert_eq!(host.totals.ambiguous.get(), ambiguous, "{cause:?}");
+    }
+}
+
+/// A kept connection may just have been closed.
+#[test]
+fn one_failed_connection_is_no_news() {
+    let mut host = Host::new(&[]);
+    host.flush(&event(&[(b'a', 1)]), Err(Cause::Network));
+    let lines = host.lines();
+    assert!(lines[0].starts_with("Debug: "), "{lines:?}");
+    assert!(lines[1].starts_with("Warn: "), "{lines:?}");
+}
+
+#[test]
+fn the_log_says_now_and_then_what_was_delivered_and_what_of_it_is_wrong() {
+    let usual = "Info: in the last 119 s: 2 documents delivered in 2 records";
+    let waste = "Warn: billed";
+    let times = "Warn: 2 documents delivered so far with a time that Firehose's conversion";
+    let at = ("time_key", "at");
+    let plain = ("time_key_format", "%FT%T");
+    let cases: [(Options, &[&str]); 5] = [
+        (&[], &[usual, waste]),
+        (&[("simple_aggregation", "true")], &[usual]),
+        (&[at], &[usual, waste]),
+        (&[at, plain], &[usual, waste, times]),
+        (&[at, plain, ("destination", "plain")], &[usual, waste]),
+    ];
+    for (options, expected) in cases {
+        let mut host = Host::new(options);
+        for seconds in [59, 60] {
+            assert_eq!(host.lines(), [""; 0], "{options:?}");
+            host.now += Duration::from_secs(seconds);
+            host.flush(&event(&[(b'a', 1)]), DELIVERED);
+        }
+        let told = host.lines();
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (line, start) in told.iter().zip(expected) {
+            assert!(line.starts_with(start), "{line}");
+        }
+    }
+}
