@@ -10,7 +10,7 @@ pub const MAX_RECORD_BYTES: usize = 1_024_000;
 pub const MAX_BATCH_RECORDS: usize = 500;
 
 /// Data in one PutRecordBatch call, before base64: 4 MiB.
-pub const MAX_BATCH_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_BATCH_BYTES: usize = 4_194_304;
 
 /// Documents of one record that a stream takes apart, for dynamic partitioning or for a Lambda
 /// function. It refuses none with more, but leaves them together.
@@ -23,9 +23,9 @@ pub const MAX_STREAM_NAME: usize = 64;
 
 /// Every record is billed as if it had a multiple of this many bytes.
 /// Source: <https://aws.amazon.com/firehose/pricing/>.
-pub const BILLING_UNIT: usize = 5 * 1024;
+pub const BILLING_UNIT: usize = 5_120;
 
-/// What a stream with direct PUTs takes by default, in a second.
+/// What a stream with direct PUTs takes by default, in a second: bytes are 1 or 5 MiB.
 /// Source: <https://docs.aws.amazon.com/firehose/latest/dev/limits.html>.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
@@ -36,15 +36,14 @@ pub struct Quota {
 
 impl Quota {
     pub fn of(region: &str) -> Self {
-        const MIB: usize = 1024 * 1024;
         match region {
             "us-east-1" | "us-west-2" | "eu-west-1" => Self {
-                bytes: 5 * MIB,
+                bytes: 5_242_880,
                 records: 500_000,
                 requests: 2_000,
             },
             _ => Self {
-                bytes: MIB,
+                bytes: 1_048_576,
                 records: 100_000,
                 requests: 1_000,
             },

@@ -246,3 +246,6 @@ impl Gate {
         fixed.into_iter().chain(self.pace.rate()).reduce(f64::min)
     }
 }
+
+#[cfg(test)]
+mod tests;
