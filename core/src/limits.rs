@@ -50,3 +50,27 @@ impl Quota {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_of_three_regions_take_more() {
+        let (much, less) = (5 * 1024 * 1024, 1024 * 1024);
+        for (region, bytes, records, requests) in [
+            ("us-east-1", much, 500_000, 2_000),
+            ("us-west-2", much, 500_000, 2_000),
+            ("eu-west-1", much, 500_000, 2_000),
+            ("us-east-2", less, 100_000, 1_000),
+            ("cn-north-1", less, 100_000, 1_000),
+        ] {
+            let quota = Quota {
+                bytes,
+                records,
+                requests,
+            };
+            assert_eq!(Quota::of(region), quota, "{region}");
+        }
+    }
+}

@@ -187,13 +187,28 @@ fn what_is_not_accepted_in_time_is_told_with_the_option_that_gives_the_time() {
         );
         assert_eq!(host.lines().last(), Some(&told));
     }
-    // Of two documents one is accepted.
-    let chunk = [&chunk[..], &chunk].concat();
+    // Of two documents the second is accepted.
     let mut host = Host::new(&[]);
-    host.flush(&chunk, Ok(&[Ok(()), Err(Cause::Server)]));
+    let answer = Ok(&[Err(Cause::Server), Ok(())][..]);
+    let chunk = [&chunk[..], &chunk].concat();
+    assert_eq!(host.flush(&chunk, answer), Verdict::Retry);
     let told = host.lines().join("; ");
-    assert!(told.contains("1 of 2 records refused"), "{told}");
-    assert_eq!(host.flush(&chunk, THROTTLED), Verdict::Retry);
+    let refused = "Warn: 1 of 2 records refused and sent again: the service failed";
+    assert!(told.starts_with(refused), "{told}");
+    let late = format!(
+        "6 bytes of a chunk of tag app not accepted within flush_timeout (30s), 1 \
+                        document accepted{AGAIN}"
+    );
+    assert!(told.ends_with(&late), "{told}");
+    assert_eq!(host.totals.documents.get(), 1);
+    assert_eq!(host.totals.calls(Answer::Partial), 1);
+    assert_eq!(host.totals.refused_records.get(), host.totals.all_calls());
+    assert_eq!(host.totals.retried_chunks.get(), 1);
+    // It comes again, and only the first is sent.
+    assert_eq!(host.flush(&chunk, DELIVERED), Verdict::Delivered);
+    assert_eq!(host.totals.documents.get(), 2);
+    assert_eq!(host.totals.resumed_chunks.get(), 1);
+    assert_eq!(host.totals.delivered_chunks.get(), 1);
 }
 
 #[test]
