@@ -54,7 +54,7 @@ struct Entry {
 
 /// Fluent Bit gives a chunk back sooner by far: its longest pause between two retries is 2,000 s by
 /// default (`scheduler.cap`). An older one was given up.
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
+const LONGEST: Duration = Duration::from_hours(6);
 
 impl Ledger {
     pub fn is_empty(&self) -> bool {
@@ -117,11 +117,11 @@ impl Ledger {
 impl Entry {
     /// What it takes to remember that so much is left of a chunk.
     fn bytes(left: &Ranges) -> usize {
-        // Its own size, and about that of what the machine keeps beside it.
-        const OVERHEAD: usize = 2 * size_of::<Entry>() + 64;
+        // Its own 64 bytes, and about twice that of what the machine keeps beside it.
+        const OVERHEAD: usize = 192;
         // Two words, and as much for their place in a tree that is half full; twice, for what
         // waits of it.
-        const RANGE: usize = 4 * size_of::<[usize; 2]>();
+        const RANGE: usize = 64;
         OVERHEAD + left.count() * RANGE
     }
 }
@@ -207,6 +207,23 @@ mod tests {
         assert_eq!(kept.keep("a", 1, 10), NONE);
         assert_eq!(kept.keep("b", 2, 55), [1]);
         assert_eq!(kept.take("b"), Some(2));
+    }
+
+    #[test]
+    fn as_much_is_kept_as_there_is_room_for_and_no_more_goes_than_has_to() {
+        // What remembering so many ranges takes.
+        let bytes = |ranges: usize| 192 + 64 * ranges;
+        let mut kept = Kept::new(100, bytes(10));
+        assert_eq!(kept.keep("alone", 1, 11), [1]);
+        assert_eq!(kept.keep("alone", 1, 10), NONE);
+
+        let mut kept = Kept::new(100, bytes(10) + bytes(2) + bytes(1));
+        assert_eq!(kept.keep("a", 1, 10), NONE);
+        assert_eq!(kept.keep("b", 2, 2), NONE);
+        assert_eq!(kept.keep("c", 3, 1), NONE);
+        assert_eq!(kept.keep("d", 4, 1), [1]);
+        assert_eq!(kept.take("b"), Some(2));
+        assert_eq!(kept.take("c"), Some(3));
     }
 
     #[test]

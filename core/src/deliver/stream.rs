@@ -401,9 +401,8 @@ impl Stream {
                 .get(&id)
                 .map_or(0, |chunk: &Chunk| chunk.waiting.bytes())
         };
-        // Whose fate is known is about to leave, and its thread to come again.
-        let is_open = |id: &&ChunkId| self.chunks.get(id).is_some_and(|chunk| !chunk.is_settled());
-        let open = output.open.iter().filter(is_open).count();
+        // All of them wait for something: a flush that is settled ends before a call begins.
+        let open = output.open.len();
         let due = output
             .queue
             .due(output.delivery.linger.bytes, open, bytes)?;

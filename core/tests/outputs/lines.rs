@@ -1,118 +1,14 @@
 //! What an output says and counts of its flushes.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-use firehose_core::deliver::failure::{CallError, Cause};
-use firehose_core::deliver::ledger::Key;
-use firehose_core::deliver::stream::{OutputId, Remembered, Step, Stream};
+use firehose_core::deliver::failure::Cause;
 use firehose_core::deliver::verdict::Verdict;
-use firehose_core::options::Config;
-use firehose_core::pack::batch::{Batch, ChunkId, Piece};
-use firehose_core::pack::packer::{Packer, Source};
-use firehose_core::tell::log::{Level, Log};
-use firehose_core::tell::totals::{Answer, Totals};
+use firehose_core::tell::log::Level;
+use firehose_core::tell::totals::Answer;
 
-const ID: OutputId = OutputId(1);
-const LATER: Duration = Duration::from_millis(20);
-
-type Records<'a> = &'a [Result<(), Cause>];
-type Options<'a> = &'a [(&'a str, &'a str)];
-
-/// One output, and a host with one thread.
-struct Host {
-    stream: Stream,
-    config: Config,
-    totals: Arc<Totals>,
-    now: Instant,
-}
-
-struct Chunk<'s>(&'s mut Stream, &'s [u8]);
-
-impl Source for Chunk<'_> {
-    fn next(&mut self) -> Option<Piece> {
-        self.0.next_piece()
-    }
-
-    fn counted(&self, chunk: ChunkId) -> usize {
-        self.0.counted(chunk)
-    }
-
-    fn read<R>(&mut self, _: ChunkId, reader: impl FnOnce(&[u8]) -> R) -> R {
-        reader(self.1)
-    }
-}
-
-impl Host {
-    fn new(options: Options) -> Self {
-        let config = super::config(options);
-        let (now, totals) = (Instant::now(), Arc::<Totals>::default());
-        let mut stream = Stream::new(now, 1);
-        let (delivery, counts) = (config.delivery.clone(), totals.clone());
-        let log = Log::new(Level::Debug);
-        stream.join(now, ID, delivery, counts, log, Remembered::default());
-        Self {
-            stream,
-            config,
-            totals,
-            now,
-        }
-    }
-
-    /// Plays a flush of a chunk to its end, each of its calls answered so.
-    fn flush(&mut self, chunk: &[u8], answer: Result<Records, Cause>) -> Verdict {
-        let key = Key::new("scope", "app", chunk);
-        let key = self.stream.wants_names(ID).then_some(key);
-        let mut packer = Packer::new("logs", self.config.packing);
-        let flushed = self.stream.flush(self.now, ID, 0, "app", chunk.len(), key);
-        let flushed = flushed.expect("the output is there");
-        loop {
-            match self.stream.next(self.now) {
-                Step::Pack(_, room) => {
-                    let mut batch = Batch::default();
-                    let format = &self.config.delivery.format;
-                    let mut source = Chunk(&mut self.stream, chunk);
-                    packer.pack(format, &mut source, room, &mut batch);
-                    let call = self.stream.packed(self.now, &batch);
-                    self.now += LATER;
-                    if let Some(call) = call {
-                        let text = "said".to_owned();
-                        let answer = answer.map_err(|cause| CallError { cause, text });
-                        self.stream.answered(self.now, call, true, answer);
-                    }
-                }
-                Step::Name(id) => {
-                    let key = Key::new("scope", "app", chunk);
-                    self.stream.named(id, key);
-                }
-                Step::Answer(id, verdict) => {
-                    assert_eq!(id, flushed);
-                    return verdict;
-                }
-                Step::Wait(until) => self.now = until.expect("something will happen"),
-            }
-        }
-    }
-
-    fn lines(&mut self) -> Vec<String> {
-        let lines = self.stream.lines(ID);
-        lines
-            .map(|line| format!("{:?}: {}", line.level, line.text))
-            .collect()
-    }
-}
-
-/// `[1, {..}]` with these pairs of short keys and small numbers.
-fn event(pairs: &[(u8, u8)]) -> Vec<u8> {
-    let mut bytes = vec![0x92, 0x01, 0x80 | pairs.len() as u8];
-    for (key, value) in pairs {
-        bytes.extend([0xa1, *key, *value]);
-    }
-    bytes
-}
-
-const DELIVERED: Result<Records, Cause> = Ok(&[Ok(()), Ok(())]);
-const THROTTLED: Result<Records, Cause> = Err(Cause::Throttled);
+use crate::host::{DELIVERED, Host, ID, Options, THROTTLED, event};
 
 #[test]
 fn what_gives_no_whole_document_is_told() {
@@ -231,6 +127,7 @@ fn a_chunk_that_is_forgotten_is_told_and_counted() {
 #[test]
 fn each_error_of_a_call_is_told_and_counted_as_what_it_is() {
     let chunk = event(&[(b'a', 1)]);
+    let mut advices = BTreeSet::new();
     for cause in Cause::ALL {
         let mut host = Host::new(&[("auto_retry_requests", "false")]);
         assert_eq!(host.flush(&chunk, Err(cause)), Verdict::Retry, "{cause:?}");
@@ -242,6 +139,7 @@ fn each_error_of_a_call_is_told_and_counted_as_what_it_is() {
             line.ends_with(&format!("said: {}", cause.advice())),
             "{line}"
         );
+        advices.insert(cause.advice());
         let calls = host.totals.all_calls();
         assert!(calls > 1, "{cause:?}");
         assert_eq!(host.totals.calls(Answer::Failed(cause)), calls, "{cause:?}");
@@ -249,6 +147,7 @@ fn each_error_of_a_call_is_told_and_counted_as_what_it_is() {
         let ambiguous = if cause.is_ambiguous() { calls } else { 0 };
         assert_eq!(host.totals.ambiguous.get(), ambiguous, "{cause:?}");
     }
+    assert_eq!(advices.len(), Cause::ALL.len(), "each has its own");
 }
 
 /// A kept connection may just have been closed.

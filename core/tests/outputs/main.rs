@@ -1,10 +1,12 @@
 //! Outputs that share a delivery stream, and what becomes of their limits and their lines.
 
+mod host;
 mod lines;
+mod machine;
 mod sums;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use firehose_core::deliver::stream::{CallId, OutputId, Remembered, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
@@ -12,6 +14,8 @@ use firehose_core::options::Config;
 use firehose_core::pack::batch::{Batch, ChunkId, Piece};
 use firehose_core::pack::packer::{Packer, Source};
 use firehose_core::tell::log::{Level, Log};
+
+use crate::host::{DELIVERED, Host};
 
 fn config(options: &[(&str, &str)]) -> Config {
     let config = Config::parse(|key| {
@@ -130,28 +134,8 @@ fn a_wholly_corrupt_chunk_is_told_as_an_error() {
             Verdict::Delivered,
         ),
     ] {
-        let now = Instant::now();
-        let mut stream = Stream::new(now, 1);
-        join(&mut stream, now, 1, &[]);
-        let mut packer = Packer::new("logs", config(&[]).packing);
-        stream.flush(now, OutputId(1), 0, "tag", bytes.len(), None);
-        let mut verdict = None;
-        for _ in 0..10 {
-            match stream.next(now) {
-                Step::Pack(_, room) => {
-                    let mut batch = Batch::default();
-                    let format = &config(&[]).delivery.format;
-                    packer.pack(format, &mut Alike(&mut stream, bytes), room, &mut batch);
-                    if let Some(call) = stream.packed(now, &batch) {
-                        let later = now + Duration::from_millis(20);
-                        stream.answered(later, call, true, Ok(&[Ok(())]));
-                    }
-                }
-                Step::Answer(_, answer) => verdict = Some(answer),
-                Step::Name(_) | Step::Wait(_) => break,
-            }
-        }
-        assert_eq!(verdict, Some(expected), "{bytes:?}");
+        let verdict = Host::new(&[]).flush(bytes, DELIVERED);
+        assert_eq!(verdict, expected, "{bytes:?}");
     }
 }
 
@@ -165,6 +149,11 @@ fn an_answer_to_a_call_of_before_a_new_beginning_is_no_other_call_s() {
     let mut stream = before.anew(now, 1);
     join(&mut stream, now, 1, &[]);
     let new = calls_at_once(&mut stream, now, &[1])[0];
+    let flush = |stream: &mut Stream| stream.flush(now, OutputId(1), 0, "tag", 1, None);
+    assert!(
+        flush(&mut stream) > flush(&mut before),
+        "chunks are numbered on too"
+    );
     stream.answered(now, old, true, Ok(&[Ok(())]));
     assert!(stream.is_under_way(new));
     stream.answered(now, new, true, Ok(&[Ok(())]));
