@@ -123,4 +123,16 @@ mod tests {
         assert_eq!(lines, ["a", "lost", "b", told]);
         assert_eq!(log.take().count(), 0);
     }
+
+    #[test]
+    fn no_more_lines_wait_than_there_is_room_for() {
+        let mut log = Log::new(Level::Warn);
+        for number in 0..MOST_LINES + 10 {
+            let topic = number.to_string().leak();
+            log.write(Instant::now(), Level::Warn, topic, || number.to_string());
+        }
+        let lines: Vec<Line> = log.take().collect();
+        assert_eq!(lines.len(), MOST_LINES);
+        assert_eq!(lines[MOST_LINES - 1].text, "99");
+    }
 }

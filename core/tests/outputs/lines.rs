@@ -162,7 +162,7 @@ fn one_failed_connection_is_no_news() {
 
 #[test]
 fn the_log_says_now_and_then_what_was_delivered_and_what_of_it_is_wrong() {
-    let usual = "Info: in the last 119 s: 2 documents delivered in 2 records";
+    let usual = "Info: in the last 119 s: 2 documents delivered in 2 records: ";
     let waste = "Warn: billed";
     let times = "Warn: 2 documents delivered so far with a time that Firehose's conversion";
     let at = ("time_key", "at");
@@ -183,6 +183,7 @@ fn the_log_says_now_and_then_what_was_delivered_and_what_of_it_is_wrong() {
         }
         let told = host.lines();
         assert_eq!(told.len(), expected.len(), "{told:?}");
+        assert!(told[0].contains(" bytes, billed as 10240 ("), "{told:?}");
         for (line, start) in told.iter().zip(expected) {
             assert!(line.starts_with(start), "{line}");
         }

@@ -76,6 +76,8 @@ fn as_many_calls_and_bytes_as_are_allowed_are_under_way() {
         gate.ended(BYTES);
         assert_eq!(gate.admit(now), Admission::Now, "{limits}");
         assert_eq!(gate.in_flight(), most - 1);
+        gate.began(now, BYTES, 1, FULL);
+        assert_eq!(gate.admit(now), Admission::AfterACall, "{limits}");
     }
 }
 
