@@ -173,6 +173,7 @@ pub(crate) const ROWS: &[Row] = &[
         written: &[
             "make mutants",
             r#"MUTANTS_FLAGS="--file core/src/deliver/ledger.rs""#,
+            r#"MUTANTS_FLAGS="--shard 0/20 --sharding round-robin""#,
         ],
         run: r#"make mutants MUTANTS_FLAGS="--file core/src/deliver/verdict.rs""#,
         prints: "caught",
