@@ -64,13 +64,13 @@ impl Host {
             config,
             chunks: HashMap::new(),
         };
-        host.join(ID, Remembered::default());
+        host.join(ID, options, Remembered::default());
         host
     }
 
-    /// One more output, with the same options.
-    pub(crate) fn join(&mut self, id: OutputId, remembered: Remembered) {
-        let (delivery, totals) = (self.config.delivery.clone(), self.totals.clone());
+    /// One more output.
+    pub(crate) fn join(&mut self, id: OutputId, options: Options, remembered: Remembered) {
+        let (delivery, totals) = (super::config(options).delivery, self.totals.clone());
         let log = Log::new(Level::Debug);
         let now = self.now;
         self.stream.join(now, id, delivery, totals, log, remembered);
@@ -135,7 +135,11 @@ impl Host {
     }
 
     pub(crate) fn lines(&mut self) -> Vec<String> {
-        let lines = self.stream.lines(ID);
+        self.lines_of(ID)
+    }
+
+    pub(crate) fn lines_of(&mut self, id: OutputId) -> Vec<String> {
+        let lines = self.stream.lines(id);
         lines
             .map(|line| format!("{:?}: {}", line.level, line.text))
             .collect()

@@ -201,7 +201,7 @@ fn a_chunk_waits_for_no_thread_that_waits_for_a_call() {
 #[test]
 fn outputs_take_turns() {
     let mut host = Host::new(&[("max_in_flight", "1")]);
-    host.join(OTHER, Remembered::default());
+    host.join(OTHER, &[], Remembered::default());
     for caller in 0..4 {
         let id = if caller < 2 { ID } else { OTHER };
         host.begin(id, caller, &vec![chunk(b'a'); 600].concat());
@@ -222,7 +222,7 @@ fn outputs_take_turns() {
 #[test]
 fn an_output_that_leaves_takes_what_is_its_own() {
     let mut host = Host::new(&[]);
-    host.join(OTHER, Remembered::default());
+    host.join(OTHER, &[], Remembered::default());
     let other = host.begin(OTHER, 1, &chunk(b'b'));
     host.begin(ID, 0, &chunk(b'a'));
     assert_eq!(host.calls().0.len(), 2);
@@ -245,7 +245,7 @@ fn chunks_are_named_while_any_is_remembered() {
     assert!(!host.stream.wants_names(OTHER));
     let remembered = host.stream.leave(host.now, ID, |_| false);
     assert!(!remembered.is_empty());
-    host.join(OTHER, remembered);
+    host.join(OTHER, &[], remembered);
     assert!(host.stream.wants_names(OTHER));
     host.begin(OTHER, 0, &chunk(b'a'));
     assert!(!host.stream.wants_names(OTHER));
