@@ -222,8 +222,8 @@ mod tests {
         assert_eq!(kept.keep("b", 2, 2), NONE);
         assert_eq!(kept.keep("c", 3, 1), NONE);
         assert_eq!(kept.keep("d", 4, 1), [1]);
-        assert_eq!(kept.take("b"), Some(2));
-        assert_eq!(kept.take("c"), Some(3));
+        assert_eq!(kept.keep("e", 5, 12), [2, 3]);
+        assert_eq!(kept.take("d"), Some(4));
     }
 
     #[test]
