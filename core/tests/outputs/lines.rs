@@ -188,4 +188,14 @@ fn the_log_says_now_and_then_what_was_delivered_and_what_of_it_is_wrong() {
             assert!(line.starts_with(start), "{line}");
         }
     }
+    // The next one is of what came since.
+    let mut host = Host::new(&[]);
+    for seconds in [60, 661] {
+        host.now += Duration::from_secs(seconds);
+        host.flush(&event(&[(b'a', 1)]), DELIVERED);
+    }
+    let since =
+        "Info: in the last 661 s: 1 document delivered in 1 record: 8 bytes, billed as 5120";
+    let told = host.lines();
+    assert!(told[2].starts_with(since), "{told:?}");
 }

@@ -132,6 +132,19 @@ fn a_call_is_named_by_the_worst_of_its_refusals() {
     }
 }
 
+/// Records that are refused for want of quota tell of it, others do not.
+#[test]
+fn only_throttled_records_hold_calls_to_a_rate() {
+    let three = [chunk(b'a'), chunk(b'b'), chunk(b'c')].concat();
+    for (cause, is_held) in [(Cause::Throttled, true), (Cause::Server, false)] {
+        let mut host = Host::new(&[]);
+        host.begin(ID, 0, &three);
+        let (calls, _) = host.calls();
+        host.answer(calls[0], Ok(&[Ok(()), Err(cause), Err(cause)]));
+        assert_eq!(host.stream.rate().is_some(), is_held, "{cause:?}");
+    }
+}
+
 #[test]
 fn an_event_is_counted_once_however_often_it_is_packed() {
     let mut host = Host::new(&[]);
