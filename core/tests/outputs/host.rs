@@ -144,6 +144,18 @@ impl Host {
             .map(|line| format!("{:?}: {}", line.level, line.text))
             .collect()
     }
+
+    /// Calls that ended so, by the name that the metrics have for it.
+    pub(crate) fn calls_that(&self, ended: &str) -> u64 {
+        let mut calls = self.totals.calls();
+        calls
+            .find(|(name, _)| *name == ended)
+            .map_or(0, |(_, count)| count.get())
+    }
+
+    pub(crate) fn all_calls(&self) -> u64 {
+        self.totals.calls().map(|(_, count)| count.get()).sum()
+    }
 }
 
 /// `[1, {..}]` with these pairs of short keys and small numbers.

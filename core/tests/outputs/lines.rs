@@ -6,7 +6,6 @@ use std::time::Duration;
 use firehose_core::deliver::failure::Cause;
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::tell::log::Level;
-use firehose_core::tell::totals::Answer;
 
 use crate::host::{DELIVERED, Host, ID, Options, THROTTLED, event};
 
@@ -97,8 +96,8 @@ fn what_is_not_accepted_in_time_is_told_with_the_option_that_gives_the_time() {
     );
     assert!(told.ends_with(&late), "{told}");
     assert_eq!(host.totals.documents.get(), 1);
-    assert_eq!(host.totals.calls(Answer::Partial), 1);
-    assert_eq!(host.totals.refused_records.get(), host.totals.all_calls());
+    assert_eq!(host.calls_that("partial"), 1);
+    assert_eq!(host.totals.refused_records.get(), host.all_calls());
     assert_eq!(host.totals.retried_chunks.get(), 1);
     // It comes again, and only the first is sent.
     assert_eq!(host.flush(&chunk, DELIVERED), Verdict::Delivered);
@@ -140,9 +139,9 @@ fn each_error_of_a_call_is_told_and_counted_as_what_it_is() {
             "{line}"
         );
         advices.insert(cause.advice());
-        let calls = host.totals.all_calls();
+        let calls = host.all_calls();
         assert!(calls > 1, "{cause:?}");
-        assert_eq!(host.totals.calls(Answer::Failed(cause)), calls, "{cause:?}");
+        assert_eq!(host.calls_that(cause.topic()), calls, "{cause:?}");
         assert_eq!(host.totals.call_time.read().count(), calls, "{cause:?}");
         let ambiguous = if cause.is_ambiguous() { calls } else { 0 };
         assert_eq!(host.totals.ambiguous.get(), ambiguous, "{cause:?}");

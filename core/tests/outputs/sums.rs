@@ -38,7 +38,7 @@ fn totals() -> Totals {
     totals.call_time.observe(Duration::from_millis(1_500));
     totals.flush_time.observe(Duration::from_millis(20));
     totals.flush_time.observe(Duration::from_secs(70));
-    totals.throttled.add(Duration::from_millis(2_250));
+    totals.throttled.add_time(Duration::from_millis(2_250));
     totals
 }
 
