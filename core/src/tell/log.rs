@@ -28,8 +28,9 @@ pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
 #[derive(Debug)]
 pub struct Log {
     max_level: Level,
-    /// By level too: what was recovered, or is for debugging, must not hide what was lost.
-    topics: HashMap<(Level, &'static str), Topic>,
+    /// When each was written of, and how many lines were left out since. By level too: what was
+    /// recovered, or is for debugging, must not hide what was lost.
+    topics: HashMap<(Level, &'static str), (Instant, u64)>,
     lines: VecDeque<Line>,
 }
 
@@ -37,12 +38,6 @@ pub struct Log {
 pub struct Line {
     pub level: Level,
     pub text: String,
-}
-
-#[derive(Debug)]
-struct Topic {
-    written: Instant,
-    suppressed: u64,
 }
 
 /// A topic that was written of at a level is quiet there for this long.
@@ -73,24 +68,15 @@ impl Log {
             return;
         }
         let key = (level, topic);
-        if let Some(known) = self.topics.get_mut(&key)
-            && now.saturating_duration_since(known.written) < QUIET
+        if let Some((written, left_out)) = self.topics.get_mut(&key)
+            && now.saturating_duration_since(*written) < QUIET
         {
-            known.suppressed += 1;
+            *left_out += 1;
             return;
         }
-        let (written, suppressed) = (now, 0);
-        let before = self.topics.insert(
-            key,
-            Topic {
-                written,
-                suppressed,
-            },
-        );
-        let suppressed = before.map_or(0, |before| before.suppressed);
         let mut text = text();
-        if suppressed > 0 {
-            text += &format!(" ({suppressed} more like this since the last line)");
+        if let Some((_, left_out @ 1..)) = self.topics.insert(key, (now, 0)) {
+            text += &format!(" ({left_out} more like this since the last line)");
         }
         if self.lines.len() < MOST_LINES {
             self.lines.push_back(Line { level, text });
