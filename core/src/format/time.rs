@@ -190,20 +190,20 @@ mod tests {
 
     #[test]
     fn some_times_convert_to_parquet_and_some_do_not() {
+        let check = |formats: &str, expected| {
+            for format in formats.split("; ") {
+                let parsed = TimeFormat::parse(format).unwrap();
+                assert_eq!(parsed.is_convertible(), expected, "{format}");
+            }
+        };
+        check(DEFAULT, true);
         let right = "%Y-%m-%dT%H:%M:%SZ; %FT%T.%9NZ; %Y-%m-%d %H:%M:%S; %F %T.%f; %s; %s.%3N; \
                      %s%3N; %s%L";
         // The first is both peers' default.
         let wrong = "%Y-%m-%dT%H:%M:%S; %Y-%m-%dT%H:%M:%S.%3N; %s%6N; %s%3NZ; %FT%T%z; %F %TZ; \
                      %F %T %Z; %sZ; %d/%b/%Y:%T; %H:%M";
-        let right = right
-            .split("; ")
-            .chain([DEFAULT])
-            .map(|format| (format, true));
-        let wrong = wrong.split("; ").map(|format| (format, false));
-        for (format, expected) in right.chain(wrong) {
-            let parsed = TimeFormat::parse(format).unwrap();
-            assert_eq!(parsed.is_convertible(), expected, "{format}");
-        }
+        check(right, true);
+        check(wrong, false);
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub fn in_force(property: impl Fn(&str) -> Option<String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
 
@@ -119,12 +119,9 @@ mod tests {
     fn options_in_force_are_those_that_are_set_in_the_table_s_order() {
         let set = "time_key  at ;external_id tenant-7;region eu-west-1;profile   ;data_keys a, b;\
                    delivery_stream logs";
-        let property = |key: &str| {
-            let mut options = set.split(';').filter_map(|option| option.split_once(' '));
-            options
-                .find(|(name, _)| *name == key)
-                .map(|(_, value)| value.to_owned())
-        };
+        let set = set.split(';').filter_map(|option| option.split_once(' '));
+        let set: BTreeMap<&str, &str> = set.collect();
+        let property = |name: &str| set.get(name).map(|value| (*value).to_owned());
         assert_eq!(
             in_force(property),
             "delivery_stream logs; region eu-west-1; external_id (not shown); data_keys a, b; \

@@ -40,24 +40,16 @@ pub enum Values {
 pub fn of(totals: &Totals, stream: &Gauges, credentials: Option<SystemTime>) -> Vec<Metric> {
     let counter = |counter: &Counter| Values::Counter(counter.get() as f64);
     let histogram = |histogram: &Histogram| Values::Histogram(histogram.read());
-    let one = |(name, counter): (&'static str, &Counter)| (name, counter.get() as f64);
+    let counters = |label, all: Vec<(&'static str, &Counter)>| {
+        let read = |(value, counter): (_, &Counter)| (value, counter.get() as f64);
+        let values = all.into_iter().map(read).collect();
+        Values::Counters { label, values }
+    };
     let chunks = [
         ("ok", &totals.delivered_chunks),
         ("retry", &totals.retried_chunks),
         ("error", &totals.failed_chunks),
     ];
-    let calls = Values::Counters {
-        label: "answer",
-        values: totals.calls().map(one).collect(),
-    };
-    let dropped = Values::Counters {
-        label: "reason",
-        values: totals.dropped().map(one).into(),
-    };
-    let chunks = Values::Counters {
-        label: "answer",
-        values: chunks.map(one).into(),
-    };
     let fetched = credentials.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     #[rustfmt::skip] // A help stands in a line of its own.
     let metrics = [
@@ -69,7 +61,7 @@ pub fn of(totals: &Totals, stream: &Gauges, credentials: Option<SystemTime>) -> 
             "Bytes of the records delivered, before base64."),
         ("billed_bytes_total", counter(&totals.billed_bytes),
             "The same bytes as the bill counts them: each record rounded up to a multiple of 5120."),
-        ("calls_total", calls,
+        ("calls_total", counters("answer", totals.calls().collect()),
             "PutRecordBatch calls that ended, by what became of them."),
         ("call_duration_seconds", histogram(&totals.call_time),
             "How long calls took, connection included."),
@@ -83,9 +75,9 @@ pub fn of(totals: &Totals, stream: &Gauges, credentials: Option<SystemTime>) -> 
             "Values left out of documents, as their key comes again later in the same object."),
         ("unconvertible_documents_total", counter(&totals.unconvertible),
             "Documents delivered with a time that the conversion to Parquet does not read as one: see time_key_format."),
-        ("dropped_events_total", dropped,
+        ("dropped_events_total", counters("reason", totals.dropped().into()),
             "Events that are not delivered, by reason."),
-        ("chunks_total", chunks,
+        ("chunks_total", counters("answer", chunks.into()),
             "Flushes that ended, by what Fluent Bit was answered."),
         ("flush_duration_seconds", histogram(&totals.flush_time),
             "How long Fluent Bit waited for flushes."),
