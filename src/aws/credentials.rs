@@ -165,16 +165,12 @@ fn check_endpoints(access: &Access, environment: &mut Environment) -> Result<(),
         ("AWS_ENDPOINT_URL_SSO", false),
         ("AWS_ENDPOINT_URL_SSO_OIDC", false),
     ] {
-        let Some(what) = environment
-            .get(name)
-            .and_then(|url| mistake_in_endpoint(url))
-        else {
-            continue;
-        };
-        if !is_replaced {
-            return Err(error::of(Cause::NotFirehose, format!("{name} {what}")));
+        let url = environment.get(name);
+        match url.and_then(|url| mistake_in_endpoint(url)) {
+            Some(_) if is_replaced => _ = environment.remove(name),
+            Some(what) => return Err(error::of(Cause::NotFirehose, format!("{name} {what}"))),
+            None => {}
         }
-        environment.remove(name);
     }
     Ok(())
 }

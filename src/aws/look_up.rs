@@ -184,10 +184,8 @@ impl Shared {
             Ok(Ok(Err(error))) => self.fail(error),
             Ok(Err(_)) => {
                 // What it says is on standard error, and may hold a secret.
-                self.fail(error::of(
-                    Cause::Bug,
-                    "the look-up of credentials ended by a panic",
-                ));
+                let text = "the look-up of credentials ended by a panic";
+                self.fail(error::of(Cause::Bug, text));
             }
             Err(_) => {}
         }

@@ -164,12 +164,10 @@ impl Host {
 
     /// Only from the host's own threads: from others the line would bypass its log file.
     pub(super) fn log(&self, level: Level, text: &str) {
-        let Some(log_print) = self.log_print else {
+        let is_written = level <= self.max_level;
+        let Some(log_print) = self.log_print.filter(|_| is_written) else {
             return;
         };
-        if level > self.max_level {
-            return;
-        }
         // A tag or an option may hold newlines: it must not make lines of its own.
         let line = format!("[output:firehose:{}] {text}", self.name).replace(char::is_control, " ");
         let Ok(line) = CString::new(line) else {

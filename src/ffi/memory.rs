@@ -107,7 +107,6 @@ fn walk(memory: &Memory, head: usize, first: usize, value: usize) -> Option<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::CString;
 
     #[test]
     fn what_is_mapped_is_read_and_what_is_not_gives_nothing() {
@@ -132,12 +131,12 @@ mod tests {
         assert_eq!(damaged.as_deref(), Some("a\u{fffd}"));
     }
 
-    /// An instance as the host has it: the list's head somewhere, other words around it; and behind
-    /// it the properties.
-    struct Instance {
-        words: Vec<usize>,
-        _texts: Vec<CString>,
-    }
+    const SECTION: [(&CStr, &CStr); 4] = [
+        (c"Delivery_Stream", c"logs"),
+        (c"data_keys", c"a"),
+        (c"data_keys", c"b"),
+        (c"simple_agregation", c"true"),
+    ];
 
     const HEAD: usize = 17;
     const NAME: usize = 0;
@@ -150,39 +149,28 @@ mod tests {
         INSTANCE_BYTES / 8 + 4 * number
     }
 
-    fn instance(properties: &[(&str, &str)]) -> Instance {
-        let texts = properties.iter().flat_map(|(name, value)| [name, value]);
-        let texts: Vec<CString> = texts.map(|text| CString::new(*text).unwrap()).collect();
-        let mut words = vec![0x1234_5678; place(properties.len())];
+    /// An instance as the host has it: the list's head somewhere, other words around it; and behind
+    /// it the properties.
+    fn instance() -> Vec<usize> {
+        let mut words = vec![0x1234_5678; place(SECTION.len())];
         let start = words.as_ptr().addr();
-        let nodes = (0..properties.len()).map(|number| place(number) + PREVIOUS);
+        let nodes = (0..SECTION.len()).map(|number| place(number) + PREVIOUS);
         let nodes: Vec<usize> = [HEAD].into_iter().chain(nodes).collect();
         for (at, node) in nodes.iter().enumerate() {
             let next = nodes[(at + 1) % nodes.len()];
             words[node + 1] = start + next * 8;
             words[next] = start + node * 8;
         }
-        for (number, pair) in texts.chunks(2).enumerate() {
-            words[place(number) + NAME] = pair[0].as_ptr().addr();
-            words[place(number) + VALUE] = pair[1].as_ptr().addr();
+        for (number, (name, value)) in SECTION.iter().enumerate() {
+            words[place(number) + NAME] = name.as_ptr().addr();
+            words[place(number) + VALUE] = value.as_ptr().addr();
         }
-        let _texts = texts;
-        Instance { words, _texts }
+        words
     }
 
-    impl Instance {
-        fn read(&self, value: usize) -> Option<Vec<(String, String)>> {
-            let address = self.words.as_ptr().addr();
-            properties(&Memory::open().unwrap(), address, value)
-        }
+    fn read(instance: &[usize], value: usize) -> Option<Vec<(String, String)>> {
+        properties(&Memory::open().unwrap(), instance.as_ptr().addr(), value)
     }
-
-    const SECTION: [(&str, &str); 4] = [
-        ("Delivery_Stream", "logs"),
-        ("data_keys", "a"),
-        ("data_keys", "b"),
-        ("simple_agregation", "true"),
-    ];
 
     #[test]
     fn the_list_is_read_in_its_order_and_nothing_else_is_taken_for_it() {
@@ -194,15 +182,19 @@ mod tests {
             |words| words[place(0) + NEXT] = words[HEAD + 1],
             |words| words[HEAD + 1] = 0,
         ];
-        let expected = SECTION.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let text = |text: &CStr| text.to_str().unwrap().to_owned();
+        let expected = SECTION.map(|(name, value)| (text(name), text(value)));
         for (number, damage) in damages.into_iter().enumerate() {
-            let mut instance = instance(&SECTION);
-            let value = instance.words[place(0) + VALUE];
-            assert_eq!(instance.read(value).unwrap(), expected);
-            damage(&mut instance.words);
-            assert_eq!(instance.read(value), None, "{number}");
+            let mut instance = instance();
+            let value = instance[place(0) + VALUE];
+            assert_eq!(read(&instance, value).unwrap(), expected);
+            damage(&mut instance);
+            assert_eq!(read(&instance, value), None, "{number}");
         }
-        let instance = instance(&SECTION);
-        assert_eq!(instance.read(8), None, "a value that is not in the list");
+        assert_eq!(
+            read(&instance(), 8),
+            None,
+            "a value that is not in the list"
+        );
     }
 }
