@@ -216,7 +216,7 @@ mod tests {
             (&[0xcd, 0xff, 0xff], Token::Unsigned(65_535)),
             (&[0xd2, 0x80, 0, 0, 0], Token::Signed(i32::MIN.into())),
             (
-                &[0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                b"\xcf\xff\xff\xff\xff\xff\xff\xff\xff",
                 Token::Unsigned(u64::MAX),
             ),
             (&[0xd3, 0x80, 0, 0, 0, 0, 0, 0, 0], Token::Signed(i64::MIN)),

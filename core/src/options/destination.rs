@@ -42,14 +42,12 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
 
     /// The most documents of a record, where a destination has a limit.
     pub(super) fn max_documents(&self, destinations: &[Destination]) -> Result<usize, Error> {
-        let (most, why) = match destinations.iter().find(|it| it.deaggregates) {
-            None => (usize::MAX, String::new()),
-            Some(Destination { name, .. }) => {
-                let why = format!(", the most that destination `{name}` takes");
-                (MAX_DEAGGREGATED_DOCUMENTS, why)
-            }
+        const KEY: &str = "aggregation_max_documents";
+        let Some(Destination { name, .. }) = destinations.iter().find(|it| it.deaggregates) else {
+            return self.number_up_to(KEY, usize::MAX, "");
         };
-        self.number_up_to("aggregation_max_documents", most, &why)
+        let why = format!(", the most that destination `{name}` takes");
+        self.number_up_to(KEY, MAX_DEAGGREGATED_DOCUMENTS, &why)
     }
 
     /// Refuses what a destination can't read.
