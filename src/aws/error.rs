@@ -201,11 +201,9 @@ mod tests {
 
     #[test]
     fn the_error_of_a_connection_names_the_host_and_nothing_secret() {
+        let secrets = "https://name:secret@firehose.test:8443/secret?key=secret";
         for (url, host) in [
-            (
-                "https://name:secret@firehose.test:8443/secret?key=secret",
-                "firehose.test:8443",
-            ),
+            (secrets, "firehose.test:8443"),
             ("http://169.254.170.2/secret", "169.254.170.2"),
             ("http://[::1]:80", "[::1]:80"),
         ] {

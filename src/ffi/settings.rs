@@ -275,18 +275,13 @@ mod tests {
     fn the_one_int_that_follows_both_values_is_the_field() {
         let memory = [7919, 0, 6101, 5, 0, 7];
         let found = find(&memory, |memory, value| memory[3] = value);
-        let field = Field {
-            value: 5,
-            next: [Some(0), Some(0)],
-        };
-        assert_eq!(found, Some(field));
+        let (value, next) = (5, [Some(0), Some(0)]);
+        assert_eq!(found, Some(Field { value, next }));
         let last = find(&memory, |memory, value| memory[5] = value);
         assert_eq!(last.unwrap().next, [None, None]);
         // Two that follow, none, and one that only follows once.
-        assert_eq!(
-            find(&memory, |memory, value| memory[3..5].fill(value)),
-            None
-        );
+        let two = find(&memory, |memory, value| memory[3..5].fill(value));
+        assert_eq!(two, None);
         assert_eq!(find(&memory, |_, _| ()), None);
         assert_eq!(find(&memory, |memory, _| memory[1] = 7919), None);
         assert_eq!(find(&[], |_, _| ()), None);
@@ -308,10 +303,8 @@ mod tests {
 
     #[test]
     fn a_limit_and_a_value_that_the_plugin_lost_are_warned_of() {
-        let field = |value| Field {
-            value,
-            next: [Some(0), Some(0)],
-        };
+        let next = [Some(0), Some(0)];
+        let field = |value| Field { value, next };
         let told = |workers: Option<c_int>, retry_limit: Option<c_int>| {
             let [workers, retry_limit] = [workers, retry_limit].map(|value| value.map(field));
             Said::of(workers.as_ref(), retry_limit.as_ref()).notices()

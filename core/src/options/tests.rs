@@ -274,13 +274,9 @@ fn a_comment_behind_any_value_is_told() {
 
 #[test]
 fn a_control_character_in_any_value_is_refused_by_name() {
+    let values = ["a\nb", "a\u{7f}", "a\u{0}b"];
     for row in table::ALL {
-        let values = [
-            ("a\nb", "U+000A"),
-            ("a\u{7f}", "U+007F"),
-            ("a\u{0}b", "U+0000"),
-        ];
-        for (value, code) in values {
+        for (value, code) in values.into_iter().zip(["U+000A", "U+007F", "U+0000"]) {
             let sentence = with(&[(row.name, value)]).unwrap_err().to_string();
             assert!(sentence.starts_with(row.name), "{sentence}");
             assert!(sentence.contains(code), "{sentence}");
