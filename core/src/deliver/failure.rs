@@ -2,71 +2,81 @@
 
 use std::fmt;
 
-/// Why a call, or one record of it, was not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// The delivery stream takes no more at the moment.
-    Throttled,
-    /// The service failed; after a whole call it is unknown what it stored.
-    Server,
-    /// No connection came about: DNS, TCP, TLS, a proxy.
-    Network,
-    /// The call went out and no whole answer came: a reset, a time-out.
-    Unanswered,
-    /// The clocks disagree.
-    Clock,
-    /// No credentials, or not the right ones.
-    Credentials,
-    /// No region was found.
-    Region,
-    /// No such delivery stream in this account and region.
-    NoStream,
-    /// The stream's KMS key can't be used.
-    Kms,
-    /// The payload is refused and would be again.
-    Payload,
-    /// The stream takes no direct PUTs.
-    WrongSource,
-    /// The service can't read what was sent.
-    Serialization,
-    /// Somebody else answered.
-    NotFirehose,
-    /// The service refuses the call for a reason that is not known here.
-    Refused,
-    /// The plugin or the SDK failed.
-    Bug,
+/// Each cause with its topic and its advice.
+macro_rules! causes {
+    ($(#[doc = $doc:literal] $cause:ident $topic:literal $advice:literal,)*) => {
+        /// Why a call, or one record of it, was not accepted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Cause {
+            $(#[doc = $doc] $cause,)*
+        }
+
+        impl Cause {
+            /// Each at the place of its number.
+            pub const ALL: [Self; [$($topic),*].len()] = [$(Self::$cause),*];
+
+            /// The name under which its log lines are rationed and its calls are counted.
+            pub fn topic(self) -> &'static str {
+                match self { $(Self::$cause => $topic,)* }
+            }
+
+            /// What an operator should know and do.
+            pub fn advice(self) -> &'static str {
+                match self { $(Self::$cause => $advice,)* }
+            }
+        }
+    };
 }
 
-/// What to do with the records of a call that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Send them again later.
-    Retry,
-    /// Send them again in two halves; a document that is refused alone, while another is accepted,
-    /// is dropped.
-    Split,
+causes! {
+    /// The delivery stream takes no more at the moment.
+    Throttled "throttled"
+        "the delivery stream's quota is used up: sent again later; if it lasts, ask AWS for a higher quota",
+    /// The service failed; after a whole call it is unknown what it stored.
+    Server "server"
+        "the service failed: sent again; a duplicate is possible",
+    /// No connection came about: DNS, TCP, TLS, a proxy.
+    Network "network"
+        "no connection to the endpoint, so nothing was stored: sent again; check network, DNS, proxy and certificates (ca_file)",
+    /// The call went out and no whole answer came: a reset, a time-out.
+    Unanswered "unanswered"
+        "the answer was lost: sent again; a duplicate is possible",
+    /// The clocks disagree.
+    Clock "clock"
+        "this machine's clock and the service's disagree: set the clock",
+    /// No credentials, or not the right ones.
+    Credentials "credentials"
+        "AWS credentials are missing, expired or may not call firehose:PutRecordBatch on this stream",
+    /// No region was found.
+    Region "region"
+        "set region, AWS_REGION or a profile's region; data is kept",
+    /// No such delivery stream in this account and region.
+    NoStream "no_stream"
+        "no such delivery stream: check delivery_stream, region and the account; data is kept",
+    /// The stream's KMS key can't be used.
+    Kms "kms"
+        "the stream's KMS key can't be used: check the key and its policy; data is kept",
+    /// The payload is refused and would be again.
+    Payload "payload"
+        "the service refuses this data",
+    /// The stream takes no direct PUTs.
+    WrongSource "wrong_source"
+        "the delivery stream takes no direct PUTs: create one with the source Direct PUT; data is kept",
+    /// The service can't read what was sent.
+    Serialization "serialization"
+        "the service can't read the request: please report this as a bug",
+    /// Somebody else answered.
+    NotFirehose "not_firehose"
+        "this is not Firehose: check endpoint, AWS_ENDPOINT_URL and the proxy's variables; data is kept",
+    /// The service refuses the call for a reason that is not known here.
+    Refused "refused"
+        "the service refuses calls for the reason that it names: mend that; data is kept",
+    /// The plugin or the SDK failed.
+    Bug "bug"
+        "a bug of the plugin or the AWS SDK: please report it (standard error may say more; take secrets out); sent again",
 }
 
 impl Cause {
-    /// Each at the place of its number.
-    pub const ALL: [Self; 15] = [
-        Self::Throttled,
-        Self::Server,
-        Self::Network,
-        Self::Unanswered,
-        Self::Clock,
-        Self::Credentials,
-        Self::Region,
-        Self::NoStream,
-        Self::Kms,
-        Self::Payload,
-        Self::WrongSource,
-        Self::Serialization,
-        Self::NotFirehose,
-        Self::Refused,
-        Self::Bug,
-    ];
-
     /// Classifies by the error's code first, as HTTP statuses are shared by unlike errors.
     ///
     /// Source: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>
@@ -117,24 +127,10 @@ impl Cause {
         }
     }
 
-    pub fn action(self) -> Action {
-        match self {
-            Self::Throttled
-            | Self::Server
-            | Self::Network
-            | Self::Unanswered
-            | Self::Clock
-            | Self::Credentials
-            | Self::Region
-            | Self::NoStream
-            | Self::Kms
-            | Self::WrongSource
-            | Self::NotFirehose
-            | Self::Refused
-            | Self::Bug => Action::Retry,
-            // What can't be read of one document must not take the others with it.
-            Self::Payload | Self::Serialization => Action::Split,
-        }
+    /// Whether the documents are refused: not all of them need be bad, so they are sent again in two
+    /// halves, and one that is refused alone, while another is accepted, is dropped.
+    pub fn is_of_data(self) -> bool {
+        matches!(self, Self::Payload | Self::Serialization)
     }
 
     /// Whether a call that was sent and failed may have been stored all the same.
@@ -159,68 +155,6 @@ impl Cause {
                 | Self::NotFirehose
                 | Self::Refused
         )
-    }
-
-    /// The name under which its log lines are rationed and its calls are counted.
-    pub fn topic(self) -> &'static str {
-        match self {
-            Self::Throttled => "throttled",
-            Self::Server => "server",
-            Self::Network => "network",
-            Self::Unanswered => "unanswered",
-            Self::Clock => "clock",
-            Self::Credentials => "credentials",
-            Self::Region => "region",
-            Self::NoStream => "no_stream",
-            Self::Kms => "kms",
-            Self::Payload => "payload",
-            Self::WrongSource => "wrong_source",
-            Self::Serialization => "serialization",
-            Self::NotFirehose => "not_firehose",
-            Self::Refused => "refused",
-            Self::Bug => "bug",
-        }
-    }
-
-    /// What an operator should know and do.
-    pub fn advice(self) -> &'static str {
-        match self {
-            Self::Throttled => {
-                "the delivery stream's quota is used up: sent again later; if it lasts, ask AWS for a higher quota"
-            }
-            Self::Server => "the service failed: sent again; a duplicate is possible",
-            Self::Network => {
-                "no connection to the endpoint, so nothing was stored: sent again; check network, DNS, proxy and certificates (ca_file)"
-            }
-            Self::Unanswered => "the answer was lost: sent again; a duplicate is possible",
-            Self::Clock => "this machine's clock and the service's disagree: set the clock",
-            Self::Credentials => {
-                "AWS credentials are missing, expired or may not call firehose:PutRecordBatch on this stream"
-            }
-            Self::Region => "set region, AWS_REGION or a profile's region; data is kept",
-            Self::NoStream => {
-                "no such delivery stream: check delivery_stream, region and the account; data is kept"
-            }
-            Self::Kms => {
-                "the stream's KMS key can't be used: check the key and its policy; data is kept"
-            }
-            Self::Payload => "the service refuses this data",
-            Self::WrongSource => {
-                "the delivery stream takes no direct PUTs: create one with the source Direct PUT; data is kept"
-            }
-            Self::Serialization => {
-                "the service can't read the request: please report this as a bug"
-            }
-            Self::NotFirehose => {
-                "this is not Firehose: check endpoint, AWS_ENDPOINT_URL and the proxy's variables; data is kept"
-            }
-            Self::Refused => {
-                "the service refuses calls for the reason that it names: mend that; data is kept"
-            }
-            Self::Bug => {
-                "a bug of the plugin or the AWS SDK: please report it (standard error may say more; take secrets out); sent again"
-            }
-        }
     }
 }
 

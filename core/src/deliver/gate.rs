@@ -69,7 +69,8 @@ impl fmt::Display for Limits {
 pub struct Gate {
     limits: Limits,
     pace: Pace,
-    fixed: Vec<(Unit, Bucket)>,
+    /// Of bytes, records and calls.
+    fixed: [Option<Bucket>; 3],
     in_flight: usize,
     bytes_in_flight: usize,
     /// Nothing begins before.
@@ -80,13 +81,6 @@ pub struct Gate {
     is_let_off: bool,
     /// Whether anything is accepted at all is not known: one call at a time finds out.
     is_probing: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Unit {
-    Bytes,
-    Records,
-    Requests,
 }
 
 /// The first pause after a call of which nothing was accepted; it doubles with each in a row.
@@ -108,7 +102,7 @@ impl Gate {
         Self {
             limits: Limits::NONE,
             pace: Pace::new(now),
-            fixed: Vec::new(),
+            fixed: [None, None, None],
             in_flight: 0,
             bytes_in_flight: 0,
             closed_until: now,
@@ -124,20 +118,19 @@ impl Gate {
 
     pub fn set_limits(&mut self, now: Instant, limits: Limits) {
         self.limits = limits;
-        let fixed = [
-            (Unit::Bytes, limits.bytes_per_second),
-            (Unit::Records, limits.records_per_second),
-            (Unit::Requests, limits.requests_per_second),
+        let rates = [
+            limits.bytes_per_second,
+            limits.records_per_second,
+            limits.requests_per_second,
         ];
-        let bucket =
-            |(unit, rate): (_, Option<usize>)| Some((unit, Bucket::new(rate? as f64, now)));
-        self.fixed = fixed.into_iter().filter_map(bucket).collect();
+        self.fixed = rates.map(|rate| Some(Bucket::new(rate? as f64, now)));
     }
 
     pub fn admit(&mut self, now: Instant) -> Admission {
-        let most = match self.is_probing {
-            true => 1,
-            false => self.limits.max_in_flight,
+        let most = if self.is_probing {
+            1
+        } else {
+            self.limits.max_in_flight
         };
         if self.in_flight >= most || self.bytes_in_flight >= self.limits.max_bytes_in_flight {
             return Admission::AfterACall;
@@ -146,8 +139,10 @@ impl Gate {
             return Admission::AfterACall;
         };
         let paced = paced.max(self.closed_until);
-        let due = self.fixed.iter_mut().map(|(_, bucket)| bucket.due(now));
-        let due = due.fold(paced, Instant::max);
+        let fixed = self.fixed.iter_mut().flatten();
+        let due = fixed
+            .map(|bucket| bucket.due(now))
+            .fold(paced, Instant::max);
         match due > now {
             true => Admission::At(due),
             false => Admission::Now,
@@ -169,12 +164,10 @@ impl Gate {
         self.in_flight += 1;
         self.bytes_in_flight += bytes;
         self.pace.began(now, bytes, random);
-        for (unit, bucket) in &mut self.fixed {
-            bucket.take(match unit {
-                Unit::Bytes => bytes,
-                Unit::Records => records,
-                Unit::Requests => 1,
-            });
+        for (bucket, amount) in self.fixed.iter_mut().zip([bytes, records, 1]) {
+            if let Some(bucket) = bucket {
+                bucket.take(amount);
+            }
         }
     }
 

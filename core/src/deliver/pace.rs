@@ -33,18 +33,13 @@ pub struct Answer {
 
 #[derive(Debug)]
 pub(super) struct Pace {
-    search: Search,
+    opening: Opening,
+    /// None while no limit is known.
+    limit: Option<Limit>,
     proven: Proven,
 }
 
-#[derive(Debug)]
-enum Search {
-    /// No limit is known.
-    Opening(Opening),
-    /// There is a limit.
-    Limited(Limit),
-}
-
+/// How much is sent until a limit is known.
 #[derive(Debug, Default)]
 struct Opening {
     /// So many bytes may be under way.
@@ -84,8 +79,8 @@ struct Tolerance {
     since: Instant,
     /// Records refused beyond it lately.
     excess: f64,
-    /// The records of calls at a rate far below what is proven.
-    far_below: Tally,
+    /// Those of calls at a rate far below what is proven: how many, and how many were refused.
+    far_below: (usize, usize),
 }
 
 /// The most that was accepted on average over [`AVERAGE`], and that lately.
@@ -94,12 +89,6 @@ struct Proven {
     rate: f64,
     average: f64,
     noted: Instant,
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    records: usize,
-    throttled: usize,
 }
 
 /// Where calls and records are smallest: less is billed as much.
@@ -176,13 +165,13 @@ const MOST_TOLERATED: f64 = 0.75;
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        let most = BILLING_UNIT;
         let opening = Opening {
-            most,
+            most: BILLING_UNIT,
             ..Opening::default()
         };
         Self {
-            search: Search::Opening(opening),
+            opening,
+            limit: None,
             proven: Proven::new(now),
         }
     }
@@ -190,41 +179,38 @@ impl Pace {
     /// When the next call may begin, while calls with so many bytes are under way; none if not
     /// before one of them has ended.
     pub(super) fn due(&self, now: Instant, under_way: usize) -> Option<Instant> {
-        match &self.search {
-            Search::Opening(opening) => (under_way < opening.most).then_some(now),
-            Search::Limited(limit) => Some(limit.due()),
+        match &self.limit {
+            None => (under_way < self.opening.most).then_some(now),
+            Some(limit) => Some(limit.due()),
         }
     }
 
     /// What the next call should carry at most.
     pub(super) fn call_bytes(&self) -> usize {
-        match &self.search {
-            Search::Opening(opening) => opening.most,
-            Search::Limited(limit) => (limit.rate * CALL_SECONDS).max(UNIT) as usize,
+        match &self.limit {
+            None => self.opening.most,
+            Some(limit) => (limit.rate * CALL_SECONDS).max(UNIT) as usize,
         }
     }
 
     /// How large a record of several documents should be at most: full billing units.
     pub(super) fn record_bytes(&self) -> usize {
-        let bytes = match &self.search {
-            Search::Opening(opening) if opening.excess > 0.0 => opening.most / OPENING_RECORD_SHARE,
-            Search::Opening(opening) => opening.most,
-            Search::Limited(limit) => (limit.rate * RECORD_SECONDS) as usize,
+        let bytes = match &self.limit {
+            None if self.opening.excess > 0.0 => self.opening.most / OPENING_RECORD_SHARE,
+            None => self.opening.most,
+            Some(limit) => (limit.rate * RECORD_SECONDS) as usize,
         };
         (bytes / BILLING_UNIT).max(1) * BILLING_UNIT
     }
 
     /// Bytes per second that calls are held to; none while no limit is known.
     pub(super) fn rate(&self) -> Option<f64> {
-        match &self.search {
-            Search::Opening(_) => None,
-            Search::Limited(limit) => Some(limit.rate),
-        }
+        self.limit.as_ref().map(|limit| limit.rate)
     }
 
     /// `random` is within 0.0 and 1.0, here and below.
     pub(super) fn began(&mut self, now: Instant, bytes: usize, random: f64) {
-        if let Search::Limited(limit) = &mut self.search {
+        if let Some(limit) = &mut self.limit {
             limit.pay(now);
             limit.is_used = limit.debt > -0.9 * limit.saved();
             // Processes do not fall into step.
@@ -241,24 +227,19 @@ impl Pace {
         random: f64,
     ) {
         self.proven.add(now, answer.accepted_bytes);
-        match &mut self.search {
-            Search::Opening(opening) => {
-                if opening.is_over(answer) {
-                    let rate = FIRST_RATE.max(opening.accepted as f64 / OPENED_SECONDS);
-                    self.search = Search::Limited(Limit::new(now, rate, random));
-                } else {
-                    opening.grow(answer, under_way);
-                }
+        if let Some(limit) = &mut self.limit {
+            if limit.is_refused(now, answer, self.proven.rate) {
+                limit.fall(now, answer.began);
+            } else if answer.accepted_bytes > 0 {
+                limit.grow(now, answer.began);
             }
-            Search::Limited(limit) => {
-                if limit.is_refused(now, answer, self.proven.rate) {
-                    limit.fall(now, answer.began);
-                } else if answer.accepted_bytes > 0 {
-                    limit.grow(now, answer.began);
-                }
-                let is_shut = answer.throttled > 0 || limit.is_shut;
-                limit.is_shut = is_shut && answer.accepted_bytes == 0;
-            }
+            let is_shut = answer.throttled > 0 || limit.is_shut;
+            limit.is_shut = is_shut && answer.accepted_bytes == 0;
+        } else if self.opening.is_over(answer) {
+            let rate = FIRST_RATE.max(self.opening.accepted as f64 / OPENED_SECONDS);
+            self.limit = Some(Limit::new(now, rate, random));
+        } else {
+            self.opening.grow(answer, under_way);
         }
     }
 }
@@ -396,7 +377,7 @@ impl Tolerance {
             share: 0.0,
             since: now,
             excess: 0.0,
-            far_below: Tally::default(),
+            far_below: (0, 0),
         }
     }
 
@@ -406,24 +387,25 @@ impl Tolerance {
 
     /// Whether, with this call, as much is refused far below the proven rate as at it.
     fn begins(&mut self, now: Instant, answer: &Answer, is_far_below: bool) -> bool {
+        let (records, throttled) = std::mem::take(&mut self.far_below);
         if self.share > 0.0 || !is_far_below {
-            self.far_below = Tally::default();
             return false;
         }
-        self.far_below.add(answer);
-        if self.far_below.records < FAR_BELOW_RECORDS {
+        let (records, throttled) = (records + answer.records, throttled + answer.throttled);
+        if records < FAR_BELOW_RECORDS {
+            self.far_below = (records, throttled);
             return false;
         }
-        let Tally { records, throttled } = std::mem::take(&mut self.far_below);
         self.share = (throttled as f64 / records as f64).min(MOST_TOLERATED);
         self.since = now;
         self.share > 0.0
     }
 
     fn is_exceeded(&mut self, answer: &Answer) -> bool {
-        let margin = match self.share > 0.0 {
-            true => MARGIN,
-            false => REFUSED_SHARE,
+        let margin = if self.share > 0.0 {
+            MARGIN
+        } else {
+            REFUSED_SHARE
         };
         let expected = (self.share + margin) * answer.records as f64;
         self.excess = (self.excess + answer.throttled as f64 - expected).max(0.0);
@@ -450,12 +432,5 @@ impl Proven {
         let left = |over: Duration| (-since / over.as_secs_f64()).exp();
         self.average = self.average * left(AVERAGE) + accepted as f64 / AVERAGE.as_secs_f64();
         self.rate = (self.rate * left(PROVEN)).max(self.average);
-    }
-}
-
-impl Tally {
-    fn add(&mut self, answer: &Answer) {
-        self.records += answer.records;
-        self.throttled += answer.throttled;
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Stream;
-use crate::deliver::failure::{Action, CallError, Cause};
+use crate::deliver::failure::{CallError, Cause};
 use crate::deliver::flight::{Call, CallId, Suspect, Suspicion};
 use crate::deliver::gate;
 use crate::pack::batch::{Piece, Share};
@@ -34,9 +34,9 @@ impl Stream {
                 if let Some(output) = self.outputs.get(&call.output) {
                     output.totals.call(Answer::Failed(error.cause));
                 }
-                match error.cause.action() {
-                    Action::Retry => self.retry(now, &call, &error, was_sent),
-                    Action::Split => self.split(now, &call, &error),
+                match error.cause.is_of_data() {
+                    true => self.split(now, &call, &error),
+                    false => self.retry(now, &call, &error, was_sent),
                 }
             }
         }
