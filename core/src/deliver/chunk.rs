@@ -1,13 +1,13 @@
 //! One chunk, as long as anything is known of it: from its first flush until all of it was
 //! delivered, or until it is forgotten.
 
-use std::ops::Range;
 use std::time::Instant;
 
 use crate::deliver::ledger::Key;
 use crate::deliver::ranges::Ranges;
 use crate::deliver::verdict::History;
 use crate::format::outcome::Tally;
+use crate::pack::batch::Piece;
 
 use super::flight::{OutputId, Suspicion};
 
@@ -26,7 +26,7 @@ pub(super) struct Chunk {
     pub(super) counted: usize,
     pub(super) history: History,
     /// What was refused in the last flush, and is to be sent a part at a time in the next.
-    pub(super) suspects: Vec<(Range<usize>, Suspicion)>,
+    pub(super) suspects: Vec<(Piece, Suspicion)>,
 }
 
 /// The host waits for an answer about a chunk.

@@ -1,9 +1,8 @@
 //! The calls under way, and which ranges of which chunks each holds.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::pack::batch::{Batch, Piece, Record, Share};
+use crate::pack::batch::{Piece, Record, Share};
 
 /// Names an output of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,29 +51,20 @@ pub(super) struct Suspect {
     pub(super) suspicion: Suspicion,
 }
 
-impl Call {
-    pub(super) fn new(
-        output: OutputId,
-        began: Instant,
-        batch: &Batch,
-        suspicion: Option<Suspicion>,
-    ) -> Self {
-        Self {
-            output,
-            began,
-            bytes: batch.bytes,
-            records: batch.records.clone(),
-            shares: batch.shares.clone(),
-            suspicion,
-        }
+impl Suspicion {
+    /// Whether it waits until something is accepted, which tells whether the document is bad.
+    pub(super) fn is_held(&self, last_accepted: Option<CallId>) -> bool {
+        self.is_alone && last_accepted <= Some(self.since)
     }
+}
 
+impl Call {
     pub(super) fn documents(&self) -> u64 {
         self.records.iter().map(|record| record.documents).sum()
     }
 
-    pub(super) fn pieces(&self) -> impl DoubleEndedIterator<Item = Piece> {
-        self.shares.iter().map(Share::piece)
+    pub(super) fn pieces(&self) -> Vec<Piece> {
+        self.shares.iter().map(Share::piece).collect()
     }
 
     /// Each record with its shares.
@@ -85,68 +75,5 @@ impl Call {
             start = record.end;
             (record, shares)
         })
-    }
-}
-
-impl Suspect {
-    pub(super) fn of(call: &Call, suspicion: Suspicion) -> Self {
-        Self {
-            pieces: call.pieces().collect(),
-            suspicion,
-        }
-    }
-}
-
-/// All calls under way.
-#[derive(Debug, Default)]
-pub(super) struct Flight {
-    calls: BTreeMap<CallId, Call>,
-    begun: u64,
-    /// The last call of which something was accepted, by when it began.
-    accepted: Option<CallId>,
-}
-
-impl Flight {
-    /// Of a stream that begins anew: no call is under way, and numbers go on.
-    pub(super) fn after(before: &Self) -> Self {
-        Self {
-            begun: before.begun,
-            ..Self::default()
-        }
-    }
-
-    pub(super) fn last(&self) -> CallId {
-        CallId(self.begun)
-    }
-
-    pub(super) fn begin(&mut self, call: Call) -> CallId {
-        self.begun += 1;
-        let id = CallId(self.begun);
-        self.calls.insert(id, call);
-        id
-    }
-
-    pub(super) fn end(&mut self, id: CallId) -> Option<Call> {
-        self.calls.remove(&id)
-    }
-
-    pub(super) fn has(&self, id: CallId) -> bool {
-        self.calls.contains_key(&id)
-    }
-
-    /// Something of this call was accepted.
-    pub(super) fn accepted(&mut self, id: CallId) {
-        self.accepted = self.accepted.max(Some(id));
-    }
-
-    /// Whether something was accepted of a call that began after this one.
-    pub(super) fn has_accepted_since(&self, id: CallId) -> bool {
-        self.accepted > Some(id)
-    }
-
-    pub(super) fn of_output(&self, output: OutputId) -> Vec<CallId> {
-        let calls = self.calls.iter();
-        let own = calls.filter(|(_, call)| call.output == output);
-        own.map(|(id, _)| *id).collect()
     }
 }

@@ -112,10 +112,6 @@ impl Gate {
         }
     }
 
-    pub(super) fn limits(&self) -> Limits {
-        self.limits
-    }
-
     pub fn set_limits(&mut self, now: Instant, limits: Limits) {
         self.limits = limits;
         let rates = [

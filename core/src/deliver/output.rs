@@ -126,6 +126,9 @@ impl Output {
     }
 
     pub(super) fn tell_forgotten(&mut self, now: Instant, chunks: usize) {
+        if chunks == 0 {
+            return;
+        }
         self.totals.forgotten_chunks.add(chunks as u64);
         self.log.write(now, Level::Warn, "forgotten", || {
             format!(
@@ -161,54 +164,38 @@ impl Output {
 
     fn tell_tally(&mut self, now: Instant, tally: &Tally, tag: &str) {
         let (log, format) = (&mut self.log, &self.delivery.format);
-        if tally.truncated > 0 {
-            log.write(now, Level::Warn, "truncated", || {
-                format!(
-                    "{} of tag {tag} cut to {} bytes, the largest from {} bytes",
-                    count(tally.truncated, "document"),
-                    format.max_bytes,
-                    tally.largest
-                )
-            });
-        }
+        let mut warn = |topic, number, noun, text: &dyn Fn() -> String| {
+            if number > 0 {
+                let line = || format!("{} {}", count(number, noun), text());
+                log.write(now, Level::Warn, topic, line);
+            }
+        };
+        warn("truncated", tally.truncated, "document", &|| {
+            let (most, largest) = (format.max_bytes, tally.largest);
+            format!("of tag {tag} cut to {most} bytes, the largest from {largest} bytes")
+        });
         let doubled = &tally.doubled;
-        if doubled.pairs > 0 {
-            log.write(now, Level::Warn, "doubled keys", || {
-                format!(
-                    "{} left out of documents of tag {tag}: a key stood twice in one object, \
-                     such as `{}`, and only its last value is sent",
-                    count(doubled.pairs, "value"),
-                    doubled.key,
-                )
-            });
-        }
-        if tally.without_log_key > 0 {
-            log.write(now, Level::Warn, "no log_key", || {
-                let log_key = format.log_key.as_deref().unwrap_or_default();
-                format!(
-                    "{} of tag {tag} dropped: without the key `{log_key}` that log_key names",
-                    count(tally.without_log_key, "event")
-                )
-            });
-        }
-        if tally.without_field > 0 {
-            log.write(now, Level::Warn, "no field", || {
-                let why = match format.data_keys.is_empty() {
-                    true => "without a field",
-                    false => "without a field that data_keys names",
-                };
-                let events = count(tally.without_field, "event");
-                format!("{events} of tag {tag} dropped: {why}")
-            });
-        }
-        if tally.not_events > 0 {
-            log.write(now, Level::Warn, "not events", || {
-                format!(
-                    "{} in a chunk of tag {tag} dropped: no log event",
-                    count(tally.not_events, "value")
-                )
-            });
-        }
+        warn("doubled keys", doubled.pairs, "value", &|| {
+            format!(
+                "left out of documents of tag {tag}: a key stood twice in one object, such as \
+                 `{}`, and only its last value is sent",
+                doubled.key,
+            )
+        });
+        warn("no log_key", tally.without_log_key, "event", &|| {
+            let log_key = format.log_key.as_deref().unwrap_or_default();
+            format!("of tag {tag} dropped: without the key `{log_key}` that log_key names")
+        });
+        warn("no field", tally.without_field, "event", &|| {
+            let why = match format.data_keys.is_empty() {
+                true => "without a field",
+                false => "without a field that data_keys names",
+            };
+            format!("of tag {tag} dropped: {why}")
+        });
+        warn("not events", tally.not_events, "value", &|| {
+            format!("in a chunk of tag {tag} dropped: no log event")
+        });
         if let Some(corrupt) = tally.corrupt {
             log.write(now, Level::Error, "corrupt", || {
                 format!(

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use super::chunk::{Chunk, Flush};
-use super::flight::{Filling, Flight, Suspect};
+use super::flight::{Call, Filling};
 use super::gate::{Admission, Gate, Limits};
 use super::ledger::Key;
 use super::output::Output;
 use super::verdict::Verdict;
-use crate::pack::batch::{ChunkId, Piece};
+use crate::pack::batch::ChunkId;
 use crate::pack::packer::Room;
 use crate::tell::log::{Level, Line, Log};
 use crate::tell::totals::Totals;
@@ -52,7 +52,11 @@ pub struct Stream {
     outputs: BTreeMap<OutputId, Output>,
     chunks: HashMap<ChunkId, Chunk>,
     last_chunk: u64,
-    flight: Flight,
+    /// Those under way.
+    calls: BTreeMap<CallId, Call>,
+    last_call: CallId,
+    /// The last call of which something was accepted, by when it began.
+    last_accepted: Option<CallId>,
     gate: Gate,
     random: Rng,
     /// What is being packed.
@@ -77,7 +81,9 @@ impl Stream {
             outputs: BTreeMap::new(),
             chunks: HashMap::new(),
             last_chunk: 0,
-            flight: Flight::default(),
+            calls: BTreeMap::new(),
+            last_call: CallId(0),
+            last_accepted: None,
             gate: Gate::new(now),
             random: Rng::with_seed(seed),
             filling: None,
@@ -90,7 +96,7 @@ impl Stream {
     pub fn anew(&self, now: Instant, seed: u64) -> Self {
         Self {
             last_chunk: self.last_chunk,
-            flight: Flight::after(&self.flight),
+            last_call: self.last_call,
             ..Self::new(now, seed)
         }
     }
@@ -120,12 +126,11 @@ impl Stream {
                 self.chunks.remove(&id);
             }
         }
-        let before = self.gate.limits();
-        let limits = match self.outputs.is_empty() {
-            true => own,
-            false => before.merge(own),
-        };
-        if !self.outputs.is_empty() && (limits != own || limits != before) {
+        let limits = self.limits().map_or(own, |before| before.merge(own));
+        if self
+            .limits()
+            .is_some_and(|before| limits != own || limits != before)
+        {
             output.log.write(now, Level::Warn, "merged limits", || {
                 format!(
                     "another output sends to this delivery stream too: for both together the \
@@ -137,6 +142,12 @@ impl Stream {
         self.outputs.insert(id, output);
     }
 
+    /// The lower ones of all outputs' limits.
+    fn limits(&self) -> Option<Limits> {
+        let limits = self.outputs.values().map(|output| output.delivery.limits);
+        limits.reduce(Limits::merge)
+    }
+
     /// An output ends: what it remembers of chunks, for its successor; also of those that the host
     /// waits for, if they are named. Its calls are given up, and what of them may have been stored
     /// is ambiguous.
@@ -146,23 +157,17 @@ impl Stream {
         id: OutputId,
         was_sent: impl Fn(CallId) -> bool,
     ) -> Remembered {
-        for call_id in self.flight.of_output(id) {
-            let Some(call) = self.flight.end(call_id) else {
-                continue;
-            };
-            self.gate.ended(call.bytes);
-            if was_sent(call_id)
-                && let Some(output) = self.outputs.get(&id)
-            {
-                output.totals.ambiguous.add(call.documents());
-            }
-        }
         let Some(output) = self.outputs.remove(&id) else {
             return Remembered::default();
         };
+        for (call_id, call) in self.calls.extract_if(.., |_, call| call.output == id) {
+            self.gate.ended(call.bytes);
+            if was_sent(call_id) {
+                output.totals.ambiguous.add(call.documents());
+            }
+        }
         // Its limits go with it.
-        let limits = self.outputs.values().map(|output| output.delivery.limits);
-        if let Some(limits) = limits.reduce(Limits::merge) {
+        if let Some(limits) = self.limits() {
             self.gate.set_limits(now, limits);
         }
         let open = output.open.iter().copied();
@@ -188,11 +193,8 @@ impl Stream {
         output.stop = Some(deadline);
         output.queue.hurry();
         for chunk in &output.open {
-            if let Some(flush) = self
-                .chunks
-                .get_mut(chunk)
-                .and_then(|chunk| chunk.flush.as_mut())
-            {
+            let chunk = self.chunks.get_mut(chunk);
+            if let Some(flush) = chunk.and_then(|chunk| chunk.flush.as_mut()) {
                 flush.deadline = flush.deadline.min(deadline);
             }
         }
@@ -250,12 +252,8 @@ impl Stream {
         if !chunk.waiting.is_empty() {
             output.queue.push(chunk_id, now, linger);
         }
-        for (range, suspicion) in std::mem::take(&mut chunk.suspects) {
-            let pieces = vec![Piece {
-                chunk: chunk_id,
-                range,
-            }];
-            self.suspect(id, Suspect { pieces, suspicion });
+        for (piece, suspicion) in std::mem::take(&mut chunk.suspects) {
+            self.wait_again(now, id, vec![piece], Some(suspicion));
         }
         Some(chunk_id)
     }
@@ -275,10 +273,7 @@ impl Stream {
         match self.next_call(now) {
             Ok(step) => step,
             Err(due) => {
-                let flushes = self
-                    .chunks
-                    .values()
-                    .filter_map(|chunk| chunk.flush.as_ref());
+                let flushes = self.chunks.values().flat_map(|chunk| &chunk.flush);
                 let deadlines = flushes.map(|flush| flush.deadline);
                 Step::Wait(deadlines.chain(due).min())
             }
@@ -288,69 +283,47 @@ impl Stream {
     /// Ends a flush that is settled, or has no more time.
     fn next_end(&mut self, now: Instant) -> Option<Step> {
         for output in self.outputs.values_mut() {
-            for (place, id) in output.open.iter().enumerate() {
-                let id = *id;
+            for (place, &id) in output.open.iter().enumerate() {
                 let chunk = self.chunks.get_mut(&id)?;
-                let is_over = chunk
-                    .flush
-                    .as_ref()
-                    .is_none_or(|flush| flush.deadline <= now);
-                if !chunk.is_settled() {
-                    if !is_over {
-                        continue;
-                    }
-                    if chunk.key.is_none() {
-                        return Some(Step::Name(id));
-                    }
+                let is_left = !chunk.is_settled();
+                let is_in_time = |flush: &Flush| now < flush.deadline;
+                if is_left && chunk.flush.as_ref().is_some_and(is_in_time) {
+                    continue;
+                }
+                if is_left && chunk.key.is_none() {
+                    return Some(Step::Name(id));
                 }
                 output.open.remove(place);
                 output.queue.remove(id);
                 for suspect in &mut output.suspects {
-                    let suspicion = suspect.suspicion;
-                    suspect.pieces.retain(|piece| {
-                        let is_its_own = piece.chunk == id;
-                        if is_its_own {
-                            chunk.suspects.push((piece.range.clone(), suspicion));
-                        }
-                        !is_its_own
-                    });
+                    let own = suspect.pieces.extract_if(.., |piece| piece.chunk == id);
+                    let own = own.map(|piece| (piece, suspect.suspicion));
+                    chunk.suspects.extend(own);
                 }
                 output.suspects.retain(|suspect| !suspect.pieces.is_empty());
-                let verdict = Verdict::of(&chunk.history, !chunk.is_settled());
+                let verdict = Verdict::of(&chunk.history, is_left);
                 if let Some(flush) = chunk.flush.take() {
                     output.queue.depart(now, flush.caller);
                     output.ended(now, chunk, &flush, verdict);
                 }
-                self.close(now, id, verdict);
+                let mut gone = vec![id];
+                if let Some(key) = chunk.key.filter(|_| is_left) {
+                    let bounds = output.delivery.resume;
+                    gone = output.ledger.keep(now, bounds, key, id, &chunk.left);
+                    output.tell_forgotten(now, gone.len());
+                }
+                for id in gone {
+                    self.chunks.remove(&id);
+                }
                 return Some(Step::Answer(id, verdict));
             }
         }
         None
     }
 
-    /// The host has its answer.
-    fn close(&mut self, now: Instant, id: ChunkId, verdict: Verdict) {
-        let kept = self.chunks.get(&id).filter(|_| verdict == Verdict::Retry);
-        let Some((chunk, key)) = kept.and_then(|chunk| Some((chunk, chunk.key?))) else {
-            self.chunks.remove(&id);
-            return;
-        };
-        let Some(output) = self.outputs.get_mut(&chunk.output) else {
-            return;
-        };
-        let bounds = output.delivery.resume;
-        let gone = output.ledger.keep(now, bounds, key, id, &chunk.left);
-        if !gone.is_empty() {
-            output.tell_forgotten(now, gone.len());
-        }
-        for id in gone {
-            self.chunks.remove(&id);
-        }
-    }
-
     /// The next call, or when it is due.
     fn next_call(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
-        let mut first_due: Option<Instant> = None;
+        let mut dues = Vec::new();
         let after = self.outputs.range(OutputId(self.last_turn.0 + 1)..);
         let turns = after.chain(self.outputs.range(..=self.last_turn));
         let turns: Vec<OutputId> = turns.map(|(id, _)| *id).collect();
@@ -359,16 +332,15 @@ impl Stream {
                 continue;
             };
             if due > now {
-                first_due = first_due.into_iter().chain([due]).min();
+                dues.push(due);
                 continue;
             }
-            let admission = self.gate.admit(now);
             let output = self.outputs.get_mut(&id).expect("it was found just now");
-            match admission {
+            match self.gate.admit(now) {
                 Admission::AfterACall => {}
                 Admission::At(time) => {
                     output.held_since.get_or_insert(now);
-                    first_due = first_due.into_iter().chain([time]).min();
+                    dues.push(time);
                 }
                 Admission::Now => {
                     if let Some(since) = output.held_since.take() {
@@ -380,7 +352,7 @@ impl Stream {
                 }
             }
         }
-        Err(first_due)
+        Err(dues.into_iter().min())
     }
 
     /// When a call of an output is due, if it has anything to send.
@@ -396,16 +368,12 @@ impl Stream {
         if !output.suspects.is_empty() {
             return Some(now);
         }
-        let bytes = |id| {
-            self.chunks
-                .get(&id)
-                .map_or(0, |chunk: &Chunk| chunk.waiting.bytes())
-        };
+        let waiting = |chunk: &Chunk| chunk.waiting.bytes();
+        let bytes = |id| self.chunks.get(&id).map_or(0, waiting);
         // All of them wait for something: a flush that is settled ends before a call begins.
         let open = output.open.len();
-        let due = output
-            .queue
-            .due(output.delivery.linger.bytes, open, bytes)?;
+        let enough = output.delivery.linger.bytes;
+        let due = output.queue.due(enough, open, bytes)?;
         Some(if output.stop.is_some() { now } else { due })
     }
 
@@ -431,6 +399,6 @@ impl Stream {
     }
 
     pub fn is_under_way(&self, call: CallId) -> bool {
-        self.flight.has(call)
+        self.calls.contains_key(&call)
     }
 }

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use super::Stream;
 use crate::deliver::failure::{CallError, Cause};
-use crate::deliver::flight::{Call, CallId, Suspect, Suspicion};
+use crate::deliver::flight::{Call, CallId, Suspicion};
 use crate::deliver::gate;
-use crate::pack::batch::{Piece, Share};
+use crate::pack::batch::Share;
 use crate::tell::log::{Level, count};
 use crate::tell::totals::{Accepted, Answer};
 
@@ -19,7 +19,7 @@ impl Stream {
         was_sent: bool,
         answer: Result<&[Result<(), Cause>], CallError>,
     ) {
-        let Some(call) = self.flight.end(id) else {
+        let Some(call) = self.calls.remove(&id) else {
             return;
         };
         if let Some(output) = self.outputs.get(&call.output) {
@@ -70,9 +70,8 @@ impl Stream {
             }
         }
         if accepted.records > 0 {
-            self.flight.accepted(id);
+            self.last_accepted = self.last_accepted.max(Some(id));
         }
-        let random = self.random.f64();
         let answer = gate::Answer {
             began: call.began,
             bytes: call.bytes,
@@ -80,10 +79,9 @@ impl Stream {
             accepted_bytes: accepted.bytes,
             throttled,
         };
-        self.gate.answered(now, &answer, random);
-        let pieces = refused.iter().rev().flat_map(|shares| shares.iter().rev());
-        let pieces: Vec<Piece> = pieces.map(Share::piece).collect();
-        self.wait_again(now, call.output, pieces.into_iter());
+        self.gate.answered(now, &answer, self.random.f64());
+        let pieces = refused.iter().copied().flatten().map(Share::piece);
+        self.wait_again(now, call.output, pieces.collect(), None);
         let Some(output) = self.outputs.get_mut(&call.output) else {
             return;
         };
@@ -140,25 +138,21 @@ impl Stream {
             cause if cause.needs_operator() => self.gate.blocked(now, random),
             _ => self.gate.failed(now, may_let_off, random),
         }
-        match call.suspicion {
-            Some(suspicion) => self.suspect(call.output, Suspect::of(call, suspicion)),
-            None => self.wait_again(now, call.output, call.pieces().rev()),
-        }
+        self.wait_again(now, call.output, call.pieces(), call.suspicion);
     }
 
     /// The service refuses what a call holds: it is sent again in two halves, and a document that
     /// is refused alone, while another is accepted, is dropped.
     fn split(&mut self, now: Instant, call: &Call, error: &CallError) {
         let since = call.suspicion.map(|suspicion| suspicion.since);
-        let since = since.unwrap_or_else(|| self.flight.last());
-        let is_all_refused = !self.flight.has_accepted_since(since);
+        let since = since.unwrap_or(self.last_call);
+        let is_all_refused = self.last_accepted <= Some(since);
         let documents = call.documents();
-        let random = self.random.f64();
         self.gate.doubted(is_all_refused);
         if documents > 1 || is_all_refused {
             if documents == 1 {
                 // Where nothing is accepted, it is not this document that is bad.
-                self.gate.blocked(now, random);
+                self.gate.blocked(now, self.random.f64());
                 self.write(now, call, Level::Warn, error, || {
                     "a document was refused alone, and none was accepted since: all are kept"
                         .to_owned()
@@ -169,7 +163,7 @@ impl Stream {
                 since,
                 is_alone: documents == 1,
             };
-            return self.suspect(call.output, Suspect::of(call, suspicion));
+            return self.wait_again(now, call.output, call.pieces(), Some(suspicion));
         }
         self.write(now, call, Level::Error, error, || {
             format!("{} is dropped", count(documents, "document"))

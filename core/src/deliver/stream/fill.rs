@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use super::{Step, Stream};
-use crate::deliver::flight::Suspect;
-use crate::deliver::flight::{Call, CallId, Filling, OutputId};
+use crate::deliver::flight::{Call, CallId, Filling, OutputId, Suspect, Suspicion};
 use crate::pack::batch::{Batch, ChunkId, Piece};
 use crate::pack::packer::Room;
 use crate::tell::log::Level;
@@ -32,8 +31,7 @@ impl Stream {
     fn next_suspect(&mut self, id: OutputId) -> Option<Suspect> {
         let output = self.outputs.get_mut(&id)?;
         let suspicion = output.suspects.back()?.suspicion;
-        let is_held = suspicion.is_alone && !self.flight.has_accepted_since(suspicion.since);
-        if is_held && !output.queue.is_empty() {
+        if suspicion.is_held(self.last_accepted) && !output.queue.is_empty() {
             return None;
         }
         output.suspects.pop_back()
@@ -43,8 +41,7 @@ impl Stream {
     pub fn next_piece(&mut self) -> Option<Piece> {
         let filling = self.filling.as_mut()?;
         let piece = match &mut filling.suspect {
-            Some(suspect) if suspect.pieces.is_empty() => None,
-            Some(suspect) => Some(suspect.pieces.remove(0)),
+            Some(suspect) => (!suspect.pieces.is_empty()).then(|| suspect.pieces.remove(0)),
             None => {
                 let queue = &mut self.outputs.get_mut(&filling.output)?.queue;
                 loop {
@@ -80,21 +77,30 @@ impl Stream {
             }
         }
         let suspicion = filling.suspect.as_ref().map(|suspect| suspect.suspicion);
-        match filling.suspect {
-            None => self.wait_again(now, filling.output, batch.rest.iter().rev().cloned()),
-            Some(mut suspect) => {
-                suspect.pieces.splice(..0, batch.rest.iter().cloned());
-                self.suspect(filling.output, suspect);
-            }
-        }
+        let mut rest = batch.rest.clone();
+        rest.extend(
+            filling
+                .suspect
+                .into_iter()
+                .flat_map(|suspect| suspect.pieces),
+        );
+        self.wait_again(now, filling.output, rest, suspicion);
         if batch.records.is_empty() {
             return None;
         }
-        let random = self.random.f64();
         let (bytes, records) = (batch.bytes, batch.records.len());
-        self.gate.began(now, bytes, records, random);
-        let call = Call::new(filling.output, now, batch, suspicion);
-        Some(self.flight.begin(call))
+        self.gate.began(now, bytes, records, self.random.f64());
+        self.last_call.0 += 1;
+        let call = Call {
+            output: filling.output,
+            began: now,
+            bytes,
+            records: batch.records.clone(),
+            shares: batch.shares.clone(),
+            suspicion,
+        };
+        self.calls.insert(self.last_call, call);
+        Some(self.last_call)
     }
 
     /// Packing ended by a panic, at a chunk if that is known: all that was taken waits again.
@@ -102,14 +108,11 @@ impl Stream {
         let Some(filling) = self.filling.take() else {
             return;
         };
-        let suspect = filling
-            .suspect
-            .into_iter()
-            .flat_map(|suspect| suspect.pieces);
-        let pieces: Vec<Piece> = filling.taken.into_iter().chain(suspect).collect();
-        self.wait_again(now, filling.output, pieces.into_iter().rev());
-        let random = self.random.f64();
-        self.gate.failed(now, false, random);
+        let suspect = filling.suspect.into_iter();
+        let mut pieces = filling.taken;
+        pieces.extend(suspect.flat_map(|suspect| suspect.pieces));
+        self.wait_again(now, filling.output, pieces, None);
+        self.gate.failed(now, false, self.random.f64());
         let chunk = at.and_then(|at| self.chunks.get_mut(&at));
         let tag = chunk.map(|chunk| {
             if let Some(flush) = &mut chunk.flush {
@@ -131,48 +134,39 @@ impl Stream {
         }
     }
 
-    /// Has pieces wait that were taken, the last of them first.
+    /// Has pieces wait that were taken: before all others, or as suspects.
     pub(super) fn wait_again(
         &mut self,
         now: Instant,
         id: OutputId,
-        pieces: impl Iterator<Item = Piece>,
+        mut pieces: Vec<Piece>,
+        suspicion: Option<Suspicion>,
     ) {
         let Some(output) = self.outputs.get_mut(&id) else {
             return;
         };
-        for Piece { chunk: id, range } in pieces {
-            let Some(chunk) = self.chunks.get_mut(&id) else {
-                continue;
-            };
-            chunk.waiting.insert(range);
-            if chunk.flush.is_some() {
-                output.queue.put_back(id, now);
-            }
-        }
-    }
-
-    pub(super) fn suspect(&mut self, id: OutputId, mut suspect: Suspect) {
-        // What no flush waits for has no bytes to be packed: it waits for the next one.
-        let (chunks, suspicion) = (&mut self.chunks, suspect.suspicion);
-        suspect
-            .pieces
-            .retain(|piece| match chunks.get_mut(&piece.chunk) {
-                Some(chunk) if chunk.flush.is_none() => {
-                    chunk.suspects.push((piece.range.clone(), suspicion));
-                    false
+        let Some(suspicion) = suspicion else {
+            for Piece { chunk: id, range } in pieces.into_iter().rev() {
+                if let Some(chunk) = self.chunks.get_mut(&id) {
+                    chunk.waiting.insert(range);
+                    if chunk.flush.is_some() {
+                        output.queue.put_back(id, now);
+                    }
                 }
-                chunk => chunk.is_some(),
-            });
-        let Some(output) = self
-            .outputs
-            .get_mut(&id)
-            .filter(|_| !suspect.pieces.is_empty())
-        else {
+            }
             return;
         };
-        let is_held = suspicion.is_alone && !self.flight.has_accepted_since(suspicion.since);
-        match is_held {
+        // What no flush waits for has no bytes to be packed: it waits for the next one.
+        pieces.retain(|piece| match self.chunks.get_mut(&piece.chunk) {
+            Some(chunk) if chunk.flush.is_none() => {
+                chunk.suspects.push((piece.clone(), suspicion));
+                false
+            }
+            chunk => chunk.is_some(),
+        });
+        let suspect = Suspect { pieces, suspicion };
+        match suspicion.is_held(self.last_accepted) {
+            _ if suspect.pieces.is_empty() => {}
             true => output.suspects.push_front(suspect),
             false => output.suspects.push_back(suspect),
         }
