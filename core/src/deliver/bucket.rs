@@ -24,9 +24,10 @@ impl Bucket {
         }
     }
 
-    /// When something may be taken.
     pub(super) fn due(&mut self, now: Instant) -> Instant {
-        self.fill(now);
+        let seconds = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.filled = now;
+        self.tokens = (self.tokens + seconds * self.rate).min(self.rate * BURST_SECONDS);
         if self.tokens > 0.0 {
             return now;
         }
@@ -36,12 +37,6 @@ impl Bucket {
 
     pub(super) fn take(&mut self, amount: usize) {
         self.tokens -= amount as f64;
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let seconds = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.filled = now;
-        self.tokens = (self.tokens + seconds * self.rate).min(self.rate * BURST_SECONDS);
     }
 }
 

@@ -68,23 +68,4 @@ impl Chunk {
             suspects: Vec::new(),
         }
     }
-
-    pub(super) fn is_settled(&self) -> bool {
-        self.left.is_empty()
-    }
-
-    pub(super) fn count(&mut self, to: usize, tally: &Tally) {
-        self.counted = self.counted.max(to);
-        self.history.is_corrupt |= tally.corrupt.is_some();
-        if let Some(flush) = &mut self.flush {
-            flush.tally.add(tally);
-        }
-    }
-
-    pub(super) fn accepted(&mut self, documents: u64) {
-        self.history.delivered += documents;
-        if let Some(flush) = &mut self.flush {
-            flush.delivered += documents;
-        }
-    }
 }

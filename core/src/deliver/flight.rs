@@ -40,7 +40,6 @@ pub(super) struct Suspicion {
 pub(super) struct Filling {
     pub(super) output: OutputId,
     pub(super) suspect: Option<Suspect>,
-    /// What was taken so far.
     pub(super) taken: Vec<Piece>,
 }
 

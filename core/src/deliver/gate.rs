@@ -78,7 +78,7 @@ pub struct Gate {
     /// Calls in a row of which nothing was accepted.
     strikes: u32,
     /// A failed connection was let off, and nothing was accepted since.
-    is_let_off: bool,
+    pub(super) is_let_off: bool,
     /// Whether anything is accepted at all is not known: one call at a time finds out.
     is_probing: bool,
 }
@@ -220,12 +220,7 @@ impl Gate {
         self.closed_until = self.closed_until.max(until);
     }
 
-    /// Whether no connection was let off since something was accepted.
-    pub(super) fn may_let_off(&self) -> bool {
-        !self.is_let_off
-    }
-
-    pub fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.in_flight
     }
 

@@ -79,19 +79,12 @@ impl Output {
         }
     }
 
-    /// When a flush that arrives now has to have ended.
-    pub(super) fn deadline(&self, now: Instant) -> Instant {
-        self.stop
-            .unwrap_or_else(|| now + self.delivery.flush_timeout)
-    }
-
     /// Counts a flush that ends, and says in the log what an operator should know of it.
     pub(super) fn ended(&mut self, now: Instant, chunk: &Chunk, flush: &Flush, verdict: Verdict) {
         let totals = &self.totals;
         totals.tally(&flush.tally);
-        totals
-            .flush_time
-            .observe(now.saturating_duration_since(flush.arrived));
+        let time = now.saturating_duration_since(flush.arrived);
+        totals.flush_time.observe(time);
         let chunks = match verdict {
             Verdict::Delivered => &totals.delivered_chunks,
             Verdict::Retry => &totals.retried_chunks,
@@ -99,17 +92,14 @@ impl Output {
         };
         chunks.add(1);
         self.tell_tally(now, &flush.tally, &chunk.tag);
-        if verdict == Verdict::Retry {
+        // The panics for which a flush is given up were told of.
+        if verdict == Verdict::Retry && !flush.is_given_up() {
             self.tell_retry(now, chunk, flush);
         }
         self.tell_period(now);
     }
 
     fn tell_retry(&mut self, now: Instant, chunk: &Chunk, flush: &Flush) {
-        if flush.is_given_up() {
-            // The panics were told of.
-            return;
-        }
         let (option, time) = match self.stop.is_some_and(|stop| stop <= now) {
             true => ("stop_timeout", self.delivery.stop_timeout),
             false => ("flush_timeout", self.delivery.flush_timeout),

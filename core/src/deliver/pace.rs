@@ -40,7 +40,7 @@ pub(super) struct Pace {
 }
 
 /// How much is sent until a limit is known.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Opening {
     /// So many bytes may be under way.
     most: usize,
@@ -165,14 +165,18 @@ const MOST_TOLERATED: f64 = 0.75;
 
 impl Pace {
     pub(super) fn new(now: Instant) -> Self {
-        let opening = Opening {
-            most: BILLING_UNIT,
-            ..Opening::default()
-        };
         Self {
-            opening,
+            opening: Opening {
+                most: BILLING_UNIT,
+                accepted: 0,
+                excess: 0.0,
+            },
             limit: None,
-            proven: Proven::new(now),
+            proven: Proven {
+                rate: 0.0,
+                average: 0.0,
+                noted: now,
+            },
         }
     }
 
@@ -181,7 +185,10 @@ impl Pace {
     pub(super) fn due(&self, now: Instant, under_way: usize) -> Option<Instant> {
         match &self.limit {
             None => (under_way < self.opening.most).then_some(now),
-            Some(limit) => Some(limit.due()),
+            Some(limit) => {
+                let seconds = (limit.debt / limit.rate).max(0.0);
+                Some(limit.paid + Duration::from_secs_f64(seconds))
+            }
         }
     }
 
@@ -282,10 +289,6 @@ impl Limit {
         }
     }
 
-    fn due(&self) -> Instant {
-        self.paid + Duration::from_secs_f64((self.debt / self.rate).max(0.0))
-    }
-
     /// What may be saved up: one call.
     fn saved(&self) -> f64 {
         self.rate * CALL_SECONDS
@@ -304,7 +307,8 @@ impl Limit {
 
     /// Whether what was refused of a call tells of the rate.
     fn is_refused(&mut self, now: Instant, answer: &Answer, proven: f64) -> bool {
-        if self.tolerance.is_old(now) {
+        let tolerated = now.saturating_duration_since(self.tolerance.since);
+        if self.tolerance.share > 0.0 && tolerated > PROVEN {
             self.tolerance = Tolerance::none(now);
             self.falls = 0;
         }
@@ -381,10 +385,6 @@ impl Tolerance {
         }
     }
 
-    fn is_old(&self, now: Instant) -> bool {
-        self.share > 0.0 && now.saturating_duration_since(self.since) > PROVEN
-    }
-
     /// Whether, with this call, as much is refused far below the proven rate as at it.
     fn begins(&mut self, now: Instant, answer: &Answer, is_far_below: bool) -> bool {
         let (records, throttled) = std::mem::take(&mut self.far_below);
@@ -418,14 +418,6 @@ impl Tolerance {
 }
 
 impl Proven {
-    fn new(now: Instant) -> Self {
-        Self {
-            rate: 0.0,
-            average: 0.0,
-            noted: now,
-        }
-    }
-
     fn add(&mut self, now: Instant, accepted: usize) {
         let since = now.saturating_duration_since(self.noted).as_secs_f64();
         self.noted = now;

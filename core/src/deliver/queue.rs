@@ -84,10 +84,6 @@ impl Queue {
         self.waiting.retain(|waiting| waiting.chunk != chunk);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     /// When a call is due, if anything waits. `open` flushes have an answer to wait for, and
     /// `bytes` tells how much of a chunk waits.
     pub(super) fn due(
@@ -103,11 +99,11 @@ impl Queue {
             // Nobody else comes before a call under way has ended.
             time = time.min(first + SOON);
         }
-        let waiting = || self.waiting.iter().map(|waiting| bytes(waiting.chunk));
+        let bytes = self.waiting.iter().map(|waiting| bytes(waiting.chunk));
         let is_now = self.is_urgent
             // All the host's threads wait here: no chunk can come anymore.
             || self.waiting.len() >= self.callers.len()
-            || waiting().sum::<usize>() >= enough;
+            || bytes.sum::<usize>() >= enough;
         Some(if is_now { first.min(time) } else { time })
     }
 }
@@ -186,6 +182,6 @@ mod tests {
         queue.remove(ChunkId(2));
         assert_eq!(queue.first(), Some(ChunkId(1)));
         queue.pop();
-        assert!(queue.is_empty());
+        assert_eq!(queue.first(), None);
     }
 }

@@ -17,7 +17,6 @@ impl Ranges {
         self.ends.is_empty()
     }
 
-    /// How many ranges.
     pub fn count(&self) -> usize {
         self.ends.len()
     }
@@ -30,7 +29,6 @@ impl Ranges {
         self.ends.iter().map(|(start, end)| *start..*end)
     }
 
-    /// Takes the first range.
     pub fn pop_first(&mut self) -> Option<Range<usize>> {
         self.ends.pop_first().map(|(start, end)| start..end)
     }

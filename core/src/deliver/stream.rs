@@ -236,7 +236,7 @@ impl Stream {
         chunk.key = key;
         chunk.flush = Some(Flush {
             arrived: now,
-            deadline: output.deadline(now),
+            deadline: output.stop.unwrap_or(now + output.delivery.flush_timeout),
             caller,
             tally: Default::default(),
             delivered: 0,
@@ -246,9 +246,8 @@ impl Stream {
             output.totals.resumed_chunks.add(1);
         }
         output.open.push(chunk_id);
-        let linger = output
-            .queue
-            .arrive(now, caller, output.delivery.linger.time);
+        let longest = output.delivery.linger.time;
+        let linger = output.queue.arrive(now, caller, longest);
         if !chunk.waiting.is_empty() {
             output.queue.push(chunk_id, now, linger);
         }
@@ -285,7 +284,7 @@ impl Stream {
         for output in self.outputs.values_mut() {
             for (place, &id) in output.open.iter().enumerate() {
                 let chunk = self.chunks.get_mut(&id)?;
-                let is_left = !chunk.is_settled();
+                let is_left = !chunk.left.is_empty();
                 let is_in_time = |flush: &Flush| now < flush.deadline;
                 if is_left && chunk.flush.as_ref().is_some_and(is_in_time) {
                     continue;
@@ -384,11 +383,9 @@ impl Stream {
 
     /// The lines that an output has for the host's log.
     pub fn lines(&mut self, id: OutputId) -> impl Iterator<Item = Line> {
-        let output = self.outputs.get_mut(&id);
-        output.into_iter().flat_map(|output| output.log.take())
+        self.log(id).into_iter().flat_map(Log::take)
     }
 
-    /// Calls under way.
     pub fn in_flight(&self) -> usize {
         self.gate.in_flight()
     }

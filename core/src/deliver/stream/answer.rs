@@ -23,22 +23,16 @@ impl Stream {
             return;
         };
         if let Some(output) = self.outputs.get(&call.output) {
-            output
-                .totals
-                .call_time
-                .observe(now.saturating_duration_since(call.began));
+            let time = now.saturating_duration_since(call.began);
+            output.totals.call_time.observe(time);
+            if let Err(error) = &answer {
+                output.totals.call(Answer::Failed(error.cause));
+            }
         }
         match answer {
             Ok(results) => self.settle(now, id, &call, results),
-            Err(error) => {
-                if let Some(output) = self.outputs.get(&call.output) {
-                    output.totals.call(Answer::Failed(error.cause));
-                }
-                match error.cause.is_of_data() {
-                    true => self.split(now, &call, &error),
-                    false => self.retry(now, &call, &error, was_sent),
-                }
-            }
+            Err(error) if error.cause.is_of_data() => self.split(now, &call, &error),
+            Err(error) => self.retry(now, &call, &error, was_sent),
         }
         self.gate.ended(call.bytes);
     }
@@ -55,7 +49,10 @@ impl Stream {
                     for share in shares {
                         if let Some(chunk) = self.chunks.get_mut(&share.chunk) {
                             chunk.left.remove(share.range.clone());
-                            chunk.accepted(share.documents);
+                            chunk.history.delivered += share.documents;
+                            if let Some(flush) = &mut chunk.flush {
+                                flush.delivered += share.documents;
+                            }
                         }
                     }
                 }
@@ -113,13 +110,12 @@ impl Stream {
     fn retry(&mut self, now: Instant, call: &Call, error: &CallError, was_sent: bool) {
         let cause = error.cause;
         let is_ambiguous = was_sent && cause.is_ambiguous();
-        let random = self.random.f64();
         let Some(output) = self.outputs.get_mut(&call.output) else {
             return;
         };
         let may_let_off = output.delivery.auto_retry_requests && cause.is_of_connection();
         // A kept connection that the service has closed meanwhile is nobody's fault.
-        let is_noise = may_let_off && self.gate.may_let_off() && !is_ambiguous;
+        let is_noise = may_let_off && !self.gate.is_let_off && !is_ambiguous;
         let level = match cause {
             Cause::Bug => Level::Error,
             _ if is_noise => Level::Debug,
@@ -134,9 +130,9 @@ impl Stream {
         }
         output.queue.hurry();
         match cause {
-            Cause::Throttled => self.gate.throttled(now, random),
-            cause if cause.needs_operator() => self.gate.blocked(now, random),
-            _ => self.gate.failed(now, may_let_off, random),
+            Cause::Throttled => self.gate.throttled(now, self.random.f64()),
+            _ if cause.needs_operator() => self.gate.blocked(now, self.random.f64()),
+            _ => self.gate.failed(now, may_let_off, self.random.f64()),
         }
         self.wait_again(now, call.output, call.pieces(), call.suspicion);
     }
@@ -148,48 +144,40 @@ impl Stream {
         let since = since.unwrap_or(self.last_call);
         let is_all_refused = self.last_accepted <= Some(since);
         let documents = call.documents();
+        let is_alone = documents == 1;
         self.gate.doubted(is_all_refused);
-        if documents > 1 || is_all_refused {
-            if documents == 1 {
+        let Some(output) = self.outputs.get_mut(&call.output) else {
+            return;
+        };
+        if is_alone {
+            let (level, what) = match is_all_refused {
+                true => (
+                    Level::Warn,
+                    "a document was refused alone, and none was accepted since: all are kept",
+                ),
+                false => (Level::Error, "1 document is dropped"),
+            };
+            let text = || format!("{what}: {error}");
+            output.log.write(now, level, error.cause.topic(), text);
+        }
+        if !is_alone || is_all_refused {
+            if is_alone {
                 // Where nothing is accepted, it is not this document that is bad.
                 self.gate.blocked(now, self.random.f64());
-                self.write(now, call, Level::Warn, error, || {
-                    "a document was refused alone, and none was accepted since: all are kept"
-                        .to_owned()
-                });
             }
             let suspicion = Suspicion {
                 documents: documents.div_ceil(2),
                 since,
-                is_alone: documents == 1,
+                is_alone,
             };
             return self.wait_again(now, call.output, call.pieces(), Some(suspicion));
         }
-        self.write(now, call, Level::Error, error, || {
-            format!("{} is dropped", count(documents, "document"))
-        });
-        if let Some(output) = self.outputs.get(&call.output) {
-            output.totals.rejected.add(documents);
-        }
+        output.totals.rejected.add(documents);
         for share in &call.shares {
             if let Some(chunk) = self.chunks.get_mut(&share.chunk) {
                 chunk.left.remove(share.range.clone());
                 chunk.history.rejected += share.documents;
             }
-        }
-    }
-
-    fn write(
-        &mut self,
-        now: Instant,
-        call: &Call,
-        level: Level,
-        error: &CallError,
-        what: impl FnOnce() -> String,
-    ) {
-        if let Some(output) = self.outputs.get_mut(&call.output) {
-            let text = || format!("{}: {error}", what());
-            output.log.write(now, level, error.cause.topic(), text);
         }
     }
 }

@@ -31,7 +31,7 @@ impl Stream {
     fn next_suspect(&mut self, id: OutputId) -> Option<Suspect> {
         let output = self.outputs.get_mut(&id)?;
         let suspicion = output.suspects.back()?.suspicion;
-        if suspicion.is_held(self.last_accepted) && !output.queue.is_empty() {
+        if suspicion.is_held(self.last_accepted) && output.queue.first().is_some() {
             return None;
         }
         output.suspects.pop_back()
@@ -68,7 +68,11 @@ impl Stream {
         let filling = self.filling.take()?;
         for counted in &batch.counted {
             if let Some(chunk) = self.chunks.get_mut(&counted.chunk) {
-                chunk.count(counted.to, &counted.tally);
+                chunk.counted = chunk.counted.max(counted.to);
+                chunk.history.is_corrupt |= counted.tally.corrupt.is_some();
+                if let Some(flush) = &mut chunk.flush {
+                    flush.tally.add(&counted.tally);
+                }
             }
         }
         for piece in &batch.passed {
@@ -76,14 +80,11 @@ impl Stream {
                 chunk.left.remove(piece.range.clone());
             }
         }
-        let suspicion = filling.suspect.as_ref().map(|suspect| suspect.suspicion);
+        let suspect = filling.suspect;
+        let suspect = suspect.map(|suspect| (suspect.pieces, suspect.suspicion));
+        let (suspects, suspicion) = suspect.unzip();
         let mut rest = batch.rest.clone();
-        rest.extend(
-            filling
-                .suspect
-                .into_iter()
-                .flat_map(|suspect| suspect.pieces),
-        );
+        rest.extend(suspects.into_iter().flatten());
         self.wait_again(now, filling.output, rest, suspicion);
         if batch.records.is_empty() {
             return None;
@@ -113,19 +114,18 @@ impl Stream {
         pieces.extend(suspect.flat_map(|suspect| suspect.pieces));
         self.wait_again(now, filling.output, pieces, None);
         self.gate.failed(now, false, self.random.f64());
-        let chunk = at.and_then(|at| self.chunks.get_mut(&at));
-        let tag = chunk.map(|chunk| {
+        let mut of = String::new();
+        if let Some(chunk) = at.and_then(|at| self.chunks.get_mut(&at)) {
+            of = format!(" of a chunk of tag {}", chunk.tag);
             if let Some(flush) = &mut chunk.flush {
                 flush.panics += 1;
                 if flush.is_given_up() {
                     flush.deadline = now;
                 }
             }
-            chunk.tag.clone()
-        });
+        }
         if let Some(output) = self.outputs.get_mut(&filling.output) {
             output.log.write(now, Level::Error, "panic", || {
-                let of = tag.map_or(String::new(), |tag| format!(" of a chunk of tag {tag}"));
                 format!(
                     "the plugin failed by a panic while it packed documents{of}: please report \
                      it as a bug (standard error says more); they are tried again"
