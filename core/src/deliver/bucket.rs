@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_its_rate_whatever_is_taken_at_once() {
+    fn keeps_its_rate_whatever_is_taken_at_once_and_saves_up_for_a_moment_only() {
         for amount in [1, 100, 5_000] {
             let start = Instant::now();
             let mut now = start;
@@ -59,16 +59,10 @@ mod tests {
             }
             let rate = (taken - amount) as f64 / (now - start).as_secs_f64();
             assert!((900.0..1_100.0).contains(&rate), "{amount}: {rate}");
+            now += Duration::from_secs(100);
+            assert_eq!(bucket.due(now), now);
+            bucket.take(251);
+            assert!(bucket.due(now) > now);
         }
-    }
-
-    #[test]
-    fn idling_saves_up_for_a_moment_only() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(1_000.0, start);
-        let now = start + Duration::from_secs(100);
-        assert_eq!(bucket.due(now), now);
-        bucket.take(251);
-        assert!(bucket.due(now) > now);
     }
 }

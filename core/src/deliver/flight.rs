@@ -12,7 +12,6 @@ pub struct OutputId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
 
-/// A call under way.
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) output: OutputId,
@@ -35,7 +34,6 @@ pub(super) struct Suspicion {
     pub(super) is_alone: bool,
 }
 
-/// A call that is being packed.
 #[derive(Debug)]
 pub(super) struct Filling {
     pub(super) output: OutputId,

@@ -46,11 +46,8 @@ impl Limits {
 
 impl fmt::Display for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "max_in_flight {}, max_bytes_in_flight {}",
-            self.max_in_flight, self.max_bytes_in_flight
-        )?;
+        let (calls, bytes) = (self.max_in_flight, self.max_bytes_in_flight);
+        write!(f, "max_in_flight {calls}, max_bytes_in_flight {bytes}")?;
         for (name, limit) in [
             ("max_bytes_per_second", self.bytes_per_second),
             ("max_records_per_second", self.records_per_second),
@@ -64,7 +61,6 @@ impl fmt::Display for Limits {
     }
 }
 
-/// The gate of one delivery stream.
 #[derive(Debug)]
 pub struct Gate {
     limits: Limits,

@@ -355,12 +355,11 @@ impl Limit {
         if !self.is_used {
             return;
         }
-        let factor = match self.is_found {
+        self.rate *= match self.is_found {
             true => (self.growth(now) * since.as_secs_f64()).min(LN_2).exp(),
             false => 2.0,
         };
         self.has_doubled = true;
-        self.rate *= factor;
     }
 
     /// In a second.

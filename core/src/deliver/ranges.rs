@@ -105,16 +105,12 @@ mod tests {
                 let all: Vec<_> = ranges.iter().collect();
                 prop_assert!(all.windows(2).all(|pair| pair[0].end < pair[1].start));
                 prop_assert_eq!(all.len(), ranges.count());
+                prop_assert!(all.iter().all(|range| !range.is_empty()));
+                let mut rest = ranges.clone();
+                let popped: Vec<_> = std::iter::from_fn(|| rest.pop_first()).collect();
+                prop_assert_eq!(popped, all);
+                prop_assert!(rest.is_empty() && Ranges::from(start..start).is_empty());
             }
         }
-    }
-
-    #[test]
-    fn an_empty_range_is_none() {
-        assert!(Ranges::from(3..3).is_empty());
-        let mut ranges = Ranges::from(0..4);
-        ranges.insert(6..6);
-        assert_eq!(ranges.pop_first(), Some(0..4));
-        assert_eq!(ranges.pop_first(), None);
     }
 }

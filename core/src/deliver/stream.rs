@@ -46,7 +46,6 @@ pub enum Step {
 /// may have been stored all the same, and the next process would send it again.
 const SHORTEST_CALL: Duration = Duration::from_millis(500);
 
-/// The state of one delivery stream.
 #[derive(Debug)]
 pub struct Stream {
     outputs: BTreeMap<OutputId, Output>,
@@ -257,7 +256,6 @@ impl Stream {
         Some(chunk_id)
     }
 
-    /// A chunk was hashed.
     pub fn named(&mut self, chunk: ChunkId, key: Key) {
         if let Some(chunk) = self.chunks.get_mut(&chunk) {
             chunk.key = Some(key);

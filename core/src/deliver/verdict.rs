@@ -1,6 +1,5 @@
 //! What the host is answered about a chunk.
 
-/// The answer to the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Every document was accepted, or knowingly dropped and counted.
@@ -14,7 +13,6 @@ pub enum Verdict {
 /// What became of a chunk's documents, in all its flushes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct History {
-    /// Documents that were accepted.
     pub delivered: u64,
     /// Documents that the service refuses for good.
     pub rejected: u64,

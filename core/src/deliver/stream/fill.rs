@@ -30,11 +30,10 @@ impl Stream {
     /// What was refused alone goes last: what is accepted of others tells whether it is bad.
     fn next_suspect(&mut self, id: OutputId) -> Option<Suspect> {
         let output = self.outputs.get_mut(&id)?;
-        let suspicion = output.suspects.back()?.suspicion;
-        if suspicion.is_held(self.last_accepted) && output.queue.first().is_some() {
-            return None;
-        }
-        output.suspects.pop_back()
+        let is_last = output.queue.first().is_none();
+        let is_held = |suspicion: Suspicion| suspicion.is_held(self.last_accepted);
+        let suspects = &mut output.suspects;
+        suspects.pop_back_if(|suspect| is_last || !is_held(suspect.suspicion))
     }
 
     /// The next piece of the call that is being packed.
