@@ -177,7 +177,6 @@ mod tests {
         queue.push(ChunkId(1), now, LINGER);
         queue.put_back(ChunkId(2), now);
         queue.put_back(ChunkId(1), now);
-        assert!(!queue.is_empty());
         assert_eq!(queue.first(), Some(ChunkId(2)));
         queue.remove(ChunkId(2));
         assert_eq!(queue.first(), Some(ChunkId(1)));
