@@ -281,7 +281,8 @@ impl<'s> World<'s> {
         let flushed = stream.flush(now, own.id, worker, "tag", bytes.len(), key);
         let flushed = flushed.ok_or("strange: there is no output")?;
         let timeout = self.configs[output].delivery.flush_timeout;
-        let due = self.life.stop.unwrap_or(now + timeout);
+        // One that comes after the stop's end is answered at once.
+        let due = self.life.stop.map_or(now + timeout, |stop| stop.max(now));
         self.chunks[place].state = State::Flushed(due);
         self.life.flushed.insert((stream_place, flushed), place);
         self.drive(stream_place)
