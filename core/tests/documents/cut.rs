@@ -75,9 +75,13 @@ pub(crate) fn judge_pairs(
         judge.value(value)?;
         let length = before - judge.rest.len();
         match value {
-            _ if length == value.text().len() => whole = whole.max(length),
+            // Numbers and the like can't be shortened.
+            Json::Text(_) | Json::Array(_) | Json::Object(_) if length == value.text().len() => {
+                whole = whole.max(length);
+            }
             Json::Text(_) => cut_strings.push(length),
-            _ => cut_containers += 1,
+            Json::Array(_) | Json::Object(_) => cut_containers += 1,
+            _ => {}
         }
         Ok(())
     })?;

@@ -2,6 +2,7 @@
 
 use firehose_core::format::document::{Format, TimeKey};
 use firehose_core::format::time::TimeFormat;
+use firehose_core::format::truncate;
 use proptest::prelude::*;
 
 use crate::cases;
@@ -217,4 +218,20 @@ fn check_accounts(
         }
     }
     Ok(())
+}
+
+/// A number can't be shortened, so it may be longer than a string that was cut.
+#[test]
+fn a_long_number_stays_beside_a_string_that_is_cut() {
+    let number = Json::Number("-8.511518345034696e-134".to_owned());
+    let text = Json::Text("\0\\\\\0".to_owned());
+    let pairs = [("a".to_owned(), number), ("b".to_owned(), text)];
+    let whole = Json::Object(pairs.to_vec()).text();
+    let limit = whole.len() - 1;
+    let document = truncate::json(whole.as_bytes(), limit, None);
+    assert_eq!(
+        String::from_utf8_lossy(&document),
+        r#"{"a":-8.511518345034696e-134,"b":"[Truncated...]"}"#
+    );
+    assert_eq!(cut::judge_pairs(&pairs, &document, limit, None), Ok(()));
 }
