@@ -225,7 +225,8 @@ impl<'s> World<'s> {
                     *state
                 };
             }
-            Event::Wake(of, stream) if of == life => {
+            // Not one that an earlier one took the place of.
+            Event::Wake(of, stream) if of == life && self.life.wakes[stream] == Some(self.now) => {
                 self.life.wakes[stream] = None;
                 self.drive(stream)?;
             }
