@@ -23,7 +23,7 @@ use firehose_core::tell::log::{Level, Line, Log};
 use firehose_core::tell::totals::{Gauges, Totals};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{timeout, timeout_at};
 
 use crate::lent::{Flush, Told};
@@ -112,6 +112,11 @@ impl<V: Service> Driver<V> {
         let mut wait: Option<Instant> = None;
         loop {
             let message = match wait {
+                // What was packed is sent before more is, so that little lies here meanwhile.
+                Some(time) if time <= now() => {
+                    yield_now().await;
+                    self.messages.try_recv().ok()
+                }
                 Some(time) => timeout_at(time.into(), self.messages.recv())
                     .await
                     .unwrap_or(None),
@@ -129,8 +134,8 @@ impl<V: Service> Driver<V> {
         }
     }
 
-    /// Tells the machine of a message, if one came, and does all that it asks for. Until when there
-    /// is nothing to do.
+    /// Tells the machine of a message, if one came, and does what it asks for, one call at the most.
+    /// Until when there is nothing to do.
     fn turn(&mut self, message: Option<Message<V>>) -> Option<Instant> {
         let now = now();
         if let Some(message) = message {
@@ -143,7 +148,10 @@ impl<V: Service> Driver<V> {
             self.pass_lines_on();
             match step {
                 Step::Wait(time) => return time,
-                Step::Pack(id, room) => self.pack(now, id, room),
+                Step::Pack(id, room) => {
+                    self.pack(now, id, room);
+                    return Some(now);
+                }
                 Step::Name(chunk) => self.name(chunk),
                 Step::Answer(chunk, verdict) => self.answer(chunk, verdict),
             }

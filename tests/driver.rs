@@ -3,7 +3,7 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +32,9 @@ struct Model {
     /// So many calls fail.
     panics: AtomicUsize,
     accepted: Mutex<Vec<Bytes>>,
+    /// As each call saw them when it was sent.
+    gauges: OnceLock<Arc<Gauges>>,
+    under_way: Mutex<Vec<u64>>,
 }
 
 impl Model {
@@ -49,6 +52,8 @@ impl Model {
 impl Service for Model {
     async fn put(&self, body: Bytes, records: usize, sent: Sent) -> Answer {
         sent.set();
+        let gauges = self.gauges.get().expect("there is a driver");
+        self.under_way.lock().unwrap().push(gauges.in_flight());
         let left = self
             .panics
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
@@ -94,6 +99,8 @@ impl Rig {
             totals: Arc::default(),
             gauges,
         };
+        let known = rig.service.gauges.set(Arc::clone(&rig.gauges));
+        assert!(known.is_ok(), "it has one driver");
         let output = Output {
             service: Arc::clone(&rig.service),
             packer: Packer::new(&config.delivery_stream, config.packing),
@@ -194,6 +201,17 @@ async fn what_a_call_held_that_ended_by_a_panic_is_sent_again_at_once() {
     assert!(!errors[0].contains("EXAMPLE"), "{errors:?}");
     // It was sent before it failed.
     assert_eq!(rig.totals.ambiguous.get(), 10);
+}
+
+/// Calls that were packed and not sent would only take memory.
+#[tokio::test(start_paused = true)]
+async fn a_call_is_sent_before_the_next_is_packed() {
+    let rig = Rig::new();
+    let (verdict, _, _) = end_of(rig.flush(LentChunk::new(EVENT.repeat(5_000)))).await;
+    assert_eq!(verdict, Verdict::Delivered);
+    let under_way = rig.service.under_way.lock().unwrap();
+    assert_eq!(under_way.len(), 10);
+    assert!(under_way.iter().all(|calls| *calls <= 1), "{under_way:?}");
 }
 
 #[tokio::test(start_paused = true)]
