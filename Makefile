@@ -175,6 +175,15 @@ MUTANTS_SHARE = import json, sys; found = json.load(open(sys.argv[1])); caught =
 $(CARGO_MUTANTS)/bin/cargo-mutants:
 	$(CARGO) install --locked --version 27.1.0 --root $(CARGO_MUTANTS) cargo-mutants
 
+CARGO_DENY := $(TARGET_DIR)/cargo-deny
+
+$(CARGO_DENY)/bin/cargo-deny:
+	$(CARGO) install --locked --version 0.20.2 --root $(CARGO_DENY) cargo-deny
+
+.PHONY: deny
+deny: $(CARGO_DENY)/bin/cargo-deny ## Check licences, banned crates and sources of all dependencies
+	$< --locked check licenses bans sources
+
 .PHONY: simulate
 simulate: HISTORIES ?= 10000000
 simulate: ## Play HISTORIES of the delivery of a stream in virtual time

@@ -180,6 +180,12 @@ pub(crate) const ROWS: &[Row] = &[
         needs: &[Minutes],
     },
     Row {
+        written: &["make deny"],
+        run: "make deny",
+        prints: "licenses ok",
+        needs: &[Minutes],
+    },
+    Row {
         written: &["make package"],
         run: "make package",
         prints: "firehose.so has ",
