@@ -163,6 +163,40 @@ fn small_calls_tell_little_beside_what_may_be_under_way() {
     assert!(process.gate.rate().is_some(), "and a large one");
 }
 
+/// A call of a quarter of it tells as much as a larger one.
+#[test]
+fn a_call_tells_by_its_share_of_what_may_be_under_way() {
+    for (records, calls) in [(16, 1), (4, 2), (2, 8)] {
+        let mut process = Process::new();
+        process.grow(4);
+        assert_eq!(process.gate.call_bytes(), 16 * UNIT);
+        for call in 1..=calls {
+            assert_eq!(
+                process.gate.rate(),
+                None,
+                "call {call} of {records} records"
+            );
+            process.call(units(records, records));
+        }
+        assert!(
+            process.gate.rate().is_some(),
+            "{calls} calls of {records} records"
+        );
+    }
+}
+
+#[test]
+fn a_rate_never_falls_below_a_unit_in_twenty_seconds() {
+    let mut process = Process::new();
+    process.call(units(4, 4));
+    let lowest = UNIT as f64 / 20.0;
+    for _ in 0..300 {
+        process.call(units(8, 7));
+        assert!(process.rate() >= lowest);
+    }
+    assert_eq!(process.rate(), lowest);
+}
+
 #[test]
 fn the_first_rate_is_a_sixteenth_of_what_was_accepted_in_a_second() {
     let mut process = Process::new();
