@@ -51,7 +51,7 @@ pub(crate) struct Row {
 }
 
 /// Of a sample of lines with these sizes, of which there is at least one.
-pub(crate) fn bill(sizes: &[u32], volume: Volume, sidecars: Sidecars, prices: &Prices) -> Bill {
+pub(crate) fn bill(sizes: &[usize], volume: Volume, sidecars: Sidecars, prices: &Prices) -> Bill {
     let one_each = single(sizes);
     let mean_line_bytes = one_each.written_bytes as f64 / sizes.len() as f64;
     let (gb_a_month, lines_per_second) = match volume {

@@ -52,8 +52,8 @@ fn run(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-/// The bytes of each line and its newline: four bytes of memory a line.
-fn sizes(path: &Path) -> Result<Vec<u32>, String> {
+/// The bytes of each line and its newline.
+fn sizes(path: &Path) -> Result<Vec<usize>, String> {
     let mut lines = sample_lines::open(path)?;
     let mut sizes = Vec::new();
     while let Some(line) = lines.next_line()? {
@@ -63,7 +63,7 @@ fn sizes(path: &Path) -> Result<Vec<u32>, String> {
             // The plugin cuts it.
             None => MAX_LINE_BYTES,
         };
-        sizes.push(bytes as u32);
+        sizes.push(bytes);
     }
     match sizes.is_empty() {
         true => Err(format!("{} has no lines", lines.name())),
