@@ -221,8 +221,8 @@ SCHEMA_FLAGS ?=
 
 .PHONY: schema
 schema: $(filter $(SAMPLE),$(LOGS)) ## Print the Glue columns of LOGS, or what TABLE would lose of them
-	@$(CARGO) build --locked --release --package firehose-schema
-	@$(TARGET_DIR)/release/firehose-schema \
+	@$(CARGO) build --locked --release --package firehose-logs
+	@$(TARGET_DIR)/release/firehose-logs schema \
 		$(if $(TABLE),--table $(TABLE)) $(SCHEMA_FLAGS) $(LOGS)
 
 BILL_FLAGS ?=
@@ -230,8 +230,8 @@ BILL_FLAGS ?=
 .PHONY: bill
 bill: $(filter $(SAMPLE),$(LOGS)) ## Reckon a month of LOGS on CloudWatch Logs and Firehose: target/bill.svg
 	@mkdir -p $(TARGET_DIR)
-	@$(CARGO) build --locked --release --package firehose-bill
-	@$(TARGET_DIR)/release/firehose-bill \
+	@$(CARGO) build --locked --release --package firehose-logs
+	@$(TARGET_DIR)/release/firehose-logs bill \
 		$(if $(REGION),--region $(REGION)) $(if $(GB),--gb $(GB)) \
 		$(if $(LINES_PER_SECOND),--lines-per-second $(LINES_PER_SECOND)) \
 		$(if $(SIDECARS),--sidecars $(SIDECARS)) $(if $(FLUSH),--flush $(FLUSH)) \

@@ -1,29 +1,33 @@
-//! The bill in words.
+//! The bill in words and as a bar chart.
 
-use figures::markdown;
+use figures::{markdown, svg};
 
-use crate::args::Args;
-use crate::bill::{Bill, Row, Sidecars};
-use crate::prices::{FIRST_TIER_GB, Price, Prices};
+use crate::bill::prices::{FIRST_TIER_GB, Price, Prices};
+use crate::bill::{Args, Bill, Row};
+
+/// Where the bars begin, and the longest of them ends.
+const BARS_LEFT: f64 = 220.0;
+const BARS_RIGHT: f64 = 660.0;
+const ROW_HEIGHT: f64 = 34.0;
 
 /// Beyond this much more billed than written, fuller records are worth a thought.
 const WASTEFUL_RATIO: f64 = 1.2;
 
-pub(crate) fn title(bill: &Bill, region: &str) -> String {
+fn title(bill: &Bill, region: &str) -> String {
     format!(
         "A month of {} GB of log lines in {region}",
         rounded(bill.gb_a_month)
     )
 }
 
-pub(crate) fn caption(bill: &Bill, sidecars: Sidecars) -> String {
+fn caption(bill: &Bill, args: &Args) -> String {
     format!(
         "Ingestion and, for Firehose, conversion. Lines of {:.0} bytes, {} a second; {} on {} are \
          sent together.",
         bill.mean_line_bytes,
         rounded(bill.lines_per_second),
         rounded(bill.lines_together),
-        match sidecars.count {
+        match args.sidecars {
             1.0 => "a sidecar".to_owned(),
             count => format!("each of {count} sidecars"),
         },
@@ -42,7 +46,7 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
     let mut text = format!(
         "{}\n{}\nThe sample has {} lines. Aggregated records hold {} bytes on average.\n\n{}\n",
         title(bill, &args.region),
-        caption(bill, args.sidecars),
+        caption(bill, args),
         bill.lines,
         bill.mean_record_bytes.round(),
         markdown::table(head, 1, &cells),
@@ -90,6 +94,28 @@ fn cells(row: &Row) -> [String; 5] {
             .map_or("-".to_owned(), |usd| format!("{usd:.2}")),
         format!("{:.2}", row.total()),
     ]
+}
+
+/// A bar for each row; the last one, which is what the plugin is for, stands out.
+pub(crate) fn svg(bill: &Bill, args: &Args) -> String {
+    let rows = &bill.rows;
+    let most = rows.iter().map(Row::total).fold(0.0, f64::max);
+    let mut picture = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        let class = match number + 1 == rows.len() {
+            true => "own",
+            false => "bar",
+        };
+        let middle = svg::TOP + ROW_HEIGHT * (number as f64 + 0.5);
+        let length = row.total() / most * (BARS_RIGHT - BARS_LEFT);
+        let amount = format!("${:.2}", row.total());
+        picture += &svg::text("end", BARS_LEFT - 10.0, middle, row.name);
+        picture += &svg::bar(class, BARS_LEFT, length, middle);
+        picture += &svg::text("start", BARS_LEFT + length + 8.0, middle, &amount);
+    }
+    let height = ROW_HEIGHT * rows.len() as f64;
+    let title = title(bill, &args.region);
+    svg::picture(&title, &picture, height, &caption(bill, args))
 }
 
 /// Two decimals below ten, one below a hundred, none above; none that are zero.

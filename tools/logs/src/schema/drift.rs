@@ -1,10 +1,10 @@
 //! What an existing table does to the documents of a sample.
 
-use crate::columns;
-use crate::glue_type::GlueType;
-use crate::mapping::Mapping;
-use crate::seen::{Field, Fields, Kind, LineNumber, Sample, Seen};
-use crate::table::Table;
+use crate::schema::columns;
+use crate::schema::glue_type::GlueType;
+use crate::schema::mapping::Mapping;
+use crate::schema::seen::{Field, Fields, Kind, LineNumber, Sample, Seen};
+use crate::schema::table::Table;
 
 /// Sentences, each about one place of the documents.
 #[derive(Debug, Default)]
@@ -157,7 +157,7 @@ fn takes(glue_type: &GlueType, kind: Kind) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::sample;
+    use crate::schema::read::sample;
 
     fn table(columns: &[(&str, &str)]) -> Table {
         let column = |(name, glue_type): &(&str, &str)| {

@@ -2,8 +2,8 @@
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 
-use crate::glue_type::GlueType;
-use crate::mapping::Mapping;
+use crate::schema::glue_type::GlueType;
+use crate::schema::mapping::Mapping;
 
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -209,7 +209,7 @@ Resources:
 
     #[test]
     fn what_get_table_prints_has_the_columns() {
-        let json = include_str!("../tests/get-table.json");
+        let json = include_str!("../../tests/get-table.json");
         let table = read(json, None).unwrap();
         assert_eq!(table.name, "http");
         assert_eq!(columns(&table)[..2], ["ts timestamp", "level string"]);

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Number, Value};
 
-use crate::timestamp::{self, Reading};
+use crate::schema::timestamp::{self, Reading};
 
 /// Fields at most, at all depths together. Keys that are data, such as user ids, would otherwise
 /// fill the memory.

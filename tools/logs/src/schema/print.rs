@@ -1,7 +1,7 @@
 //! Columns as CloudFormation wants them, and as Athena does.
 
-use crate::columns::Column;
-use crate::glue_type::GlueType;
+use crate::schema::columns::Column;
+use crate::schema::glue_type::GlueType;
 
 /// The Columns of a table's StorageDescriptor, and the mappings of the stream's deserializer.
 pub(crate) fn yaml(columns: &[Column]) -> String {

@@ -9,6 +9,12 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
+    pub(crate) fn extend(&mut self, pairs: &[(String, String)]) {
+        for (column, key) in pairs {
+            self.add(column, key);
+        }
+    }
+
     pub(crate) fn add(&mut self, column: &str, key: &str) {
         self.pairs.push((column.to_lowercase(), key.to_lowercase()));
     }
@@ -18,9 +24,8 @@ impl Mapping {
         pair.map(|(column, _)| column.as_str())
     }
 
-    pub(crate) fn key_of(&self, column: &str) -> Option<&str> {
-        let pair = self.pairs.iter().find(|(mapped, _)| mapped == column);
-        pair.map(|(_, key)| key.as_str())
+    pub(crate) fn has_column(&self, column: &str) -> bool {
+        self.pairs.iter().any(|(mapped, _)| mapped == column)
     }
 
     /// The key as the deserializer compares it with the names of columns and fields.

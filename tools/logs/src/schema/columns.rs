@@ -1,16 +1,9 @@
 //! The columns that hold all that was seen, and what the operator should know of them.
 
-use crate::glue_type::GlueType;
-use crate::mapping::Mapping;
-use crate::names;
-use crate::seen::{Field, Fields, Kind, MAX_FIELDS, Sample, Seen};
-
-#[derive(Debug)]
-pub(crate) struct Columns {
-    pub(crate) columns: Vec<Column>,
-    /// Sentences.
-    pub(crate) notes: Vec<String>,
-}
+use crate::schema::glue_type::GlueType;
+use crate::schema::mapping::Mapping;
+use crate::schema::names;
+use crate::schema::seen::{Field, Fields, Kind, MAX_FIELDS, Sample, Seen};
 
 #[derive(Debug)]
 pub(crate) struct Column {
@@ -20,8 +13,8 @@ pub(crate) struct Column {
     pub(crate) glue_type: GlueType,
 }
 
-/// `mapping` names the columns of some keys.
-pub(crate) fn columns(sample: &Sample, mapping: &Mapping) -> Columns {
+/// The columns, of which `mapping` names some, and notes in sentences.
+pub(crate) fn columns(sample: &Sample, mapping: &Mapping) -> (Vec<Column>, Vec<String>) {
     let mut notes = Vec::new();
     let mut columns: Vec<Column> = Vec::new();
     for (key, field) in &sample.root {
@@ -30,7 +23,7 @@ pub(crate) fn columns(sample: &Sample, mapping: &Mapping) -> Columns {
         let is_taken = |name: &str| {
             let is_other_key = name != key && sample.root.contains_key(name);
             is_other_key
-                || mapping.key_of(name).is_some()
+                || mapping.has_column(name)
                 || columns.iter().any(|column| column.name == name)
         };
         let mapped = mapping.column_of(key).map(str::to_owned);
@@ -51,7 +44,7 @@ pub(crate) fn columns(sample: &Sample, mapping: &Mapping) -> Columns {
         });
     }
     notes.extend(sample.overflow.map(overflow));
-    Columns { columns, notes }
+    (columns, notes)
 }
 
 /// The type that takes all values that were seen there. What is less than sure goes to `notes`.
@@ -182,10 +175,10 @@ pub(crate) fn overflow(line: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::sample;
+    use crate::schema::read::sample;
 
     fn shown(lines: &[&str]) -> (Vec<String>, Vec<String>) {
-        let Columns { columns, notes } = columns(&sample(lines), &Mapping::default());
+        let (columns, notes) = columns(&sample(lines), &Mapping::default());
         let column = |column: &Column| format!("{}: {}", column.name, column.glue_type);
         (columns.iter().map(column).collect(), notes)
     }
@@ -249,7 +242,7 @@ mod tests {
         let keys: [(&[&str], &[&str]); 13] = [
             (&[r#"{"a":1}"#, r#"{"a":2.5}"#, r#"{"b":"x"}"#], &[]),
             (
-                &["", r#"{"A":1}"#, r#"{"A":2}"#, r#"{"A":"x"}"#],
+                &["{}", r#"{"A":1}"#, r#"{"A":2}"#, r#"{"A":"x"}"#],
                 &["`A` is string: it was integer (line 2), text (line 4)"],
             ),
             (
@@ -323,7 +316,7 @@ mod tests {
         let lines = [r#"{"req.id":1,"req-id":2,"req_id":3,"caller":4,"User":5,"no":6}"#];
         let mut mapping = Mapping::default();
         mapping.add("caller", "User");
-        let columns = columns(&sample(&lines), &mapping).columns;
+        let (columns, _) = columns(&sample(&lines), &mapping);
         let names: Vec<_> = columns
             .iter()
             .map(|column| (column.name.as_str(), column.mapped_key.as_deref()))
@@ -351,7 +344,7 @@ mod tests {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let sample = sample(&lines);
         assert_eq!(sample.root["byuser"].seen.fields.len(), MAX_FIELDS - 1);
-        let notes = columns(&sample, &Mapping::default()).notes;
+        let (_, notes) = columns(&sample, &Mapping::default());
         let [note] = notes.as_slice() else {
             panic!("{notes:?}")
         };

@@ -3,14 +3,14 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::columns::{Column, columns};
-use crate::drift::drift;
-use crate::glue_type::GlueType;
-use crate::mapping::Mapping;
-use crate::print;
-use crate::read::sample;
-use crate::table;
-use crate::timestamp::{self, Reading};
+use crate::schema::columns::{Column, columns};
+use crate::schema::drift::drift;
+use crate::schema::glue_type::GlueType;
+use crate::schema::mapping::Mapping;
+use crate::schema::print;
+use crate::schema::read::sample;
+use crate::schema::table;
+use crate::schema::timestamp::{self, Reading};
 
 /// JSON texts of values, with objects of these keys.
 fn value(keys: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -61,7 +61,7 @@ fn documents(
 
 fn columns_of(documents: &[String]) -> Vec<Column> {
     let lines: Vec<&str> = documents.iter().map(String::as_str).collect();
-    columns(&sample(&lines), &Mapping::default()).columns
+    columns(&sample(&lines), &Mapping::default()).0
 }
 
 /// The names and types, whatever order the fields came in.
