@@ -7,6 +7,7 @@ mod report;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::value_parser;
 use firehose_core::limits::MAX_RECORD_BYTES;
 
 use crate::lines::Lines;
@@ -40,17 +41,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = amount)]
     lines_per_second: Option<f64>,
     /// How many sidecars share the lines
-    #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
-    sidecars: f64,
+    #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u32).range(1..))]
+    sidecars: u32,
     /// How many tags share the lines of a sidecar; every flush has a chunk for each
-    #[arg(long, value_name = "N", default_value = "1", value_parser = count)]
-    tags: f64,
+    #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u32).range(1..))]
+    tags: u32,
     /// Fluent Bit's flush
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = amount)]
     flush: f64,
     /// The output's workers, each of which holds one chunk while that waits for company
-    #[arg(long, value_name = "N", default_value = "2", value_parser = count)]
-    workers: f64,
+    #[arg(long, value_name = "N", default_value = "2", value_parser = value_parser!(u32).range(1..))]
+    workers: u32,
     /// The output's linger: how long a chunk waits
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     linger: f64,
@@ -65,12 +66,6 @@ pub(crate) struct Args {
 fn amount(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|n| (0.000_001..=1e12).contains(n));
     number.ok_or_else(|| "it takes a number above 0, up to 10^12".to_owned())
-}
-
-fn count(text: &str) -> Result<f64, String> {
-    let number: Option<u32> = text.parse().ok().filter(|n| *n > 0);
-    let number = number.map(f64::from);
-    number.ok_or_else(|| "it takes a whole number, at least 1".to_owned())
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -168,9 +163,10 @@ impl Args {
     /// The chunks that arrive before the first has waited long enough share records, unless they
     /// are more than the workers can hold.
     fn lines_together(&self, lines_per_second: f64) -> f64 {
-        let lines_of_chunk = lines_per_second / self.sidecars / self.tags * self.flush;
+        let (sidecars, tags) = (f64::from(self.sidecars), f64::from(self.tags));
+        let lines_of_chunk = lines_per_second / sidecars / tags * self.flush;
         let flushes = (self.linger / self.flush).ceil().max(1.0);
-        lines_of_chunk * (self.tags * flushes).min(self.workers)
+        lines_of_chunk * (tags * flushes).min(self.workers.into())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 struct Run {
@@ -11,10 +11,11 @@ struct Run {
     stderr: String,
 }
 
-/// Runs a command line whose words have no blanks.
+/// Runs a command line whose words have no blanks, beside the cases.
 fn run(words: &str, input: &str) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_firehose-logs"))
         .args(words.split_whitespace())
+        .current_dir(CASES)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -30,108 +31,82 @@ fn run(words: &str, input: &str) -> Run {
     }
 }
 
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+/// Files of samples, tables and of what is expected.
+const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
+
+fn file(name: &str) -> String {
+    fs::read_to_string(Path::new(CASES).join(name)).unwrap_or_default()
 }
 
 #[test]
 fn columns_go_to_standard_output_and_notes_to_standard_error() {
-    let line = r#"{"Level":"info","@timestamp":"2026-01-15T10:20:30Z","a":{"to":1}}"#;
-    let input = format!("{line}\n\n{}", "no\n".repeat(12));
-    let run = run("schema --name http -", &input);
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let expected = r#"# CloudFormation: of the table's StorageDescriptor
-Columns:
-  - Name: "level"
-    Type: string
-  - Name: "_timestamp"
-    Type: timestamp
-  - Name: "a"
-    Type: struct<to:bigint>
-# Of the stream's OpenXJsonSerDe:
-ColumnToJsonKeyMappings:
-  "_timestamp": "@timestamp"
-
--- Athena
-CREATE EXTERNAL TABLE `http` (
-  `level` string,
-  `_timestamp` timestamp,
-  `a` struct<`to`:bigint>
-)
-STORED AS PARQUET
-LOCATION 's3://BUCKET/PREFIX/';
-"#;
-    assert_eq!(run.stdout, expected);
-    let notes: Vec<&str> = run.stderr.lines().collect();
-    let [first, .., tenth, more, name] = notes.as_slice() else {
-        panic!("{notes:?}")
-    };
-    let passed_over = "was passed over: not JSON: expected ident at column 2";
-    assert_eq!(*first, format!("note: line 3 {passed_over}"));
-    assert_eq!(*tenth, format!("note: line 12 {passed_over}"));
-    assert_eq!(*more, "note: 2 more lines were passed over");
-    let expected = "note: `@timestamp` cannot name a column: it fills `_timestamp`, as \
-                    ColumnToJsonKeyMappings says";
-    assert_eq!(*name, expected);
-}
-
-#[test]
-fn the_table_of_the_template_has_all_that_the_demo_logs() {
-    let script = repository().join("demo/sample.py");
-    let demo = Command::new("python3").arg("-B").arg(script).output();
-    let demo = demo.expect("python3 is needed");
-    assert!(demo.status.success(), "{demo:?}");
-    let directory = tempfile::tempdir().unwrap();
-    let logs = directory.path().join("service.log");
-    fs::write(&logs, &demo.stdout).unwrap();
-    let drift = |table: &Path| {
-        let words = format!("schema --table {} {}", table.display(), logs.display());
-        run(&words, "")
-    };
-
-    let template = repository().join("deploy/cloudformation.yaml");
-    let whole = drift(&template);
-    assert_eq!(whole.code, Some(0), "{}{}", whole.stdout, whole.stderr);
-
-    // One that forgot a column, and one that has a type too narrow, are told from it.
-    let text = fs::read_to_string(&template).unwrap();
-    for (good, bad, expected) in [
+    for (case, words, code) in [
+        ("columns", "schema columns.jsonl", 0),
+        ("keys", "schema --map caller=User --name http keys.jsonl", 0),
         (
-            "- Name: traceid\n",
-            "- Name: spanid\n",
-            "LOST: `traceId` (line 1): no column",
+            "drift",
+            "schema --table drift.yaml --name http drift.jsonl",
+            1,
         ),
         (
-            "- Name: userid\n              Type: bigint",
-            "- Name: userid\n              Type: int",
-            "LOST: `userId` (line ",
+            "drift",
+            "schema --table drift.yaml --name HttpLogs drift.jsonl",
+            1,
         ),
-        (
-            "                  ts: timestamp\n",
-            "                  ts: time\n",
-            "LOST: `timestamp`",
-        ),
+        ("template", "schema --table template.json template.jsonl", 1),
     ] {
-        assert!(text.contains(good), "{good}");
-        let drifted = directory.path().join("drifted.yaml");
-        fs::write(&drifted, text.replace(good, bad)).unwrap();
-        let run = drift(&drifted);
-        assert_eq!(run.code, Some(1), "{bad}: {}{}", run.stdout, run.stderr);
-        assert!(run.stdout.contains(expected), "{bad}: {}", run.stdout);
+        let run = run(words, "");
+        assert_eq!(run.stdout, file(&format!("{case}.out")), "{words}");
+        assert_eq!(run.stderr, file(&format!("{case}.err")), "{words}");
+        assert_eq!(run.code, Some(code), "{words}");
     }
 }
 
 #[test]
-fn what_get_table_prints_needs_the_mappings_on_the_command_line() {
-    let table = repository().join("tools/logs/tests/get-table.json");
-    let table = table.display();
-    let line = "{\"timestamp\":\"2026-01-15T10:20:30Z\"}\n";
-    let without = run(&format!("schema --table {table} -"), line);
-    assert_eq!(without.code, Some(1), "{}", without.stdout);
-    let with = run(
-        &format!("schema --table {table} --map ts=timestamp -"),
-        line,
+fn the_first_lines_that_are_passed_over_are_told() {
+    let run = run(
+        "schema -",
+        &("{\"a\":1}\n\n".to_owned() + &"no\n".repeat(12)),
     );
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let line = |number| {
+        format!("note: line {number} was passed over: not JSON: expected ident at column 2\n")
+    };
+    let lines: String = (3..13).map(line).collect();
+    assert_eq!(run.stderr, lines + "note: 2 more lines were passed over\n");
+}
+
+#[test]
+fn keys_that_are_data_do_not_fill_the_memory() {
+    let document = |line: usize| {
+        let keys: Vec<String> = (0..100).map(|n| format!("\"u{n}_{line}\":1")).collect();
+        format!("{{\"byUser\":{{{}}}}}\n", keys.join(","))
+    };
+    let run = run("schema -", &(0..200).map(document).collect::<String>());
+    let note = "note: more than 10000 different keys (line 100): the rest was not looked at";
+    assert!(run.stderr.starts_with(note), "{}", run.stderr);
+    assert_eq!(run.stdout.matches("`:bigint").count(), 9_999);
+}
+
+#[test]
+fn the_table_of_the_template_has_all_that_the_demo_logs() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let script = repository.join("demo/sample.py");
+    let demo = Command::new("python3").arg("-B").arg(script).output();
+    let demo = demo.expect("python3 is needed");
+    assert!(demo.status.success(), "{demo:?}");
+    let template = repository.join("deploy/cloudformation.yaml");
+    let words = format!("schema --table {} -", template.display());
+    let run = run(&words, str::from_utf8(&demo.stdout).unwrap());
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+}
+
+#[test]
+fn what_get_table_prints_needs_the_mappings_on_the_command_line() {
+    let line = "{\"timestamp\":\"2026-01-15T10:20:30Z\"}\n";
+    let without = run("schema --table glue.json -", line);
+    assert_eq!(without.code, Some(1), "{}", without.stdout);
+    let with = run("schema --table glue.json --map ts=timestamp -", line);
     assert_eq!(with.code, Some(0), "{}", with.stdout);
     let end = "`http` loses nothing of 1 documents.\n";
     assert!(with.stdout.ends_with(end), "{}", with.stdout);
@@ -142,44 +117,19 @@ fn sample() -> String {
     "\r\n".to_owned() + &("x".repeat(511) + "\n").repeat(100)
 }
 
-const PRICES: &str = r#"{"regions": {"<here>": {
-    "firehose_ingestion": {"usd_per_gb": 0.02, "source": "https://a", "date": "2026-01"},
-    "firehose_conversion": {"usd_per_gb": 0.01, "source": "https://b", "told": "<us>", "date": "2026-02-03"},
-    "cloudwatch_ingestion": {"usd_per_gb": 0.5, "source": "https://c", "date": "2026-04"}}}}"#;
-
 #[test]
 fn the_bill_is_a_table_and_a_picture() {
     let directory = tempfile::tempdir().unwrap();
-    let prices = directory.path().join("prices.json");
-    fs::write(&prices, PRICES).unwrap();
     let picture = directory.path().join("bill.svg");
     // 30 lines in each flush of a sidecar: 15,360 bytes.
     let words = format!(
-        "bill --region <here> --prices {} --svg no/such/folder --svg {} --lines-per-second 30 \
-         --sidecars 10 --flush 10 -",
-        prices.display(),
+        "bill --region <here> --prices prices.json --lines-per-second 30 --sidecars 10 --flush 10 \
+         --svg no/such/folder --svg {} -",
         picture.display()
     );
     let run = run(&words, &sample());
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let expected = "\
-A month of 37.1 GB of log lines in <here>
-Ingestion and, for Firehose, conversion. Lines of 512 bytes, 30 a second; 30 on each of 10 sidecars \
-are sent together.
-The sample has 100 lines. Aggregated records hold 15360 bytes on average.
-
-|                              | billed/written | ingestion $ | conversion $ | a month $ |
-| ---------------------------- | -------------: | ----------: | -----------: | --------: |
-| CloudWatch Logs              |          1.000 |       18.54 |            - |     18.54 |
-| Firehose, one record a line  |         10.000 |        7.42 |         3.71 |     11.12 |
-| Firehose, simple_aggregation |          1.000 |        0.74 |         0.37 |      1.11 |
-
-Without storage, queries and free tiers. US dollars a GB:
-  CloudWatch Logs, ingestion: 0.5, read in https://c (2026-04)
-  Firehose, ingestion: 0.02, read in https://a (2026-01)
-  Firehose, conversion: 0.01, told by <us> (2026-02-03); compare https://b
-";
-    assert_eq!(run.stdout, expected);
+    assert_eq!(run.stdout, file("bill.out"));
     let picture = fs::read_to_string(picture).unwrap();
     for expected in [
         "in &lt;here&gt;<",

@@ -93,18 +93,13 @@ impl Output {
             documents: u64::MAX,
         };
         let mut source = OneChunk::new(chunk);
-        loop {
-            let batch = &mut self.batch;
-            self.packer.pack(&self.format, &mut source, ROOM, batch);
-            source.packed(batch);
-            if batch.records.is_empty() {
-                return;
-            }
-            for record in &batch.records {
-                self.billed.written_bytes += record.bytes;
-                self.billed.billed_bytes += record.billed_bytes();
-                self.billed.records += 1;
-            }
+        let batch = &mut self.batch;
+        self.packer.pack(&self.format, &mut source, ROOM, batch);
+        assert!(batch.rest.is_empty(), "a call takes more than a chunk");
+        for record in &batch.records {
+            self.billed.written_bytes += record.bytes;
+            self.billed.billed_bytes += record.billed_bytes();
+            self.billed.records += 1;
         }
     }
 }

@@ -28,7 +28,7 @@ fn caption(bill: &Bill, args: &Args) -> String {
         rounded(bill.lines_per_second),
         rounded(bill.lines_together),
         match args.sidecars {
-            1.0 => "a sidecar".to_owned(),
+            1 => "a sidecar".to_owned(),
             count => format!("each of {count} sidecars"),
         },
     )

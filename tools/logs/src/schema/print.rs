@@ -1,58 +1,33 @@
 //! Columns as CloudFormation wants them, and as Athena does.
 
 use crate::schema::columns::Column;
-use crate::schema::glue_type::GlueType;
 
-/// The Columns of a table's StorageDescriptor, and the mappings of the stream's deserializer.
+/// The Columns of a table's StorageDescriptor, and the mappings of the stream's deserializer. Names are
+/// in quotes, as one such as `no` would otherwise be a boolean.
 pub(crate) fn yaml(columns: &[Column]) -> String {
     let mut yaml = "Columns:\n".to_owned();
-    for Column {
-        name, glue_type, ..
-    } in columns
-    {
-        // In quotes, as a name such as `no` would otherwise be a boolean.
+    let mut mappings = String::new();
+    for column in columns {
+        let (name, glue_type) = (&column.name, &column.glue_type);
         yaml += &format!("  - Name: \"{name}\"\n    Type: {glue_type}\n");
-    }
-    let mapped: Vec<(&str, &str)> = columns
-        .iter()
-        .filter_map(|column| Some((column.name.as_str(), column.mapped_key.as_deref()?)))
-        .collect();
-    if !mapped.is_empty() {
-        yaml += "# Of the stream's OpenXJsonSerDe:\nColumnToJsonKeyMappings:\n";
-        for (name, key) in mapped {
-            let key = serde_json::Value::from(key);
-            yaml += &format!("  \"{name}\": {key}\n");
+        if let Some(key) = &column.mapped_key {
+            let key = serde_json::Value::from(key.as_str());
+            mappings += &format!("  \"{name}\": {key}\n");
         }
     }
-    yaml
+    if !mappings.is_empty() {
+        yaml += "# Of the stream's OpenXJsonSerDe:\nColumnToJsonKeyMappings:\n";
+    }
+    yaml + &mappings
 }
 
 /// Every name in backticks, which Athena asks for with keywords and with a leading underscore.
 pub(crate) fn ddl(table: &str, columns: &[Column]) -> String {
-    let columns: Vec<String> = columns
-        .iter()
-        .map(
-            |Column {
-                 name, glue_type, ..
-             }| format!("  `{name}` {}", quoted(glue_type)),
-        )
-        .collect();
+    let columns = columns.iter();
+    let columns = columns.map(|column| format!("  `{}` {:#}", column.name, column.glue_type));
+    let columns = columns.collect::<Vec<_>>().join(",\n");
     format!(
-        "CREATE EXTERNAL TABLE `{table}` (\n{}\n)\nSTORED AS PARQUET\nLOCATION 's3://BUCKET/PREFIX/';\n",
-        columns.join(",\n")
+        "CREATE EXTERNAL TABLE `{table}` (\n{columns}\n)\nSTORED AS PARQUET\n\
+         LOCATION 's3://BUCKET/PREFIX/';\n"
     )
-}
-
-fn quoted(glue_type: &GlueType) -> String {
-    match glue_type {
-        GlueType::Array(items) => format!("array<{}>", quoted(items)),
-        GlueType::Struct(fields) => {
-            let fields: Vec<String> = fields
-                .iter()
-                .map(|(name, glue_type)| format!("`{name}`:{}", quoted(glue_type)))
-                .collect();
-            format!("struct<{}>", fields.join(","))
-        }
-        plain => plain.to_string(),
-    }
 }

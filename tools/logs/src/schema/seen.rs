@@ -1,7 +1,9 @@
 //! What was seen of the sample: kinds of values and where each came first, never the values.
 
+use std::collections::BTreeMap;
+
 use indexmap::IndexMap;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use crate::schema::timestamp::{self, Reading};
 
@@ -19,6 +21,12 @@ pub(crate) type LineNumber = u64;
 pub(crate) struct Sample {
     pub(crate) documents: u64,
     pub(crate) root: Fields,
+    pub(crate) room: Room,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// How many there are.
     fields: usize,
     /// The first line with a key that had no room any more.
     pub(crate) overflow: Option<LineNumber>,
@@ -39,7 +47,10 @@ pub(crate) struct Field {
 /// What was seen at one place of the documents.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    first: [Option<LineNumber>; Kind::ALL.len()],
+    /// Each with its first line.
+    pub(crate) kinds: BTreeMap<Kind, LineNumber>,
+    /// The first line with null, which is of any kind.
+    pub(crate) null: Option<LineNumber>,
     /// The least and the most of `Kind::Integer`.
     pub(crate) least: Option<(i64, LineNumber)>,
     pub(crate) most: Option<(i64, LineNumber)>,
@@ -50,9 +61,8 @@ pub(crate) struct Seen {
 }
 
 /// What a value is to the conversion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
-    Null,
     Boolean,
     /// Of 64 bits.
     Integer,
@@ -73,31 +83,19 @@ pub(crate) enum Kind {
 impl Sample {
     pub(crate) fn add(&mut self, document: &Map<String, Value>, line: LineNumber) {
         self.documents += 1;
-        let mut room = Room {
-            left: MAX_FIELDS - self.fields,
-            overflow: self.overflow,
-        };
-        add_fields(&mut self.root, document, line, &mut room);
-        self.fields = MAX_FIELDS - room.left;
-        self.overflow = room.overflow;
+        add_fields(&mut self.root, document, line, &mut self.room);
     }
-}
-
-/// For how many more fields there is room.
-struct Room {
-    left: usize,
-    overflow: Option<LineNumber>,
 }
 
 fn add_fields(fields: &mut Fields, object: &Map<String, Value>, line: LineNumber, room: &mut Room) {
     for (key, value) in object {
         let name = key.to_lowercase();
         if !fields.contains_key(&name) {
-            if room.left == 0 {
+            if room.fields == MAX_FIELDS {
                 room.overflow.get_or_insert(line);
                 continue;
             }
-            room.left -= 1;
+            room.fields += 1;
         }
         let field = fields.entry(name).or_default();
         field.spell(key, object, line);
@@ -108,9 +106,10 @@ fn add_fields(fields: &mut Fields, object: &Map<String, Value>, line: LineNumber
 // === impl Field ===
 
 impl Field {
-    /// As it was spelled first.
-    pub(crate) fn key(&self) -> &str {
-        &self.spellings[0].0
+    /// As it was spelled first, and where.
+    pub(crate) fn key(&self) -> (&str, LineNumber) {
+        let (key, line) = &self.spellings[0];
+        (key, *line)
     }
 
     fn spell(&mut self, key: &str, object: &Map<String, Value>, line: LineNumber) {
@@ -118,9 +117,8 @@ impl Field {
         if matches!(self.spellings.as_slice(), [(known, _)] if known == key) {
             return;
         }
-        if self.spellings.len() < MAX_SPELLINGS
-            && self.spellings.iter().all(|(known, _)| known != key)
-        {
+        let is_known = self.spellings.iter().any(|(known, _)| known == key);
+        if !is_known && self.spellings.len() < MAX_SPELLINGS {
             self.spellings.push((key.to_owned(), line));
         }
         let name = key.to_lowercase();
@@ -134,89 +132,62 @@ impl Field {
 
 impl Seen {
     fn add(&mut self, value: &Value, line: LineNumber, room: &mut Room) {
-        let kind = Kind::of(value);
-        self.first[kind as usize].get_or_insert(line);
-        match value {
-            Value::Number(number) => self.widen(number, line),
-            Value::Object(object) => add_fields(&mut self.fields, object, line, room),
-            Value::Array(values) => {
-                let items = self.items.get_or_insert_default();
-                for value in values {
-                    items.add(value, line, room);
-                }
+        let Some(kind) = Kind::of(value) else {
+            self.null.get_or_insert(line);
+            return;
+        };
+        self.kinds.entry(kind).or_insert(line);
+        if let Some(number) = value.as_i64() {
+            if self.least.is_none_or(|(least, _)| number < least) {
+                self.least = Some((number, line));
             }
-            Value::Null | Value::Bool(_) | Value::String(_) => {}
+            if self.most.is_none_or(|(most, _)| number > most) {
+                self.most = Some((number, line));
+            }
+        } else if let Value::Object(object) = value {
+            add_fields(&mut self.fields, object, line, room);
+        } else if let Value::Array(values) = value {
+            let items = self.items.get_or_insert_default();
+            for value in values {
+                items.add(value, line, room);
+            }
         }
-    }
-
-    fn widen(&mut self, number: &Number, line: LineNumber) {
-        let Some(value) = number.as_i64() else { return };
-        if self.least.is_none_or(|(least, _)| value < least) {
-            self.least = Some((value, line));
-        }
-        if self.most.is_none_or(|(most, _)| value > most) {
-            self.most = Some((value, line));
-        }
-    }
-
-    /// The kinds that were seen but null, each with its first line, in the order of `Kind`.
-    pub(crate) fn kinds(&self) -> impl Iterator<Item = (Kind, LineNumber)> {
-        let all = Kind::ALL.into_iter().filter(|kind| *kind != Kind::Null);
-        all.filter_map(|kind| Some((kind, self.first[kind as usize]?)))
-    }
-
-    /// The first line in which anything was here, null too.
-    pub(crate) fn first_line(&self) -> Option<LineNumber> {
-        self.first.iter().flatten().min().copied()
     }
 }
 
 // === impl Kind ===
 
 impl Kind {
-    const ALL: [Kind; 10] = [
-        Kind::Null,
-        Kind::Boolean,
-        Kind::Integer,
-        Kind::HugeInteger,
-        Kind::Fraction,
-        Kind::Timestamp,
-        Kind::OtherTime,
-        Kind::Text,
-        Kind::Object,
-        Kind::Array,
-    ];
-
-    fn of(value: &Value) -> Kind {
-        match value {
-            Value::Null => Kind::Null,
-            Value::Bool(_) => Kind::Boolean,
-            Value::Number(number) if number.as_i64().is_some() => Kind::Integer,
-            Value::Number(number) if number.as_str().contains(['.', 'e', 'E']) => Kind::Fraction,
-            Value::Number(_) => Kind::HugeInteger,
+    /// None for null.
+    fn of(value: &Value) -> Option<Self> {
+        Some(match value {
+            Value::Null => return None,
+            Value::Bool(_) => Self::Boolean,
+            Value::Number(number) if number.as_i64().is_some() => Self::Integer,
+            Value::Number(number) if number.as_str().contains(['.', 'e', 'E']) => Self::Fraction,
+            Value::Number(_) => Self::HugeInteger,
             Value::String(text) => match timestamp::read(text) {
-                Reading::Accepted => Kind::Timestamp,
-                Reading::Refused => Kind::OtherTime,
-                Reading::NoTime => Kind::Text,
+                Reading::Accepted => Self::Timestamp,
+                Reading::Refused => Self::OtherTime,
+                Reading::NoTime => Self::Text,
             },
-            Value::Object(_) => Kind::Object,
-            Value::Array(_) => Kind::Array,
-        }
+            Value::Object(_) => Self::Object,
+            Value::Array(_) => Self::Array,
+        })
     }
 
     /// In a sentence.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Kind::Null => "null",
-            Kind::Boolean => "boolean",
-            Kind::Integer => "integer",
-            Kind::HugeInteger => "integer beyond 64 bits",
-            Kind::Fraction => "fraction",
-            Kind::Timestamp => "timestamp",
-            Kind::OtherTime => "time in a form that the conversion refuses",
-            Kind::Text => "text",
-            Kind::Object => "object",
-            Kind::Array => "array",
+            Self::Boolean => "boolean",
+            Self::Integer => "integer",
+            Self::HugeInteger => "integer beyond 64 bits",
+            Self::Fraction => "fraction",
+            Self::Timestamp => "timestamp",
+            Self::OtherTime => "time in a form that the conversion refuses",
+            Self::Text => "text",
+            Self::Object => "object",
+            Self::Array => "array",
         }
     }
 }

@@ -131,93 +131,15 @@ fn is_set(node: &Yaml<'_>, key: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::read;
 
-    const TEMPLATE: &str = r#"
-Resources:
-  Stream:
-    Type: AWS::KinesisFirehose::DeliveryStream
-    Properties:
-      DeliveryStreamName: !Sub "${AWS::StackName}-http"
-      ExtendedS3DestinationConfiguration:
-        DataFormatConversionConfiguration:
-          InputFormatConfiguration:
-            Deserializer:
-              OpenXJsonSerDe:
-                CaseInsensitive: true
-                ConvertDotsInJsonKeysToUnderscores: true
-                ColumnToJsonKeyMappings:
-                  ts: Timestamp
-          SchemaConfiguration:
-            TableName: !Ref HttpLogs
-  HttpLogs:
-    Type: AWS::Glue::Table
-    Properties:
-      TableInput:
-        Name: http
-        StorageDescriptor:
-          Columns:
-            - Name: ts
-              Type: timestamp
-            - Name: Body
-              Type: struct<Items:array<int>>
-              Comment: !Sub "of ${Service}"
-  JobLogs:
-    Type: AWS::Glue::Table
-    Properties:
-      TableInput:
-        Name: jobs
-        StorageDescriptor:
-          Columns: []
-"#;
-
-    fn columns(table: &Table) -> Vec<String> {
-        let column = |(name, glue_type): &(String, GlueType)| format!("{name} {glue_type}");
-        table.columns.iter().map(column).collect()
-    }
-
-    #[test]
-    fn a_template_has_the_columns_and_how_keys_reach_them() {
-        for wanted in ["http", "HttpLogs"] {
-            let table = read(TEMPLATE, Some(wanted)).unwrap();
-            assert_eq!(table.name, "http");
-            assert_eq!(
-                columns(&table),
-                ["ts timestamp", "body struct<items:array<int>>"]
-            );
-            assert_eq!(table.mapping.column_of("timestamp"), Some("ts"));
-            assert_eq!(table.mapping.converted("a.b"), "a_b");
-        }
-        let jobs = read(TEMPLATE, Some("jobs")).unwrap();
-        assert_eq!(jobs.mapping, Mapping::default());
-    }
-
-    #[test]
-    fn a_template_in_json_is_the_same() {
-        let json = r#"{"Resources": {
-            "T": {"Type": "AWS::Glue::Table", "Properties": {"TableInput": {"StorageDescriptor":
-                {"Columns": [{"Name": "a", "Type": "int"}]}}}},
-            "S": {"Type": "AWS::KinesisFirehose::DeliveryStream", "Properties":
-                {"ExtendedS3DestinationConfiguration": {"DataFormatConversionConfiguration": {
-                    "InputFormatConfiguration": {"Deserializer": {"OpenXJsonSerDe":
-                        {"ColumnToJsonKeyMappings": {"a": "b"}}}},
-                    "SchemaConfiguration": {"TableName": {"Ref": "T"}}}}}}}}"#;
-        let table = read(json, None).unwrap();
-        assert_eq!(columns(&table), ["a int"]);
-        assert_eq!(table.mapping.column_of("b"), Some("a"));
-    }
-
-    #[test]
-    fn what_get_table_prints_has_the_columns() {
-        let json = include_str!("../../tests/get-table.json");
-        let table = read(json, None).unwrap();
-        assert_eq!(table.name, "http");
-        assert_eq!(columns(&table)[..2], ["ts timestamp", "level string"]);
-        assert_eq!(table.columns.len(), 17);
-    }
+    const TEMPLATE: &str = include_str!("../../tests/cases/drift.yaml");
 
     #[test]
     fn what_cannot_be_read_is_told() {
+        let of_columns =
+            |columns| format!("{{Table: {{StorageDescriptor: {{Columns: {columns}}}}}}}");
+        let exact_case = TEMPLATE.replace("CaseInsensitive: true", "CaseInsensitive: \"false\"");
         for (text, wanted, expected) in [
             ("", None, "the file is empty"),
             ("a: [", None, "not YAML"),
@@ -225,25 +147,18 @@ Resources:
             (
                 TEMPLATE,
                 None,
-                "--name chooses it; the template has: HttpLogs, JobLogs",
+                "--name chooses it; the template has: JobLogs, HttpLogs",
             ),
             (TEMPLATE, Some("none"), "one table is needed"),
+            (&of_columns("[{Name: a}]"), None, "column a has no Type"),
+            (&of_columns("[{Type: int}]"), None, "a column has no Name"),
             (
-                "{Table: {StorageDescriptor: {Columns: [{Name: a}]}}}",
-                None,
-                "column a has no Type",
-            ),
-            (
-                "{Table: {StorageDescriptor: {Columns: [{Name: a, Type: list<a>}]}}}",
+                &of_columns("[{Name: a, Type: list<a>}]"),
                 None,
                 "column a: `list<a>` is not a type that Glue knows",
             ),
             ("{Table: {}}", None, "no StorageDescriptor with Columns"),
-            (
-                &TEMPLATE.replace("CaseInsensitive: true", "CaseInsensitive: \"false\""),
-                Some("http"),
-                "CaseInsensitive is false",
-            ),
+            (&exact_case, Some("http"), "CaseInsensitive is false"),
         ] {
             let error = read(text, wanted).unwrap_err();
             assert!(error.contains(expected), "{error}");
