@@ -1,18 +1,21 @@
 //! Each `tests/chunks/<host version>/<scenario>.msgpack` is a case: it must come to the documents
 //! of `<scenario>.jsonl`, byte for byte, and to the counts of `<scenario>.rest.json`, if any.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, iter, thread};
 
+use serde::Deserialize as _;
 use serde_json::Value;
 
+use crate::model::{self, Options};
 use crate::packed;
 
+fn entries(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap();
+    entries.map(|entry| entry.unwrap().path()).collect()
+}
+
 fn recorded() -> Vec<PathBuf> {
-    let entries = |directory: &Path| -> Vec<PathBuf> {
-        let entries = fs::read_dir(directory).unwrap();
-        entries.map(|entry| entry.unwrap().path()).collect()
-    };
     let versions = entries(&crate::chunks());
     let mut chunks: Vec<PathBuf> = versions
         .iter()
@@ -86,5 +89,43 @@ fn recorded_chunks_become_the_documents_expected() {
             (0, 0),
             "{name}"
         );
+    }
+}
+
+/// More levels than any of the chunks has, and the stack that they take.
+const LEVELS: usize = 10_000;
+const STACK_BYTES: usize = 256 * 1024 * 1024;
+
+/// rmp-serde reads the chunks, and what a fuzzer found, to where they stop being msgpack.
+#[test]
+fn rmp_serde_reads_the_same() {
+    let check = || {
+        let seeds = entries(&crate::chunks().join("../../fuzz/seeds/chunk"));
+        for path in recorded().into_iter().chain(seeds) {
+            check_by_rmp_serde(&path);
+        }
+    };
+    let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn(check);
+    thread.unwrap().join().unwrap();
+}
+
+fn check_by_rmp_serde(path: &Path) {
+    let bytes = fs::read(path).unwrap();
+    let mut rest = bytes.as_slice();
+    let values = iter::from_fn(|| {
+        let mut reader = rmp_serde::Deserializer::new(&mut rest);
+        reader.set_max_depth(LEVELS);
+        rmpv::Value::deserialize(&mut reader).ok()
+    });
+    let expected = model::of_values(values, &Options::default()).documents;
+    let documents = packed::format(&bytes, &crate::config(&[]).delivery.format).documents;
+    assert_eq!(documents.len(), expected.len(), "{}", path.display());
+    for (document, expected) in documents.iter().zip(expected) {
+        let document = str::from_utf8(document).unwrap();
+        // To serde, text that is no UTF-8 is bytes.
+        if !document.contains(char::REPLACEMENT_CHARACTER) {
+            let expected = String::from_utf8(expected.text()).unwrap() + "\n";
+            assert_eq!(document, expected, "{}", path.display());
+        }
     }
 }

@@ -45,10 +45,18 @@ pub(crate) struct Outcome {
 
 /// What a chunk of whole values comes to, whatever the length of its documents.
 pub(crate) fn format(chunk: &[u8], options: &Options) -> Outcome {
-    let mut outcome = Outcome::default();
     let mut rest = chunk;
-    while !rest.is_empty() {
-        let value = rmpv::decode::read_value(&mut rest).unwrap();
+    let values = std::iter::from_fn(|| match rest {
+        [] => None,
+        _ => Some(rmpv::decode::read_value(&mut rest).unwrap()),
+    });
+    of_values(values, options)
+}
+
+/// The same of values that were read already.
+pub(crate) fn of_values(values: impl Iterator<Item = Value>, options: &Options) -> Outcome {
+    let mut outcome = Outcome::default();
+    for value in values {
         match read(&value) {
             Some(Item::GroupMarker) => {}
             Some(Item::Event(time, Value::Map(pairs))) => match document(time, pairs, options) {
