@@ -43,10 +43,10 @@ class Cost:
     usd_a_month: float
 
 
-def read_prices() -> Prices:
-    """The prices of `PRICES_REGION`."""
+def read_prices(region: str = PRICES_REGION) -> Prices:
+    """The prices of a region."""
     regions = json.loads(PRICES_FILE.read_text())["regions"]
-    prices = {name: Price(**price) for name, price in regions[PRICES_REGION].items()}
+    prices = {name: Price(**price) for name, price in regions[region].items()}
     return Prices(**prices)
 
 

@@ -1,6 +1,15 @@
+import json
 import unittest
 
-from bill import Price, Prices, billed_bytes, costs, read_prices
+from bill import (
+    PRICES_FILE,
+    PRICES_REGION,
+    Price,
+    Prices,
+    billed_bytes,
+    costs,
+    read_prices,
+)
 
 
 class BilledBytes(unittest.TestCase):
@@ -49,13 +58,12 @@ class Costs(unittest.TestCase):
 
 class ReadPrices(unittest.TestCase):
     def test_each_has_its_source_and_date(self) -> None:
-        prices = read_prices()
-        self.assertGreater(
-            prices.cloudwatch_ingestion.usd_per_gb,
-            prices.firehose_ingestion.usd_per_gb,
-        )
-        for price in vars(prices).values():
-            with self.subTest(price=price):
-                self.assertGreater(price.usd_per_gb, 0)
-                self.assertTrue(price.source.startswith("https://"))
-                self.assertRegex(price.date, "^20[0-9]{2}-[0-9]{2}(-[0-9]{2})?$")
+        regions = json.loads(PRICES_FILE.read_text())["regions"]
+        date = "^20[0-9]{2}-(0[1-9]|1[0-2])(-[0-9]{2})?$"
+        self.assertIn(PRICES_REGION, regions)
+        for region in regions:
+            for price in vars(read_prices(region)).values():
+                with self.subTest(region=region, price=price):
+                    self.assertTrue(0.001 <= price.usd_per_gb < 2)
+                    self.assertTrue(price.source.startswith("https://"))
+                    self.assertRegex(price.date, date)

@@ -11,7 +11,7 @@ use clap::value_parser;
 use firehose_core::limits::MAX_RECORD_BYTES;
 
 use crate::lines::Lines;
-use packing::{Billed, aggregated, single};
+use packing::{Billed, packed};
 use prices::Prices;
 
 /// As AWS's own examples count them.
@@ -74,7 +74,7 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 /// A month's.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Bill {
     lines: usize,
     mean_line_bytes: f64,
@@ -88,7 +88,7 @@ struct Bill {
 }
 
 /// What the month costs in one place. Amounts are US dollars.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 struct Row {
     name: &'static str,
     billed_ratio: f64,
@@ -111,9 +111,9 @@ pub(crate) fn run(args: &Args) -> Result<(), String> {
 fn sizes(path: &Path) -> Result<Vec<usize>, String> {
     let mut lines = Lines::open(path)?;
     let mut sizes = Vec::new();
-    while let Some(line) = lines.next_line()? {
+    while let Some((_, text)) = lines.next_line()? {
         // The plugin cuts what is longer.
-        let bytes = line.text.map_or(MAX_RECORD_BYTES, |text| text.len() + 1);
+        let bytes = text.map_or(MAX_RECORD_BYTES, |text| text.len() + 1);
         sizes.push(bytes.min(MAX_RECORD_BYTES));
     }
     match sizes.is_empty() {
@@ -124,14 +124,14 @@ fn sizes(path: &Path) -> Result<Vec<usize>, String> {
 
 /// Of a sample of lines with these sizes, of which there is at least one.
 fn bill(sizes: &[usize], args: &Args, prices: &Prices) -> Bill {
-    let one_each = single(sizes);
+    let one_each = packed(sizes, 1.0, false);
     let mean_line_bytes = one_each.written_bytes as f64 / sizes.len() as f64;
     let gb_of_line = mean_line_bytes * SECONDS_A_MONTH / GB;
     let lines_per_second = args.lines_per_second.unwrap_or(args.gb / gb_of_line);
     let gb_a_month = lines_per_second * gb_of_line;
     let lines_together = args.lines_together(lines_per_second);
-    let packed = aggregated(sizes, lines_together);
-    let firehose = |name, billed: Billed| Row {
+    let aggregated = packed(sizes, lines_together, true);
+    let firehose = |name, billed: &Billed| Row {
         name,
         billed_ratio: billed.ratio(),
         ingestion: gb_a_month * billed.ratio() * prices.firehose_ingestion.usd_per_gb,
@@ -143,7 +143,7 @@ fn bill(sizes: &[usize], args: &Args, prices: &Prices) -> Bill {
         gb_a_month,
         lines_per_second,
         lines_together,
-        mean_record_bytes: packed.written_bytes as f64 / packed.records as f64,
+        mean_record_bytes: aggregated.written_bytes as f64 / aggregated.records as f64,
         rows: [
             Row {
                 name: "CloudWatch Logs",
@@ -151,8 +151,8 @@ fn bill(sizes: &[usize], args: &Args, prices: &Prices) -> Bill {
                 ingestion: gb_a_month * prices.cloudwatch_ingestion.usd_per_gb,
                 conversion: None,
             },
-            firehose("Firehose, one record a line", one_each),
-            firehose("Firehose, simple_aggregation", packed),
+            firehose("Firehose, one record a line", &one_each),
+            firehose("Firehose, simple_aggregation", &aggregated),
         ],
     }
 }

@@ -16,16 +16,9 @@ pub(crate) struct Lines {
     text: Vec<u8>,
 }
 
-/// One line that is not blank.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Line<'a> {
-    /// Counted from 1.
-    pub(crate) number: u64,
-    /// Without its line break. None where it is longer than a record may be.
-    pub(crate) text: Option<&'a [u8]>,
-}
-
-// === impl Lines ===
+/// A line's number, from 1, and its text without the line break: None where it is longer than a record
+/// may be.
+pub(crate) type Line<'a> = (u64, Option<&'a [u8]>);
 
 impl Lines {
     /// Opens a file, or standard input for `-`. An error is a sentence for the operator.
@@ -67,10 +60,11 @@ impl Lines {
                 return Ok(None);
             }
         }
-        Ok(Some(Line {
-            number: self.number,
-            text: (self.text.len() <= MAX_RECORD_BYTES).then_some(&self.text),
-        }))
+        let text = self.text.as_slice();
+        Ok(Some((
+            self.number,
+            (text.len() <= MAX_RECORD_BYTES).then_some(text),
+        )))
     }
 }
 
@@ -103,7 +97,7 @@ mod tests {
     fn read_all(input: Vec<u8>) -> Result<Vec<(u64, String)>, String> {
         let mut lines = Lines::read("sample", Cursor::new(input)).unwrap();
         let mut all = Vec::new();
-        while let Some(Line { number, text }) = lines.next_line()? {
+        while let Some((number, text)) = lines.next_line()? {
             let text = String::from_utf8(text.unwrap_or_default().to_vec());
             all.push((number, text.unwrap()));
         }

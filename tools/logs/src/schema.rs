@@ -68,7 +68,9 @@ fn compare(args: &Args, sample: &Sample, file: &Path) -> Result<bool, String> {
     let fail = |reason: String| format!("--table {}: {reason}", file.display());
     let text = fs::read_to_string(file).map_err(|error| fail(error.to_string()))?;
     let mut table = table::read(&text, args.name.as_deref()).map_err(fail)?;
-    table.mapping.extend(&args.mappings);
+    for (column, key) in &args.mappings {
+        table.mapping.add(column, key);
+    }
 
     let drift = drift::drift(sample, &table);
     for sentence in &drift.losses {
@@ -91,7 +93,9 @@ fn print_columns(args: &Args, sample: &Sample) -> Result<(), String> {
         return Err("--name takes lower-case letters, digits and underscores".to_owned());
     }
     let mut mapping = Mapping::default();
-    mapping.extend(&args.mappings);
+    for (column, key) in &args.mappings {
+        mapping.add(column, key);
+    }
     let (columns, notes) = columns::columns(sample, &mapping);
     for sentence in notes {
         eprintln!("note: {sentence}");

@@ -53,6 +53,13 @@ fn columns_go_to_standard_output_and_notes_to_standard_error() {
             "schema --table drift.yaml --name HttpLogs drift.jsonl",
             1,
         ),
+        ("times", "schema times.jsonl", 0),
+        ("skipped", "schema skipped.jsonl", 0),
+        (
+            "glue",
+            "schema --table glue.json --map ts=timestamp glue.jsonl",
+            0,
+        ),
         ("template", "schema --table template.json template.jsonl", 1),
     ] {
         let run = run(words, "");
@@ -60,20 +67,6 @@ fn columns_go_to_standard_output_and_notes_to_standard_error() {
         assert_eq!(run.stderr, file(&format!("{case}.err")), "{words}");
         assert_eq!(run.code, Some(code), "{words}");
     }
-}
-
-#[test]
-fn the_first_lines_that_are_passed_over_are_told() {
-    let run = run(
-        "schema -",
-        &("{\"a\":1}\n\n".to_owned() + &"no\n".repeat(12)),
-    );
-    assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let line = |number| {
-        format!("note: line {number} was passed over: not JSON: expected ident at column 2\n")
-    };
-    let lines: String = (3..13).map(line).collect();
-    assert_eq!(run.stderr, lines + "note: 2 more lines were passed over\n");
 }
 
 #[test]
@@ -99,17 +92,6 @@ fn the_table_of_the_template_has_all_that_the_demo_logs() {
     let words = format!("schema --table {} -", template.display());
     let run = run(&words, str::from_utf8(&demo.stdout).unwrap());
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-}
-
-#[test]
-fn what_get_table_prints_needs_the_mappings_on_the_command_line() {
-    let line = "{\"timestamp\":\"2026-01-15T10:20:30Z\"}\n";
-    let without = run("schema --table glue.json -", line);
-    assert_eq!(without.code, Some(1), "{}", without.stdout);
-    let with = run("schema --table glue.json --map ts=timestamp -", line);
-    assert_eq!(with.code, Some(0), "{}", with.stdout);
-    let end = "`http` loses nothing of 1 documents.\n";
-    assert!(with.stdout.ends_with(end), "{}", with.stdout);
 }
 
 /// A sample of lines of 512 bytes, the newline included, and an empty one that is no document.

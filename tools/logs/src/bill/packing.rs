@@ -13,25 +13,16 @@ use firehose_core::pack::packer::{OneChunk, Packer, Room};
 const CHUNK_BYTES: usize = 2_000_000;
 
 /// What was written, and what is billed for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub(crate) struct Billed {
     pub(crate) written_bytes: usize,
     pub(crate) billed_bytes: usize,
     pub(crate) records: usize,
 }
 
-/// Each line a record of its own.
-pub(crate) fn single(sizes: &[usize]) -> Billed {
-    packed(sizes, 1.0, false)
-}
-
-/// With `simple_aggregation`, where an output has so many lines together.
-pub(crate) fn aggregated(sizes: &[usize], lines_together: f64) -> Billed {
-    packed(sizes, lines_together, true)
-}
-
+/// What is billed where an output has so many lines together, with `simple_aggregation` or without.
 /// The sample is gone through once, or over and over until one chunk is full.
-fn packed(sizes: &[usize], lines_together: f64, is_aggregated: bool) -> Billed {
+pub(crate) fn packed(sizes: &[usize], lines_together: f64, is_aggregated: bool) -> Billed {
     let text = "x".repeat(MAX_RECORD_BYTES);
     let mut output = Output::new(is_aggregated);
     let mut lines = sizes.iter().cycle();
@@ -93,13 +84,15 @@ impl Output {
             documents: u64::MAX,
         };
         let mut source = OneChunk::new(chunk);
-        let batch = &mut self.batch;
-        self.packer.pack(&self.format, &mut source, ROOM, batch);
-        assert!(batch.rest.is_empty(), "a call takes more than a chunk");
-        for record in &batch.records {
-            self.billed.written_bytes += record.bytes;
-            self.billed.billed_bytes += record.billed_bytes();
-            self.billed.records += 1;
+        while !source.waiting.is_empty() {
+            let batch = &mut self.batch;
+            self.packer.pack(&self.format, &mut source, ROOM, batch);
+            source.packed(batch);
+            for record in &batch.records {
+                self.billed.written_bytes += record.bytes;
+                self.billed.billed_bytes += record.billed_bytes();
+                self.billed.records += 1;
+            }
         }
     }
 }
@@ -117,37 +110,41 @@ impl Billed {
 mod tests {
     use super::*;
 
-    fn billed(written_bytes: usize, billed_bytes: usize, records: usize) -> Billed {
-        Billed {
-            written_bytes,
-            billed_bytes,
-            records,
-        }
+    /// Bytes that were written, bytes that are billed, and records.
+    fn aggregated(sizes: &[usize], lines_together: f64) -> [usize; 3] {
+        let billed = packed(sizes, lines_together, true);
+        [billed.written_bytes, billed.billed_bytes, billed.records]
     }
 
     #[test]
     fn a_record_is_as_full_as_what_is_together() {
-        assert_eq!(single(&[1, 5119, 5120, 5121]), billed(15_361, 25_600, 4));
+        // A chunk of more records than a call takes.
+        let single = packed(&[1, 5119, 5120, 5121], 1000.0, false);
+        let expected = (130 * 25_600, 520);
+        assert_eq!((single.billed_bytes, single.records), expected);
         let sizes = [500; 1000];
-        // No two lines together: a record a line.
-        assert_eq!(aggregated(&sizes, 0.001), single(&sizes));
-        assert_eq!(aggregated(&sizes, 1.0), single(&sizes));
-        // Two and three in turn.
-        assert_eq!(aggregated(&sizes, 2.5), billed(500_000, 400 * 5120, 400));
-        assert_eq!(aggregated(&sizes, 20.0), billed(500_000, 50 * 10_240, 50));
+        for (lines_together, billed_bytes, records) in [
+            // No two lines together: a record a line.
+            (0.001, 1000 * 5120, 1000),
+            // Two and three in turn.
+            (2.5, 400 * 5120, 400),
+            (20.0, 50 * 10_240, 50),
+        ] {
+            let expected = [500_000, billed_bytes, records];
+            assert_eq!(aggregated(&sizes, lines_together), expected);
+        }
         // 522 lines fill a record.
-        assert_eq!(aggregated(&sizes, 522.0), billed(522_000, 2 * 261_120, 2));
+        assert_eq!(aggregated(&sizes, 522.0), [522_000, 2 * 261_120, 2]);
     }
 
     #[test]
     fn a_short_sample_is_repeated_until_all_are_together_or_a_chunk_is_full() {
-        assert_eq!(aggregated(&[500], 1044.0), billed(522_000, 522_240, 2));
+        assert_eq!(aggregated(&[500], 1044.0), [522_000, 522_240, 2]);
         // An event has nine bytes more than its line: 3,930 of them are a chunk, and seven full
         // records and one of 276 lines.
-        let chunk = billed(1_965_000, 7 * 261_120 + 27 * 5120, 8);
-        assert_eq!(aggregated(&[500], 1e12), chunk);
+        let billed = 7 * 261_120 + 27 * 5120;
+        assert_eq!(aggregated(&[500], 1e12), [1_965_000, billed, 8]);
         // Two chunks, where the sample has one line more than fits into one.
-        let both = aggregated(&[500; 3931], 1e12);
-        assert_eq!(both, billed(3_930_000, 2 * chunk.billed_bytes, 16));
+        assert_eq!(aggregated(&[500; 3931], 1e12), [3_930_000, 2 * billed, 16]);
     }
 }

@@ -13,19 +13,19 @@ const PRICES: &str = include_str!("../../../../deploy/prices.json");
 /// Source: <https://aws.amazon.com/firehose/pricing/>.
 pub(crate) const FIRST_TIER_GB: f64 = 500.0 * 1024.0;
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct File {
     regions: BTreeMap<String, Prices>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Prices {
     pub(crate) firehose_ingestion: Price,
     pub(crate) firehose_conversion: Price,
     pub(crate) cloudwatch_ingestion: Price,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Price {
     pub(crate) usd_per_gb: f64,
     /// The address of the page.
@@ -53,32 +53,4 @@ pub(crate) fn prices(file: Option<&Path>, region: &str) -> Result<Prices, String
             known.join(", ")
         )
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_price_is_one_and_has_its_source_and_date() {
-        let file: File = serde_json::from_str(PRICES).unwrap();
-        assert!(file.regions.contains_key("ap-northeast-2"));
-        for (region, prices) in &file.regions {
-            for price in [
-                &prices.firehose_ingestion,
-                &prices.firehose_conversion,
-                &prices.cloudwatch_ingestion,
-            ] {
-                let numbers = price.date.split('-').map(|number| number.parse().unwrap());
-                let numbers: Vec<u32> = numbers.collect();
-                let is_date = matches!(
-                    numbers.as_slice(),
-                    [2020..=2999, 1..=12] | [2020..=2999, 1..=12, 1..=31]
-                );
-                let is_price = (0.001..2.0).contains(&price.usd_per_gb);
-                let has_source = price.source.starts_with("https://");
-                assert!(is_date && is_price && has_source, "{region} {price:?}");
-            }
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use figures::{markdown, svg};
 
-use crate::bill::prices::{FIRST_TIER_GB, Price, Prices};
+use crate::bill::prices::{FIRST_TIER_GB, Prices};
 use crate::bill::{Args, Bill, Row};
 
 /// Where the bars begin, and the longest of them ends.
@@ -35,7 +35,7 @@ fn caption(bill: &Bill, args: &Args) -> String {
 }
 
 pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
-    let cells: Vec<[String; 5]> = bill.rows.iter().map(cells).collect();
+    let cells = bill.rows.each_ref().map(cells);
     let head = [
         "",
         "billed/written",
@@ -56,11 +56,8 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
         text += "Too few lines are sent together to fill records: a longer flush in Fluent Bit's \
                  [SERVICE] section costs less.\n";
     }
-    let most = bill
-        .rows
-        .iter()
-        .map(|row| row.billed_ratio)
-        .fold(0.0, f64::max);
+    let ratios = bill.rows.iter().map(|row| row.billed_ratio);
+    let most = ratios.fold(0.0, f64::max);
     if bill.gb_a_month * most > FIRST_TIER_GB {
         text += "More than 500 TB are billed: beyond them a GB costs less than is reckoned here.\n";
     }
@@ -70,17 +67,12 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
         ("Firehose, ingestion", &prices.firehose_ingestion),
         ("Firehose, conversion", &prices.firehose_conversion),
     ] {
-        let Price {
-            usd_per_gb,
-            source,
-            told,
-            date,
-        } = price;
-        text += &format!("  {what}: {usd_per_gb}, ");
-        text += &match told {
-            None => format!("read in {source} ({date})\n"),
-            Some(whom) => format!("told by {whom} ({date}); compare {source}\n"),
+        let (source, date) = (&price.source, &price.date);
+        let read = match &price.told {
+            None => format!("read in {source} ({date})"),
+            Some(whom) => format!("told by {whom} ({date}); compare {source}"),
         };
+        text += &format!("  {what}: {}, {read}\n", price.usd_per_gb);
     }
     text
 }
@@ -118,34 +110,21 @@ pub(crate) fn svg(bill: &Bill, args: &Args) -> String {
     svg::picture(&title, &picture, height, &caption(bill, args))
 }
 
-/// Two decimals below ten, one below a hundred, none above; none that are zero.
-fn rounded(number: f64) -> String {
-    let decimals = match number {
-        100.0.. => 0,
-        10.0.. => 1,
-        _ => 2,
+/// To two decimals below ten, one below a hundred, none above.
+fn rounded(number: f64) -> f64 {
+    let scale = match number {
+        100.0.. => 1.0,
+        10.0.. => 10.0,
+        _ => 100.0,
     };
-    let text = format!("{number:.decimals$}");
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
-    }
+    (number * scale).round() / scale
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
     fn numbers_are_as_long_as_they_say_something() {
-        for (number, expected) in [
-            (0.0, "0"),
-            (0.5, "0.5"),
-            (2.345, "2.35"),
-            (12.34, "12.3"),
-            (20.0, "20"),
-            (100.0, "100"),
-            (1234.5, "1234"),
-        ] {
-            assert_eq!(super::rounded(number), expected);
-        }
+        let rounded = [0.0, 0.5, 2.345, 12.34, 20.0, 1234.4].map(super::rounded);
+        assert_eq!(rounded, [0.0, 0.5, 2.35, 12.3, 20.0, 1234.0]);
     }
 }

@@ -25,11 +25,7 @@ pub(crate) fn drift<'t>(sample: &Sample, table: &'t Table) -> Drift<'t> {
         losses: Vec::new(),
         remarks: Vec::new(),
     };
-    let column_of = |key: &str| match mapping.column_of(key) {
-        Some(column) => column.to_owned(),
-        None => mapping.converted(key),
-    };
-    drift.fields("", &sample.root, &table.columns, "column", column_of);
+    drift.fields("", &sample.root, &table.columns);
     columns::collisions("", &sample.root, &mut drift.losses);
     let overflow = sample.room.overflow.map(columns::overflow);
     drift.losses.extend(overflow);
@@ -37,17 +33,15 @@ pub(crate) fn drift<'t>(sample: &Sample, table: &'t Table) -> Drift<'t> {
 }
 
 impl Drift<'_> {
-    /// Compares the fields of an object with a table's columns or a struct's fields, of which
-    /// `name_of` finds the one for a key.
-    fn fields(
-        &mut self,
-        prefix: &str,
-        fields: &Fields,
-        known: &[(String, GlueType)],
-        what: &str,
-        name_of: impl Fn(&str) -> String,
-    ) {
-        let names: Vec<String> = fields.keys().map(|key| name_of(key)).collect();
+    /// Compares the fields of an object with a struct's fields or, without a prefix, a table's columns.
+    fn fields(&mut self, prefix: &str, fields: &Fields, known: &[(String, GlueType)]) {
+        let is_root = prefix.is_empty();
+        let what = if is_root { "column" } else { "field" };
+        let name_of = |key: &String| match self.mapping.column_of(key) {
+            Some(column) if is_root => column.to_owned(),
+            _ => self.mapping.converted(key),
+        };
+        let names: Vec<String> = fields.keys().map(name_of).collect();
         for (name, field) in names.iter().zip(fields.values()) {
             let path = format!("{prefix}{}", field.key().0);
             match known.iter().find(|(known, _)| known == name) {
@@ -107,12 +101,7 @@ impl Drift<'_> {
                 }
             }
             GlueType::Struct(_) if seen.fields.is_empty() => {}
-            GlueType::Struct(fields) => {
-                let mapping = self.mapping;
-                self.fields(&below, &seen.fields, fields, "field", |key| {
-                    mapping.converted(key)
-                });
-            }
+            GlueType::Struct(fields) => self.fields(&below, &seen.fields, fields),
         }
     }
 

@@ -103,20 +103,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_type_is_written_as_it_was_read_but_for_case_blanks_and_backticks() {
-        for (text, expected) in [
-            ("Decimal(38,10)", "decimal(38,10)"),
-            (" map<string, array<INT>>", "map<string,array<int>>"),
-            (
-                "STRUCT< `A` : varchar(20) , b-c:array<struct<d:decimal(10,2),e:map<int,date>>>>",
-                "struct<a:varchar(20),b-c:array<struct<d:decimal(10,2),e:map<int,date>>>>",
-            ),
-        ] {
-            assert_eq!(GlueType::parse(text).unwrap().to_string(), expected);
-        }
-    }
-
-    #[test]
     fn what_is_no_type_is_refused() {
         let deep = "array<".repeat(1000) + "int" + &">".repeat(1000);
         let texts = "|array<|array<>|array<int|array<int>>|array<int,int>|map<string>|struct<>|\

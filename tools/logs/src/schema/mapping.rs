@@ -9,12 +9,6 @@ pub(crate) struct Mapping {
 }
 
 impl Mapping {
-    pub(crate) fn extend(&mut self, pairs: &[(String, String)]) {
-        for (column, key) in pairs {
-            self.add(column, key);
-        }
-    }
-
     pub(crate) fn add(&mut self, column: &str, key: &str) {
         self.pairs.push((column.to_lowercase(), key.to_lowercase()));
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use firehose_core::limits::MAX_RECORD_BYTES;
 use serde_json::{Map, Value};
 
-use crate::lines::{Line, Lines};
+use crate::lines::Lines;
 use crate::schema::seen::Sample;
 
 /// How many lines that were passed over are told one by one.
@@ -17,7 +17,7 @@ pub(crate) fn read(path: &Path) -> Result<(Sample, Vec<String>), String> {
     let mut sample = Sample::default();
     let mut skipped = Vec::new();
     let mut more = 0;
-    while let Some(Line { number, text }) = lines.next_line()? {
+    while let Some((number, text)) = lines.next_line()? {
         match document(text) {
             Ok(object) => sample.add(&object, number),
             Err(reason) if skipped.len() < MAX_TOLD => {
@@ -59,30 +59,4 @@ pub(crate) fn sample(lines: &[impl AsRef<str>]) -> Sample {
         sample.add(&document(Some(line.as_ref().as_bytes())).unwrap(), number);
     }
     sample
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_document_has_a_reason() {
-        let nested = |levels: usize| "{\"a\":".repeat(levels) + "1" + &"}".repeat(levels);
-        assert!(document(Some(nested(127).as_bytes())).is_ok());
-        for (line, expected) in [
-            ("[1]", "JSON, but no object"),
-            ("nope", "not JSON: expected ident at column 2"),
-            ("{} {}", "not JSON: trailing characters at column 4"),
-            (
-                &nested(128),
-                "not JSON: recursion limit exceeded at column 636",
-            ),
-        ] {
-            let reason = document(Some(line.as_bytes())).unwrap_err();
-            assert_eq!(reason, expected, "{line}");
-        }
-        assert_eq!(document(None).unwrap_err(), "longer than 1024000 bytes");
-        let replaced = document(Some(b"{\"a\":\"\xff\"}")).unwrap();
-        assert_eq!(replaced["a"], "\u{fffd}");
-    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
-use crate::schema::timestamp::{self, Reading};
+use crate::schema::timestamp;
 
 /// Fields at most, at all depths together. Keys that are data, such as user ids, would otherwise
 /// fill the memory.
@@ -166,11 +166,7 @@ impl Kind {
             Value::Number(number) if number.as_i64().is_some() => Self::Integer,
             Value::Number(number) if number.as_str().contains(['.', 'e', 'E']) => Self::Fraction,
             Value::Number(_) => Self::HugeInteger,
-            Value::String(text) => match timestamp::read(text) {
-                Reading::Accepted => Self::Timestamp,
-                Reading::Refused => Self::OtherTime,
-                Reading::NoTime => Self::Text,
-            },
+            Value::String(text) => timestamp::kind_of(text),
             Value::Object(_) => Self::Object,
             Value::Array(_) => Self::Array,
         })

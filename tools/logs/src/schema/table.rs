@@ -20,17 +20,17 @@ pub(crate) fn read(text: &str, wanted: Option<&str>) -> Result<Table, String> {
     // JSON is YAML, too.
     let documents = Yaml::load_from_str(text).map_err(|error| format!("not YAML: {error}"))?;
     let root = documents.first().ok_or("the file is empty")?;
-    if let Some(table) = get(root, &["Table"]) {
+    if let Some(table) = get(root, "Table") {
         return table_of(table, Mapping::default());
     }
-    let resources = get(root, &["Resources"]).ok_or(
+    let resources = get(root, "Resources").ok_or(
         "neither a CloudFormation template (no Resources) nor from `aws glue get-table` (no Table)",
     )?;
     let tables: Vec<(&str, &Yaml<'_>)> = of_type(resources, "AWS::Glue::Table")
-        .filter_map(|(id, properties)| Some((id, get(properties, &["TableInput"])?)))
+        .filter_map(|(id, properties)| Some((id, get(properties, "TableInput")?)))
         .collect();
     let is_wanted = |(id, input): &&(&str, &Yaml<'_>)| match wanted {
-        Some(wanted) => *id == wanted || text_at(input, &["Name"]) == Some(wanted),
+        Some(wanted) => *id == wanted || text_at(input, "Name") == Some(wanted),
         None => true,
     };
     let found: Vec<_> = tables.iter().filter(is_wanted).collect();
@@ -41,23 +41,23 @@ pub(crate) fn read(text: &str, wanted: Option<&str>) -> Result<Table, String> {
             ids.join(", ")
         ));
     };
-    let names = [Some(*id), text_at(input, &["Name"])];
+    let names = [Some(*id), text_at(input, "Name")];
     table_of(input, mapping(resources, names)?)
 }
 
 fn table_of(input: &Yaml<'_>, mapping: Mapping) -> Result<Table, String> {
-    let columns = get(input, &["StorageDescriptor", "Columns"])
+    let columns = get(input, "StorageDescriptor/Columns")
         .and_then(Yaml::as_sequence)
         .ok_or("the table has no StorageDescriptor with Columns")?;
     let column = |column: &Yaml<'_>| {
-        let name = text_at(column, &["Name"]).ok_or("a column has no Name")?;
-        let glue_type = text_at(column, &["Type"]).ok_or(format!("column {name} has no Type"))?;
+        let name = text_at(column, "Name").ok_or("a column has no Name")?;
+        let glue_type = text_at(column, "Type").ok_or(format!("column {name} has no Type"))?;
         let glue_type =
             GlueType::parse(glue_type).map_err(|error| format!("column {name}: {error}"))?;
         Ok((name.to_lowercase(), glue_type))
     };
     Ok(Table {
-        name: text_at(input, &["Name"]).unwrap_or("the table").to_owned(),
+        name: text_at(input, "Name").unwrap_or("the table").to_owned(),
         columns: columns.iter().map(column).collect::<Result<_, String>>()?,
         mapping,
     })
@@ -65,19 +65,16 @@ fn table_of(input: &Yaml<'_>, mapping: Mapping) -> Result<Table, String> {
 
 /// That of the stream which converts by the table of one of these names.
 fn mapping(resources: &Yaml<'_>, names: [Option<&str>; 2]) -> Result<Mapping, String> {
-    const CONVERSION: [&str; 2] = [
-        "ExtendedS3DestinationConfiguration",
-        "DataFormatConversionConfiguration",
-    ];
+    let path = "ExtendedS3DestinationConfiguration/DataFormatConversionConfiguration";
     let conversion = of_type(resources, "AWS::KinesisFirehose::DeliveryStream")
-        .filter_map(|(_, properties)| get(properties, &CONVERSION))
+        .filter_map(|(_, properties)| get(properties, path))
         .find(|conversion| {
-            let table = text_at(conversion, &["SchemaConfiguration", "TableName"]);
+            let table = text_at(conversion, "SchemaConfiguration/TableName");
             table.is_some() && names.contains(&table)
         });
     let mut mapping = Mapping::default();
-    let deserializer = ["InputFormatConfiguration", "Deserializer", "OpenXJsonSerDe"];
-    let Some(serde) = conversion.and_then(|conversion| get(conversion, &deserializer)) else {
+    let path = "InputFormatConfiguration/Deserializer/OpenXJsonSerDe";
+    let Some(serde) = conversion.and_then(|conversion| get(conversion, path)) else {
         return Ok(mapping);
     };
     if is_set(serde, "CaseInsensitive") == Some(false) {
@@ -88,7 +85,7 @@ fn mapping(resources: &Yaml<'_>, names: [Option<&str>; 2]) -> Result<Mapping, St
         );
     }
     mapping.converts_dots = is_set(serde, "ConvertDotsInJsonKeysToUnderscores") == Some(true);
-    let pairs = get(serde, &["ColumnToJsonKeyMappings"]).and_then(Yaml::as_mapping);
+    let pairs = get(serde, "ColumnToJsonKeyMappings").and_then(Yaml::as_mapping);
     for (column, key) in pairs.into_iter().flatten() {
         if let (Some(column), Some(key)) = (column.as_str(), key.as_str()) {
             mapping.add(column, key);
@@ -104,18 +101,18 @@ fn of_type<'a>(
 ) -> impl Iterator<Item = (&'a str, &'a Yaml<'a>)> {
     let resources = resources.as_mapping().into_iter().flatten();
     resources.filter_map(move |(id, resource)| {
-        let is_wanted = text_at(resource, &["Type"]) == Some(wanted);
-        is_wanted.then_some((id.as_str()?, get(resource, &["Properties"])?))
+        let is_wanted = text_at(resource, "Type") == Some(wanted);
+        is_wanted.then_some((id.as_str()?, get(resource, "Properties")?))
     })
 }
 
-fn get<'a>(node: &'a Yaml<'a>, path: &[&str]) -> Option<&'a Yaml<'a>> {
-    path.iter()
-        .try_fold(node, |node, key| node.as_mapping_get(key))
+fn get<'a>(node: &'a Yaml<'a>, path: &str) -> Option<&'a Yaml<'a>> {
+    let mut keys = path.split('/');
+    keys.try_fold(node, |node, key| node.as_mapping_get(key))
 }
 
 /// Text, also where it stands behind !Ref or in `{"Ref": ...}`.
-fn text_at<'a>(node: &'a Yaml<'a>, path: &[&str]) -> Option<&'a str> {
+fn text_at<'a>(node: &'a Yaml<'a>, path: &str) -> Option<&'a str> {
     let node = get(node, path)?;
     let node = node.as_mapping_get("Ref").unwrap_or(node);
     match node {
