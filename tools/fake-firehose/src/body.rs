@@ -1,4 +1,4 @@
-//! HTTP bodies: a request's, read whole and hashed; an answer's, sent whole or in drips.
+//! HTTP bodies: a request's, read whole; an answer's, sent whole or in drips.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,18 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
-use sha2::{Digest, Sha256};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::limits::MAX_BODY_BYTES;
-use crate::sigv4;
-
-/// A whole request body, hashed while it was read.
-pub(crate) struct ReadBody {
-    pub(crate) bytes: Vec<u8>,
-    /// SHA-256 of the bytes, in lower-case hexadecimal.
-    pub(crate) hash: String,
-}
 
 /// Why a request body was not read to its end.
 pub(crate) enum Unread {
@@ -29,29 +20,22 @@ pub(crate) enum Unread {
     Disconnected,
 }
 
-impl ReadBody {
-    pub(crate) async fn read(mut body: Incoming) -> Result<ReadBody, Unread> {
-        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        if announced > MAX_BODY_BYTES {
+pub(crate) async fn read_whole(mut body: Incoming) -> Result<Vec<u8>, Unread> {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > MAX_BODY_BYTES {
+        return Err(Unread::TooLarge);
+    }
+    let mut bytes = Vec::with_capacity(announced);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Unread::Disconnected)?.into_data() else {
+            continue;
+        };
+        if bytes.len() + data.len() > MAX_BODY_BYTES {
             return Err(Unread::TooLarge);
         }
-        let mut bytes = Vec::with_capacity(announced);
-        let mut hash = Sha256::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(data) = frame.map_err(|_| Unread::Disconnected)?.into_data() else {
-                continue;
-            };
-            if bytes.len() + data.len() > MAX_BODY_BYTES {
-                return Err(Unread::TooLarge);
-            }
-            hash.update(&data);
-            bytes.extend_from_slice(&data);
-        }
-        Ok(ReadBody {
-            bytes,
-            hash: sigv4::hex(&hash.finalize()),
-        })
+        bytes.extend_from_slice(&data);
     }
+    Ok(bytes)
 }
 
 /// An answer's body: pieces in order, with an optional pause before each.

@@ -1,8 +1,8 @@
 //! A stand-in for Amazon Data Firehose on loopback, for tests and benchmarks.
 //!
 //! It speaks the service's PutRecordBatch over HTTP/1.1, in the clear or over TLS. It judges
-//! every request by the limits that AWS documents and by its signature, with no code shared
-//! with any AWS SDK; it remembers what it accepted; and it fails as a scenario file says.
+//! every request by the limits that AWS documents and by its signature; it remembers what it
+//! accepted; and it fails as a scenario file says.
 //!
 //! ```
 //! use fake_firehose::{FakeFirehose, Scenario, Settings};

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -110,7 +111,7 @@ impl FakeFirehose {
             memory: Memory::new(settings.keep),
             started: Instant::now(),
             latency: settings.latency,
-            clock_offset: time::Duration::seconds(settings.clock_offset_seconds.into()),
+            clock_offset: TimeDelta::seconds(settings.clock_offset_seconds.into()),
         });
 
         let mut fake = FakeFirehose {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, DATE, HeaderValue};
 use hyper::http::request::Parts;
@@ -13,14 +14,12 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use time::OffsetDateTime;
-use time::macros::format_description;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 use tokio_rustls::server::TlsStream;
 
-use crate::body::{ReadBody, ReplyBody, Unread};
+use crate::body::{ReplyBody, Unread, read_whole};
 use crate::call::Call;
 use crate::decide::{Answer, Decision, Delivery, decide, failure};
 use crate::error::ServiceError;
@@ -41,7 +40,7 @@ pub(crate) struct Service {
     pub(crate) memory: Memory,
     pub(crate) started: Instant,
     pub(crate) latency: Duration,
-    pub(crate) clock_offset: time::Duration,
+    pub(crate) clock_offset: TimeDelta,
 }
 
 /// Serves a connection until either side ends it.
@@ -142,7 +141,7 @@ impl Connection {
         }
 
         let (head, body) = request.into_parts();
-        let body = ReadBody::read(body).await;
+        let body = read_whole(body).await;
         // What judging takes here is no part of a distance.
         let asked = tokio::time::Instant::now();
         let decision = match body {
@@ -153,7 +152,7 @@ impl Connection {
             }
             Err(Unread::TooLarge) => service.conclude(log, Err(too_large())),
             Ok(body) => {
-                log.body_bytes = body.bytes.len() as u64;
+                log.body_bytes = body.len() as u64;
                 let judged = service.judge(&head, &body);
                 service.conclude(log, judged)
             }
@@ -196,24 +195,18 @@ const API_TARGET: &str = "Firehose_20150804.PutRecordBatch";
 
 impl Service {
     /// The service's own rules, before any scenario: operation, signature, limits, stream.
-    fn judge(&self, head: &Parts, body: &ReadBody) -> Result<Call, ServiceError> {
+    fn judge(&self, head: &Parts, body: &[u8]) -> Result<Call, ServiceError> {
         check_operation(head)?;
         sigv4::verify(
-            &sigv4::Request {
-                method: head.method.as_str(),
-                path: head.uri.path(),
-                query: head.uri.query().unwrap_or_default(),
-                headers: &head.headers,
-                body_hash: &body.hash,
-            },
+            head,
+            body,
             &sigv4::Demands {
-                service: "firehose",
                 region: self.region.as_deref(),
                 credentials: &self.credentials,
                 now: self.now(),
             },
         )?;
-        let call = Call::parse(&body.bytes)?;
+        let call = Call::parse(body)?;
         if !self.streams.contains(&call.stream) {
             return Err(ServiceError::bad_request(
                 "ResourceNotFoundException",
@@ -275,8 +268,8 @@ impl Service {
             .expect("no thread panics while it holds the quotas")
     }
 
-    fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc() + self.clock_offset
+    fn now(&self) -> DateTime<Utc> {
+        Utc::now() + self.clock_offset
     }
 }
 
@@ -309,13 +302,8 @@ fn too_large() -> ServiceError {
     }
 }
 
-fn http_date(moment: OffsetDateTime) -> HeaderValue {
-    let format = format_description!(
-        "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
-    );
-    let text = moment
-        .format(format)
-        .expect("every moment of this format can be written");
+fn http_date(moment: DateTime<Utc>) -> HeaderValue {
+    let text = moment.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
     HeaderValue::try_from(text).expect("a date is ASCII")
 }
 
