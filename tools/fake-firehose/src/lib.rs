@@ -23,8 +23,8 @@
 //!                                     scenario, quota
 //! ```
 //!
-//! `wire`, with `body` and `control`, is the only one that knows of HTTP, `server` and `tls` of sockets and certificates;
-//! all others are pure. The scenario never makes an invalid request succeed: the service's own
+//! `wire` and `control` alone know of HTTP, `server` and `tls` of sockets and certificates; all
+//! others are pure. The scenario never makes an invalid request succeed: the service's own
 //! rules come first, and a request that breaks them uses up its step like any other.
 //!
 //! Where AWS documents no order among the rules it is: operation, signature, JSON, limits,
@@ -32,14 +32,13 @@
 
 #![forbid(unsafe_code)]
 
-mod body;
 mod call;
 mod control;
 mod decide;
 mod error;
-pub mod limits;
+mod limits;
 mod memory;
-pub mod quota;
+mod quota;
 mod reply;
 pub mod scenario;
 mod server;
@@ -47,7 +46,7 @@ mod sigv4;
 mod tls;
 mod wire;
 
-pub use memory::{AcceptedCall, AcceptedRecord, Keep, Outcome, RequestLog, Stats, StreamStats};
-pub use scenario::{Scenario, ScenarioError};
-pub use server::{DEFAULT_STREAM, FakeFirehose, Settings, StartError};
+pub use memory::{AcceptedCall, AcceptedRecord, Keep, RequestLog, Stats, StreamStats};
+pub use scenario::Scenario;
+pub use server::{DEFAULT_STREAM, FakeFirehose, Settings};
 pub use sigv4::{Credentials, EXAMPLE_ACCESS_KEY, EXAMPLE_SECRET_KEY};

@@ -5,32 +5,28 @@ use crate::error::ServiceError;
 /// Records in one PutRecordBatch call, at most; at least one.
 ///
 /// Source: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>
-pub const MAX_RECORDS: usize = 500;
+pub(crate) const MAX_RECORDS: usize = 500;
 
 /// Bytes of one record's data before base64, at most (1,000 KiB, inclusive).
 ///
 /// Source: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_Record.html>
-pub const MAX_RECORD_BYTES: usize = 1_024_000;
+pub(crate) const MAX_RECORD_BYTES: usize = 1_024_000;
 
 /// Bytes of one call, at most (4 MiB, inclusive). AWS does not say how it counts them; its own
 /// producers count the data before base64, and so does this.
 ///
 /// Source: <https://docs.aws.amazon.com/firehose/latest/dev/limits.html>
-pub const MAX_CALL_BYTES: usize = 4_194_304;
+pub(crate) const MAX_CALL_BYTES: usize = 4_194_304;
 
 /// Characters of a stream's name, at most; at least one, of `[a-zA-Z0-9_.-]`.
 ///
 /// Source: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html>
-pub const MAX_STREAM_NAME: usize = 64;
+pub(crate) const MAX_STREAM_NAME: usize = 64;
 
 /// Every record is billed as a multiple of this many bytes (5 KB).
 ///
 /// Source: <https://aws.amazon.com/firehose/pricing/>
-pub const BILLING_UNIT: usize = 5_120;
-
-/// Bytes of one HTTP request body, at most. Not a limit that AWS documents: it bounds this
-/// program's memory, and no call within the documented limits comes near it.
-pub(crate) const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const BILLING_UNIT: usize = 5_120;
 
 pub(crate) fn check_stream_name(name: &str) -> Result<(), ServiceError> {
     let constraint = if name.is_empty() {
@@ -83,11 +79,6 @@ pub(crate) fn call_too_large() -> ServiceError {
         "InvalidArgumentException",
         "Records size exceeds 4 MB limit",
     )
-}
-
-/// What the service says of a call with data that it does not take.
-pub(crate) fn invalid_data() -> ServiceError {
-    ServiceError::bad_request("InvalidArgumentException", "Invalid record data")
 }
 
 /// What a record of this many bytes is billed as.

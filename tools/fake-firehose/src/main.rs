@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,8 +15,6 @@ use fake_firehose::{
 };
 use lexopt::prelude::*;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
 
 struct Arguments {
     settings: Settings,
@@ -39,39 +37,20 @@ fn run() -> Result<(), Box<dyn Error>> {
         print!("{}", help());
         return Ok(());
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    runtime.block_on(async {
-        // Listened for first: whoever reads the line below may end the program at once.
-        let mut terminated = signal(SignalKind::terminate())?;
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let fake = FakeFirehose::start(arguments.settings)?;
-        if let (Some(path), Some(pem)) = (&arguments.ca_file, fake.ca_pem()) {
-            std::fs::write(path, pem)
-                .map_err(|error| format!("cannot write --ca-file {}: {error}", path.display()))?;
-        }
-        let ready = json!({"url": fake.url(), "ca_file": arguments.ca_file});
-        writeln!(std::io::stdout(), "{ready}")?;
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-            () = stdin_closed(), if arguments.until_stdin_closes => {}
-        }
-        Ok(())
-    })
-}
-
-/// Reads standard input away, on a thread that ends with the process.
-async fn stdin_closed() {
-    let (closed, is_closed) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut buffer = [0; 1024];
-        while matches!(std::io::stdin().read(&mut buffer), Ok(1..)) {}
-        closed.send(())
-    });
-    // Either way, sent or dropped, the thread has seen the end.
-    let _ = is_closed.await;
+    let fake = FakeFirehose::start(arguments.settings)?;
+    if let (Some(path), Some(pem)) = (&arguments.ca_file, fake.ca_pem()) {
+        std::fs::write(path, pem)
+            .map_err(|error| format!("cannot write --ca-file {}: {error}", path.display()))?;
+    }
+    let ready = json!({"url": fake.url(), "ca_file": arguments.ca_file});
+    writeln!(std::io::stdout(), "{ready}")?;
+    if arguments.until_stdin_closes {
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+        return Ok(());
+    }
+    loop {
+        std::thread::park();
+    }
 }
 
 impl Arguments {
@@ -84,7 +63,6 @@ impl Arguments {
         let mut until_stdin_closes = false;
         while let Some(argument) = parser.next()? {
             match argument {
-                Long("port") => settings.port = parser.value()?.parse()?,
                 Long("tls") => settings.tls = true,
                 Long("ca-file") => ca_file = Some(PathBuf::from(parser.value()?)),
                 Long("scenario") => settings.scenario = read_scenario(parser.value()?.into())?,
@@ -93,14 +71,8 @@ impl Arguments {
                 Long("region") => settings.region = Some(parser.value()?.string()?),
                 Long("access-key") => credentials.access_key = parser.value()?.string()?,
                 Long("secret-key") => credentials.secret_key = parser.value()?.string()?,
-                Long("session-token") => {
-                    credentials.session_token = Some(parser.value()?.string()?);
-                }
                 Long("latency-ms") => {
                     settings.latency = Duration::from_millis(parser.value()?.parse()?);
-                }
-                Long("clock-offset-s") => {
-                    settings.clock_offset_seconds = parser.value()?.parse()?;
                 }
                 Long("until-stdin-closes") => until_stdin_closes = true,
                 Long("help") | Short('h') => return Ok(None),
@@ -141,9 +113,8 @@ fn help() -> String {
         "\
 A stand-in for Amazon Data Firehose on 127.0.0.1.
 
-Prints {{\"url\": ..., \"ca_file\": ...}} when it listens; SIGTERM and SIGINT end it.
+Prints {{\"url\": ..., \"ca_file\": ...}} when it listens, and runs until it is killed.
 
-  --port N              listen on this port; default 0, a free one
   --tls                 speak TLS, with an authority made at start
   --ca-file PATH        write that authority's certificate there, as PEM
   --scenario FILE       misbehave as this TOML file says; default: never
@@ -152,13 +123,10 @@ Prints {{\"url\": ..., \"ca_file\": ...}} when it listens; SIGTERM and SIGINT en
   --region NAME         take signatures for this region only; default any
   --access-key KEY      default {EXAMPLE_ACCESS_KEY}
   --secret-key KEY      default {EXAMPLE_SECRET_KEY}
-  --session-token TEXT  demand this session token; default: demand that there is none
   --latency-ms N        answer no sooner than so long after a request is there; default 0
-  --clock-offset-s N    be ahead of the machine's clock by so many seconds; may be negative
   --until-stdin-closes  end when standard input does, too
 
-GET /_fake/stats, /_fake/requests and /_fake/documents show what it remembers;
-DELETE /_fake makes it forget, and begins the scenario anew.
+GET /_fake/stats, /_fake/requests and /_fake/documents show what it remembers.
 "
     )
 }

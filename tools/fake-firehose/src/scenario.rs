@@ -28,7 +28,7 @@
 //! | key | what happens |
 //! |---|---|
 //! | `repeat = 20` or `"forever"` | the step is for so many requests, default 1; after the last step all is accepted |
-//! | `max_bytes`, `only_records_at_most` | a call of more bytes (before base64) or records is refused as over the 4 MB limit, whatever else the step says |
+//! | `max_bytes` | a call of more bytes (before base64) is refused as over the 4 MB limit, whatever else the step says |
 //! | `reply = "..."` | an answer with status 200 that is `truncated`, `garbage`, has `short_responses` or a `wrong_count` |
 //! | `delay_ms`, `drip_ms` | milliseconds before the answer, or before each byte of its body |
 //! | `close = true` | the connection ends after the answer, which does not say so |
@@ -37,7 +37,6 @@
 //!
 //! | key | what happens |
 //! |---|---|
-//! | `poison = "text"` | a call with a record that holds this text is refused with an InvalidArgumentException, whatever its step says |
 //! | `[quota]` | `bytes_per_second` (before base64), `records_per_second`, `requests_per_second`: what each stream takes, with a burst of `burst_seconds` (default 1.0). Requests beyond it fail with 503; records beyond it are refused in the answer, the first ones taken. Both say `ServiceUnavailableException`, `Slow down.` |
 //! | `counts_refused = true` | in `[quota]`: what is refused uses the quota up, too, as far as any is left, and no record is taken by more than is left (one over a burst: when nothing of the burst is used up); default: refusals cost nothing |
 //! | `[quota.NAME]` | the same keys for the stream of this name, in place of `[quota]` |
@@ -46,81 +45,81 @@
 //! (`[expect]`, see [`Expect`]): the service itself does not read these.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::time::Duration;
+use std::num::NonZeroU64;
 
 use serde::Deserialize;
 
 use crate::quota::Quotas;
 
 /// A list of steps; a request takes the next one, and after the last all is accepted.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Scenario {
     /// Chooses the records that `refuse_share` refuses.
     pub seed: u64,
+    #[serde(rename = "step")]
     pub steps: Vec<Step>,
-    /// A call with a record that holds this text is refused as invalid.
-    pub poison: Option<String>,
+    #[serde(rename = "quota")]
     pub quotas: Quotas,
     pub send: Option<Send>,
     pub expect: Option<Expect>,
 }
 
-/// What happens to one request, or to several in a row, once the service has found it valid.
-#[derive(Clone, Debug, PartialEq)]
+/// What happens to one request, or to several in a row, once the service has found it valid: the
+/// keys of the table above.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Step {
     pub repeat: Repeat,
-    /// A call of more bytes (before base64) is refused as over the 4 MB limit.
+    pub accept: bool,
+    pub refuse: Option<Refuse>,
+    pub refuse_share: Option<f64>,
+    pub code: Option<String>,
+    pub message: Option<String>,
+    pub status: Option<u16>,
+    pub r#type: Option<String>,
+    pub stored: bool,
+    pub hang: bool,
+    pub reset: Option<When>,
     pub max_bytes: Option<usize>,
-    /// A call of more records is refused as over the 4 MB limit.
-    pub only_records_at_most: Option<usize>,
-    pub fault: Fault,
     pub reply: ReplyShape,
-    /// Passes between the decision and the answer: what the step stores is stored before it.
-    pub delay: Duration,
-    /// The answer's body comes one byte at a time, with this much time between two.
-    pub drip: Option<Duration>,
-    /// The connection is closed after the answer, which does not announce it.
+    pub delay_ms: u64,
+    pub drip_ms: Option<u64>,
     pub close: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`repeat` must be a number from 1 on or \"forever\""
+)]
 pub enum Repeat {
-    Times(u64),
+    Times(NonZeroU64),
+    Forever(Forever),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Forever {
     Forever,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fault {
-    /// None: all is accepted.
-    Accept,
-    /// Some records are refused, the others stored.
-    Refuse {
-        which: Which,
-        code: String,
-        message: String,
-    },
-    /// The call is answered with an error; its records may have been stored all the same.
-    Fail {
-        status: u16,
-        kind: String,
-        message: String,
-        stored: bool,
-    },
-    /// No answer, until the client goes.
-    Hang { stored: bool },
-    /// The TCP connection is reset: before the body is read, or once the records are stored.
-    Reset(When),
+/// The records that are refused: all, or those at these indexes, from zero. An index past the last
+/// record refuses nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`refuse` must be \"all\" or a list of record indexes from 0 on"
+)]
+pub enum Refuse {
+    At(Vec<usize>),
+    All(All),
 }
 
-/// The records that are refused.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Which {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum All {
     All,
-    /// Those at these indexes, from zero; an index past the last record refuses nothing.
-    At(Vec<usize>),
-    /// Each with this probability (0 to 1), by the scenario's seed.
-    Share(f64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -210,237 +209,136 @@ fn one_round() -> Range {
     }
 }
 
-/// Says what is wrong with a scenario file, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ScenarioError(String);
-
 // === impl Scenario ===
 
 impl Scenario {
-    pub fn parse(text: &str) -> Result<Scenario, ScenarioError> {
-        let file: File = toml::from_str(text).map_err(|error| ScenarioError(error.to_string()))?;
-        if file.poison.as_deref() == Some("") {
-            return Err(ScenarioError("`poison` must not be empty".to_owned()));
-        }
-        let mut steps: Vec<Step> = Vec::with_capacity(file.step.len());
-        for (index, keys) in file.step.into_iter().enumerate() {
+    /// Or what is wrong with the file, and where.
+    pub fn parse(text: &str) -> Result<Scenario, String> {
+        let scenario: Scenario = toml::from_str(text).map_err(|error| error.to_string())?;
+        for (index, step) in scenario.steps.iter().enumerate() {
             let number = index + 1;
-            if steps
-                .last()
-                .is_some_and(|step| step.repeat == Repeat::Forever)
-            {
-                return Err(ScenarioError(format!(
-                    "step {number} is never reached: step {index} repeats forever"
-                )));
+            step.check()
+                .map_err(|problem| format!("step {number}: {problem}"))?;
+            if matches!(step.repeat, Repeat::Forever(_)) && number < scenario.steps.len() {
+                return Err(format!("the steps after step {number} are never reached"));
             }
-            let step = keys
-                .into_step()
-                .map_err(|problem| ScenarioError(format!("step {number}: {problem}")))?;
-            steps.push(step);
         }
-        Ok(Scenario {
-            seed: file.seed,
-            steps,
-            poison: file.poison,
-            quotas: Quotas::parse(file.quota).map_err(ScenarioError)?,
-            send: file.send,
-            expect: file.expect,
-        })
+        scenario.quotas.check()?;
+        Ok(scenario)
     }
 
     /// The step for a request, counted from zero; none once all steps are used up.
     pub(crate) fn step(&self, mut request: u64) -> Option<&Step> {
         self.steps.iter().find(|step| match step.repeat {
-            Repeat::Forever => true,
-            Repeat::Times(times) if request < times => true,
+            Repeat::Forever(_) => true,
+            Repeat::Times(times) if request < times.get() => true,
             Repeat::Times(times) => {
-                request -= times;
+                request -= times.get();
                 false
             }
         })
     }
 }
 
-impl fmt::Display for ScenarioError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for ScenarioError {}
-
-// === the file's own form ===
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    seed: u64,
-    #[serde(default)]
-    step: Vec<StepKeys>,
-    poison: Option<String>,
-    #[serde(default)]
-    quota: toml::Table,
-    send: Option<Send>,
-    expect: Option<Expect>,
-}
-
-/// A step as written: every key by itself, before it is known which go together.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct StepKeys {
-    repeat: Option<toml::Value>,
-    accept: Option<bool>,
-    refuse: Option<toml::Value>,
-    refuse_share: Option<f64>,
-    code: Option<String>,
-    status: Option<u16>,
-    r#type: Option<String>,
-    message: Option<String>,
-    stored: Option<bool>,
-    hang: Option<bool>,
-    reset: Option<When>,
-    reply: Option<ReplyShape>,
-    delay_ms: u64,
-    drip_ms: Option<u64>,
-    close: bool,
-    max_bytes: Option<usize>,
-    only_records_at_most: Option<usize>,
-}
-
-impl StepKeys {
-    fn into_step(self) -> Result<Step, String> {
-        for (key, value) in [("accept", self.accept), ("hang", self.hang)] {
-            if value == Some(false) {
-                return Err(format!("`{key}` can only be true; leave it out instead"));
-            }
-        }
-        let fault = self.fault()?;
-        let answers_200 = matches!(fault, Fault::Accept | Fault::Refuse { .. });
-        if self.reply.is_some() && !answers_200 {
-            return Err(
-                "`reply` shapes an answer with status 200: it goes with `accept`, \
-                        `refuse` or `refuse_share` only"
-                    .to_owned(),
-            );
-        }
-        let answers = answers_200 || matches!(fault, Fault::Fail { .. });
-        if !answers && (self.delay_ms > 0 || self.drip_ms.is_some() || self.close) {
-            return Err(
-                "`delay_ms`, `drip_ms` and `close` need an answer: `hang` and `reset` \
-                        send none"
-                    .to_owned(),
-            );
-        }
-        Ok(Step {
-            repeat: self.repeat.as_ref().map_or(Ok(Repeat::Times(1)), repeat)?,
-            max_bytes: self.max_bytes,
-            only_records_at_most: self.only_records_at_most,
-            fault,
-            reply: self.reply.unwrap_or_default(),
-            delay: Duration::from_millis(self.delay_ms),
-            drip: self.drip_ms.map(Duration::from_millis),
-            close: self.close,
-        })
-    }
-
+impl Step {
     /// At most one fault, with no key that belongs to another.
-    fn fault(&self) -> Result<Fault, String> {
+    fn check(&self) -> Result<(), String> {
         let faults = [
-            ("accept", self.accept.is_some()),
+            ("accept", self.accept),
             ("refuse", self.refuse.is_some()),
             ("refuse_share", self.refuse_share.is_some()),
             ("status", self.status.is_some()),
-            ("hang", self.hang.is_some()),
+            ("hang", self.hang),
             ("reset", self.reset.is_some()),
         ];
         let mut given = faults.iter().filter(|(_, is_given)| *is_given);
-        let chosen = given.next().map_or("accept", |(key, _)| *key);
+        let fault = given.next().map_or("accept", |(key, _)| *key);
         if let Some((other, _)) = given.next() {
-            return Err(format!("`{chosen}` and `{other}` exclude each other"));
+            return Err(format!("`{fault}` and `{other}` exclude each other"));
         }
-        let details = [
-            ("code", self.code.is_some(), &["refuse", "refuse_share"][..]),
+        let refusals = &["refuse", "refuse_share"][..];
+        let answered = &["accept", "refuse", "refuse_share", "status"][..];
+        for (key, is_given, faults) in [
+            ("code", self.code.is_some(), refusals),
+            ("message", self.message.is_some(), &answered[1..]),
             ("type", self.r#type.is_some(), &["status"]),
-            (
-                "message",
-                self.message.is_some(),
-                &["refuse", "refuse_share", "status"],
-            ),
-            ("stored", self.stored.is_some(), &["status", "hang"]),
-        ];
-        for (key, is_given, owners) in details {
-            if is_given && !owners.contains(&chosen) {
-                return Err(format!(
-                    "`{key}` goes with `{}` only",
-                    owners.join("` or `")
-                ));
+            ("stored", self.stored, &["status", "hang"]),
+            ("reply", self.reply != ReplyShape::Whole, &answered[..3]),
+            ("delay_ms", self.delay_ms > 0, answered),
+            ("drip_ms", self.drip_ms.is_some(), answered),
+            ("close", self.close, answered),
+        ] {
+            if is_given && !faults.contains(&fault) {
+                return Err(format!("`{key}` does not go with `{fault}`"));
             }
         }
-
-        let stored = self.stored.unwrap_or(false);
-        match (&self.refuse, self.refuse_share, self.status, self.reset) {
-            (Some(value), ..) => Ok(self.refusal(which(value)?)),
-            (_, Some(share), ..) if (0.0..=1.0).contains(&share) => {
-                Ok(self.refusal(Which::Share(share)))
-            }
-            (_, Some(share), ..) => Err(format!(
-                "`refuse_share` must be from 0.0 to 1.0, not {share}"
-            )),
-            (_, _, Some(status @ 400..=599), _) => Ok(Fault::Fail {
-                status,
-                kind: self
-                    .r#type
-                    .clone()
-                    .ok_or("`status` needs a `type`, such as \"InternalFailure\"")?,
-                message: self.message.clone().unwrap_or_default(),
-                stored,
-            }),
-            (_, _, Some(status), _) => Err(format!(
+        if self.status.is_some() != self.r#type.is_some() {
+            return Err("`status` needs a `type`, such as \"InternalFailure\"".to_owned());
+        }
+        match (self.status, self.refuse_share) {
+            (Some(status), _) if !(400..600).contains(&status) => Err(format!(
                 "`status` must be an error's, from 400 to 599, not {status}"
             )),
-            (.., Some(when)) => Ok(Fault::Reset(when)),
-            _ if self.hang.is_some() => Ok(Fault::Hang { stored }),
-            _ => Ok(Fault::Accept),
-        }
-    }
-
-    fn refusal(&self, which: Which) -> Fault {
-        let or = |text: &Option<String>, default: &str| {
-            text.clone().unwrap_or_else(|| default.to_owned())
-        };
-        Fault::Refuse {
-            which,
-            code: or(&self.code, "ServiceUnavailableException"),
-            message: or(&self.message, "Slow down."),
+            (_, Some(share)) if !(0.0..=1.0).contains(&share) => Err(format!(
+                "`refuse_share` must be from 0.0 to 1.0, not {share}"
+            )),
+            _ => Ok(()),
         }
     }
 }
 
-fn repeat(value: &toml::Value) -> Result<Repeat, String> {
-    match value {
-        toml::Value::Integer(times @ 1..) => Ok(Repeat::Times(times.unsigned_abs())),
-        toml::Value::String(text) if text == "forever" => Ok(Repeat::Forever),
-        other => Err(format!(
-            "`repeat` must be a number from 1 on or \"forever\", not {other}"
-        )),
-    }
-}
-
-fn which(value: &toml::Value) -> Result<Which, String> {
-    let wrong =
-        || format!("`refuse` must be \"all\" or a list of record indexes from 0 on, not {value}");
-    match value {
-        toml::Value::String(text) if text == "all" => Ok(Which::All),
-        toml::Value::Array(indexes) => indexes
-            .iter()
-            .map(|index| index.as_integer().and_then(|index| index.try_into().ok()))
-            .collect::<Option<_>>()
-            .map(Which::At)
-            .ok_or_else(wrong),
-        _ => Err(wrong()),
+impl Default for Repeat {
+    fn default() -> Repeat {
+        Repeat::Times(NonZeroU64::MIN)
     }
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_given_out_one_a_request_until_they_run_out() {
+        let given = |text: &str, request| {
+            let scenario = Scenario::parse(text).unwrap();
+            scenario.step(request).map(|step| step.delay_ms)
+        };
+        let text = "[[step]]\ndelay_ms = 1\n[[step]]\nrepeat = 2\ndelay_ms = 2\n[[step]]";
+        let taken = [0, 1, 2, 3, 4].map(|request| given(text, request));
+        assert_eq!(taken, [Some(1), Some(2), Some(2), Some(0), None]);
+        let forever = "[[step]]\n[[step]]\nrepeat = \"forever\"\ndelay_ms = 9";
+        assert_eq!(
+            [0, u64::MAX].map(|request| given(forever, request)),
+            [Some(0), Some(9)]
+        );
+    }
+
+    #[test]
+    fn a_wrong_file_is_told_what_is_wrong() {
+        for (text, words) in [
+            ("step = 1", "step"),
+            ("[[step]]\nrefuze = [0]", "unknown field `refuze`"),
+            ("[expect]\ndelivered = 1", "missing field `outcome`"),
+            ("[[step]]\nreset = \"during\"", "during"),
+            ("[[step]]\nrepeat = 0", "`repeat` must be"),
+            ("[[step]]\nrefuse = \"some\"", "`refuse` must be"),
+            ("[[step]]\nrefuse = [-1]", "`refuse` must be"),
+            ("[[step]]\nrefuse_share = 1.1", "0.0 to 1.0, not 1.1"),
+            ("[[step]]\nrefuse_share = nan", "0.0 to 1.0, not NaN"),
+            ("[[step]]\nstatus = 200\ntype = \"x\"", "400 to 599"),
+            ("[[step]]\n[[step]]\nstatus = 500", "step 2: `status` needs"),
+            ("[[step]]\ntype = \"x\"", "`type` does not go with `accept`"),
+            ("[[step]]\nhang = true\ndelay_ms = 1", "`delay_ms`"),
+            ("[[step]]\nhang = true\nreset = \"after\"", "exclude each"),
+            ("[[step]]\nrepeat = \"forever\"\n[[step]]", "never reached"),
+            ("[quota]\nbytes_per_second = 0", "`0`"),
+            ("[quota]\nbytes_per_minute = 1", "quota"),
+            ("[quota]\nburst_seconds = 0.0", "above 0.0, not 0"),
+            ("[quota.logs]\nburst_seconds = inf", "above 0.0, not inf"),
+            ("[quota.logs]\nrate = 1", "unknown field `rate`"),
+        ] {
+            let message = Scenario::parse(text).expect_err(text);
+            assert!(message.contains(words), "{message:?} lacks {words:?}");
+        }
+    }
+}

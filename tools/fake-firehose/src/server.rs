@@ -1,16 +1,13 @@
-//! The service's own thread: binds, accepts, and stops with its handle.
+//! The service's own runtime: binds, accepts, and stops with its handle.
 
-use std::error::Error;
-use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 
@@ -28,8 +25,6 @@ pub const DEFAULT_STREAM: &str = "logs";
 /// How the service is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The TCP port on 127.0.0.1; 0 takes a free one.
-    pub port: u16,
     /// Speak TLS, with a certificate that [`FakeFirehose::ca_pem`] vouches for.
     pub tls: bool,
     /// The delivery streams that exist.
@@ -46,32 +41,21 @@ pub struct Settings {
     pub clock_offset_seconds: i32,
 }
 
-/// A running service. Dropping it ends every connection, frees the port and joins its threads.
+/// A running service. Dropping it ends every connection and frees the port.
 pub struct FakeFirehose {
     address: SocketAddr,
     ca_pem: Option<String>,
     service: Arc<Service>,
     acceptor: Option<TlsAcceptor>,
-    /// None while it is down.
-    running: Option<Running>,
+    /// None while it is down. It ends all that runs on it when it is dropped.
+    runtime: Option<Runtime>,
 }
-
-/// The thread that listens. Dropping it ends every connection, frees the port and joins it.
-struct Running {
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// Says why the service did not start.
-#[derive(Debug)]
-pub struct StartError(String);
 
 // === impl Settings ===
 
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            port: 0,
             tls: false,
             streams: vec![DEFAULT_STREAM.to_owned()],
             credentials: vec![Credentials::default()],
@@ -87,20 +71,16 @@ impl Default for Settings {
 // === impl FakeFirehose ===
 
 impl FakeFirehose {
-    /// Starts the service on a thread and a runtime of its own: callers need neither.
-    pub fn start(settings: Settings) -> Result<FakeFirehose, StartError> {
+    /// Starts the service on a free port and a runtime of its own, or says why not.
+    pub fn start(settings: Settings) -> Result<FakeFirehose, String> {
         for name in &settings.streams {
-            limits::check_stream_name(name).map_err(|error| StartError(error.message.into()))?;
+            limits::check_stream_name(name).map_err(|error| error.message)?;
         }
-        let listener = listen(settings.port).map_err(|error| {
-            StartError(format!("cannot listen on port {}: {error}", settings.port))
-        })?;
-        let address = listener.local_addr().map_err(StartError::from_any)?;
         let tls = settings
             .tls
             .then(Tls::generate)
             .transpose()
-            .map_err(StartError::from_any)?;
+            .map_err(|error| format!("cannot make a certificate: {error}"))?;
         let (acceptor, ca_pem) = tls.map(|tls| (tls.acceptor, tls.ca_pem)).unzip();
         let service = Arc::new(Service {
             streams: settings.streams,
@@ -115,50 +95,36 @@ impl FakeFirehose {
         });
 
         let mut fake = FakeFirehose {
-            address,
+            address: (Ipv4Addr::LOCALHOST, 0).into(),
             ca_pem,
             service,
             acceptor,
-            running: None,
+            runtime: None,
         };
-        fake.serve(listener)?;
+        fake.come_up()?;
         Ok(fake)
     }
 
     /// Frees the port and ends every connection: whoever connects is refused. What is remembered
     /// stays.
     pub fn go_down(&mut self) {
-        self.running = None;
+        self.runtime = None;
     }
 
     /// Listens again on the same port, with the same certificate, after
     /// [`FakeFirehose::go_down`].
-    pub fn come_up(&mut self) -> Result<(), StartError> {
-        let port = self.address.port();
-        let listener = listen(port)
-            .map_err(|error| StartError(format!("cannot listen on port {port} again: {error}")))?;
-        self.serve(listener)
-    }
-
-    fn serve(&mut self, listener: StdListener) -> Result<(), StartError> {
-        let runtime = Runtime::new().map_err(StartError::from_any)?;
-        let (stop, stopped) = oneshot::channel();
-        let (service, acceptor) = (self.service.clone(), self.acceptor.clone());
-        let thread = std::thread::Builder::new()
-            .name("fake-firehose".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = accept(service, listener, acceptor) => {}
-                        _ = stopped => {}
-                    }
-                });
-            })
-            .map_err(StartError::from_any)?;
-        self.running = Some(Running {
-            stop: Some(stop),
-            thread: Some(thread),
-        });
+    pub fn come_up(&mut self) -> Result<(), String> {
+        let failed = |error| format!("cannot listen on {}: {error}", self.address);
+        let listener = StdListener::bind(self.address).map_err(failed)?;
+        listener.set_nonblocking(true).map_err(failed)?;
+        self.address = listener.local_addr().map_err(failed)?;
+        let runtime = Runtime::new().map_err(|error| format!("cannot start a runtime: {error}"))?;
+        runtime.spawn(accept(
+            self.service.clone(),
+            listener,
+            self.acceptor.clone(),
+        ));
+        self.runtime = Some(runtime);
         Ok(())
     }
 
@@ -195,9 +161,7 @@ impl FakeFirehose {
 
     /// The bytes of [`FakeFirehose::records`] end to end, as the service would store them.
     pub fn documents(&self) -> Vec<u8> {
-        let calls = self.accepted_calls(0);
-        let data: Vec<_> = calls.into_iter().map(|call| call.data).collect();
-        data.concat()
+        self.service.memory.documents()
     }
 
     /// What each call stored, but for the first `skipped` of those that stored anything: for
@@ -218,60 +182,31 @@ impl FakeFirehose {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // The thread has gone already if it panicked; then there is nobody to tell.
-        self.stop.take().map(|stop| stop.send(()));
-        if let Some(thread) = self.thread.take() {
-            let ended = thread.join();
-            if !std::thread::panicking() {
-                ended.expect("the service's thread does not panic");
+async fn accept(service: Arc<Service>, listener: StdListener, acceptor: Option<TlsAcceptor>) {
+    let listener = TcpListener::from_std(listener).expect("the listener is non-blocking");
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(serve(service.clone(), stream, acceptor.clone()));
             }
+            // The client has left already, or descriptors have run out: let some come free.
+            Err(_) => sleep(Duration::from_millis(10)).await,
         }
     }
 }
 
-// === impl StartError ===
-
-impl StartError {
-    fn from_any(error: impl Into<Box<dyn Error + Send + Sync>>) -> StartError {
-        StartError(error.into().to_string())
+async fn serve(
+    service: Arc<Service>,
+    stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+) -> std::io::Result<()> {
+    // An answer must not wait for the client's acknowledgement of the one before.
+    stream.set_nodelay(true)?;
+    let socket = stream.as_fd().try_clone_to_owned()?;
+    match acceptor {
+        None => wire::serve(service, stream, socket).await,
+        // A client that does not trust the certificate goes, and nothing is lost.
+        Some(acceptor) => wire::serve(service, acceptor.accept(stream).await?, socket).await,
     }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "the fake Firehose did not start: {}", self.0)
-    }
-}
-
-impl Error for StartError {}
-
-fn listen(port: u16) -> std::io::Result<StdListener> {
-    let listener = StdListener::bind((Ipv4Addr::LOCALHOST, port))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-async fn accept(service: Arc<Service>, listener: StdListener, acceptor: Option<TlsAcceptor>) {
-    let listener = TcpListener::from_std(listener).expect("the listener is non-blocking");
-    for number in 0.. {
-        let Ok((stream, _)) = listener.accept().await else {
-            // The client has left already, or descriptors have run out: let some come free.
-            sleep(Duration::from_millis(10)).await;
-            continue;
-        };
-        // An answer must not wait for the client's acknowledgement of the one before.
-        drop(stream.set_nodelay(true));
-        let service = service.clone();
-        match acceptor.clone() {
-            None => tokio::spawn(wire::serve(service, stream, number)),
-            Some(acceptor) => tokio::spawn(async move {
-                // A client that does not trust the certificate goes, and nothing is lost.
-                if let Ok(stream) = acceptor.accept(stream).await {
-                    wire::serve(service, stream, number).await;
-                }
-            }),
-        };
-    }
+    Ok(())
 }

@@ -1,34 +1,37 @@
 //! HTTP: one connection's requests, read, judged, answered - or not.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::convert::Infallible;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
-use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, DATE, HeaderValue};
+use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::time::sleep_until;
-use tokio_rustls::server::TlsStream;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
+use tokio::time::{sleep, sleep_until};
 
-use crate::body::{ReplyBody, Unread, read_whole};
 use crate::call::Call;
-use crate::decide::{Answer, Decision, Delivery, decide, failure};
+use crate::control;
+use crate::decide::{Reply, decide, failure};
 use crate::error::ServiceError;
-use crate::limits::MAX_BODY_BYTES;
-use crate::memory::{Memory, Outcome, RequestLog};
+use crate::memory::{Memory, RequestLog};
 use crate::quota::Throttle;
-use crate::scenario::{Fault, Scenario, When};
+use crate::scenario::{Scenario, Step, When};
 use crate::sigv4::{self, Credentials};
-use crate::{control, reply};
 
 /// What all connections share.
 pub(crate) struct Service {
@@ -43,155 +46,114 @@ pub(crate) struct Service {
     pub(crate) clock_offset: TimeDelta,
 }
 
-/// Serves a connection until either side ends it.
-pub(crate) async fn serve<S: Transport>(service: Arc<Service>, stream: S, number: u64) {
-    let connection = Arc::new(Connection {
-        service,
-        number,
-        carried_a_call: AtomicBool::new(false),
-        closing: Arc::new(AtomicBool::new(false)),
-    });
-    let closing = connection.closing.clone();
-    let mut http = http1::Builder::new().serve_connection(
-        TokioIo::new(stream),
-        service_fn(move |request| {
-            let connection = connection.clone();
-            Box::pin(async move { connection.answer(request).await })
-        }),
-    );
-    let ended = poll_fn(|context| {
-        loop {
-            let polled = http.poll_without_shutdown(context);
-            // Told only once an answer's head is out, so that the head announces nothing.
-            if polled.is_pending() && closing.swap(false, Ordering::Relaxed) {
-                Pin::new(&mut http).graceful_shutdown();
-                continue;
-            }
-            return polled;
+pub(crate) type ReplyBody = UnsyncBoxBody<Bytes, Infallible>;
+
+const API_CONTENT_TYPE: &str = "application/x-amz-json-1.1";
+const API_TARGET: &str = "Firehose_20150804.PutRecordBatch";
+
+/// Serves a connection, whose socket this is, until either side ends it.
+pub(crate) async fn serve(
+    service: Arc<Service>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    socket: OwnedFd,
+) {
+    // Told when the last byte of an answer is out after which the connection ends. Not sooner, so
+    // that the answer's head announces nothing.
+    let closing = Arc::new(Notify::new());
+    let answers = service_fn(|request| answer(service.clone(), closing.clone(), request));
+    let mut http = pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), answers));
+    let ended = loop {
+        tokio::select! {
+            biased;
+            ended = http.as_mut() => break ended,
+            () = closing.notified() => http.as_mut().graceful_shutdown(),
         }
-    })
-    .await;
-
-    let mut stream = http.into_parts().io.into_inner();
-    match ended {
-        Err(error) if is_reset(&error) => stream.reset_on_close(),
-        // Whichever side ended it, there is nobody left to tell of a failure.
-        _ => drop(stream.shutdown().await),
-    }
-}
-
-/// A byte stream over TCP whose connection can be reset.
-pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Makes the stream's end a TCP reset instead of an orderly close.
-    fn reset_on_close(&self);
-}
-
-impl Transport for TcpStream {
-    fn reset_on_close(&self) {
-        self.set_zero_linger()
+    };
+    // An answer that is an error is none: the socket's end is a TCP reset then.
+    if ended.is_err_and(|error| error.is_user()) {
+        SockRef::from(&socket)
+            .set_linger(Some(Duration::ZERO))
             .expect("an open socket takes the linger option");
     }
 }
 
-impl Transport for TlsStream<TcpStream> {
-    fn reset_on_close(&self) {
-        self.get_ref().0.reset_on_close();
-    }
-}
-
-struct Connection {
+async fn answer(
     service: Arc<Service>,
-    number: u64,
-    carried_a_call: AtomicBool,
-    /// Set when the last byte of an answer is out after which the connection ends.
-    closing: Arc<AtomicBool>,
-}
-
-/// Ends a connection without an answer.
-#[derive(Debug)]
-struct ResetConnection;
-
-impl Connection {
-    async fn answer(
-        &self,
-        request: Request<Incoming>,
-    ) -> Result<Response<ReplyBody>, ResetConnection> {
-        if request.uri().path().starts_with(control::PREFIX) {
-            return Ok(control::answer(&self.service, &request));
-        }
-        let service = &*self.service;
-        let first = !self.carried_a_call.swap(true, Ordering::Relaxed);
-        let under_way = service.memory.begin(first);
-        let step = service.scenario.step(under_way.number);
-        let mut log = RequestLog {
-            number: under_way.number,
-            connection: self.number,
-            decided_ms: 0,
-            outcome: Outcome::Reset,
-            stream: String::new(),
-            records: 0,
-            accepted: 0,
-            told: false,
-            raw_bytes: 0,
-            body_bytes: 0,
-        };
-        if step.is_some_and(|step| step.fault == Fault::Reset(When::Before)) {
-            service.log(log, None);
-            return Err(ResetConnection);
-        }
-
-        let (head, body) = request.into_parts();
-        let body = read_whole(body).await;
-        // What judging takes here is no part of a distance.
-        let asked = tokio::time::Instant::now();
-        let decision = match body {
-            Err(Unread::Disconnected) => {
-                log.outcome = Outcome::Disconnected;
-                service.log(log, None);
-                return Err(ResetConnection);
-            }
-            Err(Unread::TooLarge) => service.conclude(log, Err(too_large())),
-            Ok(body) => {
-                log.body_bytes = body.len() as u64;
-                let judged = service.judge(&head, &body);
-                service.conclude(log, judged)
-            }
-        };
-        match decision.delivery {
-            Delivery::Reset => Err(ResetConnection),
-            Delivery::Hang => std::future::pending().await,
-            Delivery::Answer(answer) => {
-                let wait = service.latency + answer.delay;
-                if !wait.is_zero() {
-                    sleep_until(asked + wait).await;
-                }
-                Ok(self.response(under_way.number, answer))
-            }
-        }
+    closing: Arc<Notify>,
+    request: Request<Incoming>,
+) -> io::Result<Response<ReplyBody>> {
+    if request.uri().path().starts_with(control::PREFIX) {
+        return Ok(control::answer(&service.memory, &request));
+    }
+    let reset = || Err(io::ErrorKind::ConnectionReset.into());
+    let under_way = service.memory.begin();
+    let number = under_way.number;
+    let well = Step::default();
+    let step = service.scenario.step(number).unwrap_or(&well);
+    if step.reset == Some(When::Before) {
+        service.log(RequestLog::of("reset"), None);
+        return reset();
     }
 
-    fn response(&self, request: u64, answer: Answer) -> Response<ReplyBody> {
-        let mut body = ReplyBody::new([answer.body]);
-        if let Some(pause) = answer.drip {
-            body = body.dripping(pause);
-        }
-        if answer.close {
-            body = body.telling_its_end(self.closing.clone());
-        }
-        let mut response = Response::new(body);
-        *response.status_mut() =
-            StatusCode::from_u16(answer.status).expect("a scenario's status is within 400 to 599");
-        let headers = response.headers_mut();
-        let id = HeaderValue::try_from(reply::request_id(request)).expect("a UUID is ASCII");
-        headers.insert("x-amzn-requestid", id);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(API_CONTENT_TYPE));
-        headers.insert(DATE, http_date(self.service.now()));
-        response
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        service.log(RequestLog::of("disconnected"), None);
+        return reset();
+    };
+    // What judging takes here is no part of a distance.
+    let asked = tokio::time::Instant::now();
+    let judged = service.judge(&head, &body.to_bytes());
+    let (status, text) = match service.conclude(number, judged) {
+        Reply::Reset => return reset(),
+        Reply::Hang => std::future::pending().await,
+        Reply::Answer(status, text) => (status, text),
+    };
+    let wait = service.latency + Duration::from_millis(step.delay_ms);
+    if !wait.is_zero() {
+        sleep_until(asked + wait).await;
     }
+    let length = text.len();
+    let mut response = Response::new(reply_body(
+        text,
+        step.drip_ms.map(Duration::from_millis),
+        step.close.then_some(closing),
+    ));
+    *response.status_mut() =
+        StatusCode::from_u16(status).expect("a scenario's status is within 400 to 599");
+    let date = service.now().format("%a, %d %b %Y %H:%M:%S GMT");
+    let id = format!("00000000-0000-0000-0000-{number:012x}");
+    for (name, value) in [
+        (CONTENT_TYPE, API_CONTENT_TYPE.to_owned()),
+        (CONTENT_LENGTH, length.to_string()),
+        (DATE, date.to_string()),
+        (HeaderName::from_static("x-amzn-requestid"), id),
+    ] {
+        let value = HeaderValue::try_from(value).expect("the values are ASCII");
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
 }
 
-const API_CONTENT_TYPE: &str = "application/x-amz-json-1.1";
-const API_TARGET: &str = "Firehose_20150804.PutRecordBatch";
+/// The text whole, or with this much time before each byte; tells when the last one is taken.
+fn reply_body(text: Bytes, drip: Option<Duration>, at_end: Option<Arc<Notify>>) -> ReplyBody {
+    let pieces = stream::unfold(text, move |mut text| {
+        let at_end = at_end.clone();
+        async move {
+            if text.is_empty() {
+                return None;
+            }
+            if let Some(pause) = drip {
+                sleep(pause).await;
+            }
+            let piece = text.split_to(if drip.is_some() { 1 } else { text.len() });
+            if let (true, Some(at_end)) = (text.is_empty(), at_end) {
+                at_end.notify_one();
+            }
+            Some((Ok(Frame::data(piece)), text))
+        }
+    });
+    StreamBody::new(pieces).boxed_unsync()
+}
 
 impl Service {
     /// The service's own rules, before any scenario: operation, signature, limits, stream.
@@ -220,39 +182,34 @@ impl Service {
     }
 
     /// Decides on a judged call, stores what it stores, and logs the request.
-    fn conclude(&self, mut log: RequestLog, judged: Result<Call, ServiceError>) -> Decision {
-        let mut call = match judged {
-            Ok(call) => call,
-            Err(error) => {
-                let decision = failure(&error, Vec::new());
-                log.outcome = decision.outcome.clone();
-                log.told = decision.told;
-                self.log(log, None);
-                return decision;
+    fn conclude(&self, request: u64, judged: Result<Call, ServiceError>) -> Reply {
+        let (decision, mut call) = match judged {
+            Err(error) => (failure(&error, Vec::new()), None),
+            Ok(call) => {
+                let now = self.started.elapsed();
+                let mut throttle = self.throttle();
+                let decision = decide(&self.scenario, &mut throttle, now, request, &call);
+                (decision, Some(call))
             }
         };
-        let decision = {
-            let mut throttle = self.throttle();
-            let now = self.started.elapsed();
-            decide(&self.scenario, &mut throttle, now, log.number, &call)
+        let mut log = RequestLog {
+            told: decision.told,
+            ..RequestLog::of(decision.outcome)
         };
-        log.outcome = decision.outcome.clone();
-        log.told = decision.told;
-        log.stream = call.stream.clone();
-        log.records = call.records() as u64;
-        log.raw_bytes = call.data.len() as u64;
-        call.retain(&decision.stored);
-        log.accepted = call.records() as u64;
-        self.log(log, (call.records() > 0).then_some(call));
-        decision
+        if let Some(call) = &mut call {
+            log.stream = call.stream.clone();
+            log.records = call.records() as u64;
+            log.raw_bytes = call.data.len() as u64;
+            call.retain(&decision.stored);
+            log.accepted = call.records() as u64;
+        }
+        self.log(log, call);
+        decision.reply
     }
 
-    fn log(&self, log: RequestLog, stored: Option<Call>) {
+    fn log(&self, mut log: RequestLog, stored: Option<Call>) {
         let decided = self.started.elapsed().as_millis();
-        let log = RequestLog {
-            decided_ms: decided.try_into().unwrap_or(u64::MAX),
-            ..log
-        };
+        log.decided_ms = decided.try_into().unwrap_or(u64::MAX);
         self.memory.log(log, stored);
     }
 
@@ -293,28 +250,3 @@ fn check_operation(head: &Parts) -> Result<(), ServiceError> {
         ),
     ))
 }
-
-fn too_large() -> ServiceError {
-    ServiceError {
-        status: 413,
-        kind: "RequestEntityTooLargeException".into(),
-        message: format!("The body is over {MAX_BODY_BYTES} bytes").into(),
-    }
-}
-
-fn http_date(moment: DateTime<Utc>) -> HeaderValue {
-    let text = moment.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    HeaderValue::try_from(text).expect("a date is ASCII")
-}
-
-fn is_reset(error: &hyper::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<ResetConnection>())
-}
-
-impl std::fmt::Display for ResetConnection {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("the connection is to be reset")
-    }
-}
-
-impl std::error::Error for ResetConnection {}
