@@ -1,11 +1,9 @@
 //! A PutRecordBatch request body, read and checked.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde::de::{Deserialize, Deserializer, Visitor};
+use base64_simd::STANDARD;
+use serde::Deserialize;
 
 use crate::error::ServiceError;
 use crate::limits;
@@ -21,37 +19,22 @@ pub(crate) struct Call {
 impl Call {
     /// Reads a body, and refuses what the service would refuse whatever its streams are.
     pub(crate) fn parse(body: &[u8]) -> Result<Call, ServiceError> {
-        let input: Input<'_> = serde_json::from_slice(body).map_err(|error| {
-            ServiceError::bad_request("SerializationException", error.to_string())
-        })?;
-        let stream = input
-            .stream
-            .ok_or_else(|| missing("deliveryStreamName"))?
-            .0
-            .into_owned();
-        limits::check_stream_name(&stream)?;
-        let records = input.records.ok_or_else(|| missing("records"))?;
-        limits::check_record_count(records.len())?;
+        let not_readable = |message| ServiceError::bad_request("SerializationException", message);
+        let input: Input<'_> =
+            serde_json::from_slice(body).map_err(|error| not_readable(error.to_string()))?;
+        limits::check_stream_name(&input.delivery_stream_name)?;
+        limits::check_record_count(input.records.len())?;
 
         let mut call = Call {
-            stream,
+            stream: input.delivery_stream_name.into_owned(),
             data: Vec::with_capacity(body.len() / 4 * 3),
-            ends: Vec::with_capacity(records.len()),
+            ends: Vec::with_capacity(input.records.len()),
         };
-        for (index, record) in records.iter().enumerate() {
+        for (index, record) in input.records.iter().enumerate() {
             let start = call.data.len();
-            let encoded = record
-                .data
-                .as_ref()
-                .ok_or_else(|| missing(&format!("records.{}.member.data", index + 1)))?;
             STANDARD
-                .decode_vec(encoded.0.as_bytes(), &mut call.data)
-                .map_err(|error| {
-                    ServiceError::bad_request(
-                        "SerializationException",
-                        format!("Data of record {index} is not base64: {error}"),
-                    )
-                })?;
+                .decode_append(record.data.as_bytes(), &mut call.data)
+                .map_err(|_| not_readable(format!("Data of record {index} is not base64")))?;
             limits::check_record_bytes(index, call.data.len() - start)?;
             call.ends.push(call.data.len());
         }
@@ -104,66 +87,26 @@ impl Call {
     }
 }
 
-/// The request as it is in JSON. The service reports an absent member itself, so that all are
-/// optional here.
-#[derive(serde::Deserialize)]
+/// The request as it is in JSON. Text stays in the body unless it holds escapes.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct Input<'a> {
-    #[serde(borrow, rename = "DeliveryStreamName")]
-    stream: Option<Text<'a>>,
-    #[serde(borrow, rename = "Records")]
-    records: Option<Vec<InputRecord<'a>>>,
+    #[serde(borrow)]
+    delivery_stream_name: Cow<'a, str>,
+    #[serde(borrow)]
+    records: Vec<InputRecord<'a>>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
 struct InputRecord<'a> {
-    #[serde(borrow, rename = "Data")]
-    data: Option<Text<'a>>,
-}
-
-/// Text that stays in the body unless it holds escapes. (An `Option<Cow<str>>` would always be
-/// copied.)
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
-
-fn missing(member: &str) -> ServiceError {
-    ServiceError::validation(
-        &format!("Value null at '{member}'"),
-        "Member must not be null",
-    )
+    #[serde(borrow)]
+    data: Cow<'a, str>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn refusal(body: &str) -> (String, String) {
-        let error = Call::parse(body.as_bytes()).expect_err(body);
-        assert_eq!(error.status, 400);
-        (error.kind.into_owned(), error.message.into_owned())
-    }
 
     #[test]
     fn records_keep_their_order_and_bytes() {
@@ -177,52 +120,63 @@ mod tests {
 
     #[test]
     fn what_is_not_the_api_s_json_does_not_deserialise() {
-        for body in [
+        let mut bodies = [
             "",
-            "{",
-            "[]",
             "null",
+            r#"{"Records":[{"Data":""}]}"#,
+            r#"{"DeliveryStreamName":"logs"}"#,
             r#"{"DeliveryStreamName":5,"Records":[{"Data":""}]}"#,
             r#"{"DeliveryStreamName":"logs","Records":{"Data":""}}"#,
+            r#"{"DeliveryStreamName":"logs","Records":[{"Data":""},{}]}"#,
             r#"{"DeliveryStreamName":"logs","Records":[{"Data":[1]}]}"#,
             r#"{"DeliveryStreamName":"logs","Records":[{"Data":"YQ=="}]} trailing"#,
-        ] {
-            assert_eq!(refusal(body).0, "SerializationException", "{body}");
-        }
-    }
-
-    #[test]
-    fn base64_must_be_canonical() {
+        ]
+        .map(str::to_owned)
+        .to_vec();
+        // Base64 must be canonical.
         for data in ["YQ", "YQ=", "Y Q==", "YQ==\\n", "YR==", "Y-_=", "YQ==YQ=="] {
-            let body =
-                format!(r#"{{"DeliveryStreamName":"logs","Records":[{{"Data":"{data}"}}]}}"#);
-            assert_eq!(refusal(&body).0, "SerializationException", "{data}");
+            bodies.push(format!(
+                r#"{{"DeliveryStreamName":"logs","Records":[{{"Data":"{data}"}}]}}"#
+            ));
+        }
+        for body in bodies {
+            let error = Call::parse(body.as_bytes()).expect_err(&body);
+            assert_eq!(error.kind, "SerializationException", "{body}");
         }
     }
 
     #[test]
-    fn an_absent_member_is_named() {
-        for (body, member) in [
-            (r#"{"Records":[{"Data":""}]}"#, "'deliveryStreamName'"),
-            (r#"{"DeliveryStreamName":"logs"}"#, "'records'"),
-            (
-                r#"{"DeliveryStreamName":"logs","Records":[{"Data":""},{}]}"#,
-                "'records.2.member.data'",
-            ),
-        ] {
-            let (kind, message) = refusal(body);
-            assert_eq!(kind, "ValidationException");
-            assert!(message.contains(member), "{message}");
-        }
+    fn each_limit_of_a_call_holds_the_value_itself_and_refuses_the_next() {
+        let refusal = |records: usize, bytes: usize| {
+            let record = format!(
+                "{{\"Data\":\"{}\"}}",
+                STANDARD.encode_to_string(vec![0; bytes])
+            );
+            let records = vec![record; records].join(",");
+            let body = format!(r#"{{"DeliveryStreamName":"logs","Records":[{records}]}}"#);
+            let error = Call::parse(body.as_bytes()).err();
+            error.map(|error| error.kind.into_owned())
+        };
+        let validation = Some("ValidationException".to_owned());
+        assert_eq!([refusal(1, 0), refusal(500, 1)], [None, None]);
+        assert_eq!(
+            [refusal(0, 0), refusal(501, 1)],
+            [validation.clone(), validation.clone()]
+        );
+        assert_eq!(
+            [refusal(1, 1_024_000), refusal(1, 1_024_001)],
+            [None, validation]
+        );
+        let too_large = Some("InvalidArgumentException".to_owned());
+        assert_eq!(
+            [refusal(8, 524_288), refusal(8, 524_289)],
+            [None, too_large]
+        );
     }
 
     #[test]
     fn retain_keeps_exactly_the_accepted_records() {
-        let mut call = Call {
-            stream: "logs".to_owned(),
-            data: b"abbcccdddd".to_vec(),
-            ends: vec![1, 3, 6, 6, 10],
-        };
+        let mut call = Call::of("logs", ["a", "bb", "ccc", "", "dddd"]);
         call.retain(&[false, true, false, true, true]);
         assert_eq!(call.data, b"bbdddd");
         assert_eq!(call.ends, [2, 2, 6]);
