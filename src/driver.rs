@@ -80,6 +80,7 @@ impl<V> Output<V> {
 }
 
 struct Call {
+    output: OutputId,
     sent: Sent,
     body: Bytes,
     batch: Batch,
@@ -271,10 +272,11 @@ impl<V: Service> Driver<V> {
     }
 
     /// Makes a call, its connection included. It ends by a message.
-    fn send(&mut self, id: CallId, output: OutputId, mut batch: Batch) {
-        let output = &self.outputs[&output];
+    fn send(&mut self, id: CallId, output_id: OutputId, mut batch: Batch) {
+        let output = &self.outputs[&output_id];
         let (service, time) = (Arc::clone(&output.service), output.delivery.request_timeout);
         let mut call = Call {
+            output: output_id,
             sent: Sent::default(),
             body: Bytes::from(batch.finish()),
             batch,
@@ -349,7 +351,11 @@ impl<V: Service> Driver<V> {
                         it was accepted is sent twice";
             flush.fail(text.to_owned());
         }
-        self.calls.clear();
+        for (_, call) in self.calls.drain().filter(|(_, call)| call.sent.is_set()) {
+            if let Some(output) = self.outputs.get(&call.output) {
+                output.totals.ambiguous.add(call.batch.documents());
+            }
+        }
         for (id, output) in mem::take(&mut self.outputs) {
             self.join(now, id, output, Remembered::default());
         }

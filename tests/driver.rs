@@ -1,8 +1,9 @@
 //! The driver of a delivery stream, with a model of the service and on a paused clock: what one
 //! flush does to the others when the plugin itself fails.
 
+use std::future::pending;
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use firehose_core::tell::log::{Level, Line};
 use firehose_core::tell::totals::{Gauges, Totals};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::yield_now;
 use tokio::time::Instant;
 
 const OUTPUT: OutputId = OutputId(1);
@@ -31,6 +33,8 @@ const SOON: Duration = Duration::from_secs(1);
 struct Model {
     /// So many calls fail.
     panics: AtomicUsize,
+    /// Calls are sent, and never answered.
+    is_silent: AtomicBool,
     accepted: Mutex<Vec<Bytes>>,
     /// As each call saw them when it was sent.
     gauges: OnceLock<Arc<Gauges>>,
@@ -54,6 +58,9 @@ impl Service for Model {
         sent.set();
         let gauges = self.gauges.get().expect("there is a driver");
         self.under_way.lock().unwrap().push(gauges.in_flight());
+        if self.is_silent.load(Ordering::Relaxed) {
+            return pending().await;
+        }
         let left = self
             .panics
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
@@ -200,6 +207,25 @@ async fn what_a_call_held_that_ended_by_a_panic_is_sent_again_at_once() {
     }
     assert!(!errors[0].contains("EXAMPLE"), "{errors:?}");
     // It was sent before it failed.
+    assert_eq!(rig.totals.ambiguous.get(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_a_panic_of_the_driver_gives_up_are_ambiguous() {
+    let rig = Rig::new();
+    rig.service.is_silent.store(true, Ordering::Relaxed);
+    let waiting = rig.flush(LentChunk::new(EVENT.repeat(10)));
+    while rig.service.under_way.lock().unwrap().is_empty() {
+        yield_now().await;
+    }
+    rig.service.is_silent.store(false, Ordering::Relaxed);
+    let is_answered = |what: &Told| matches!(what, Told::Answer(_));
+    let host = move |what| assert!(!is_answered(&what), "a host that panics");
+    rig.flush_for(host, LentChunk::new(EVENT));
+    let (verdict, took, lines) = end_of(waiting).await;
+    assert_eq!(verdict, Verdict::Retry);
+    assert!(took < SOON, "{took:?}");
+    assert!(errors(&lines)[0].contains("is sent twice"), "{lines:?}");
     assert_eq!(rig.totals.ambiguous.get(), 10);
 }
 
