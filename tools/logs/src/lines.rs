@@ -60,11 +60,9 @@ impl Lines {
                 return Ok(None);
             }
         }
-        let text = self.text.as_slice();
-        Ok(Some((
-            self.number,
-            (text.len() <= MAX_RECORD_BYTES).then_some(text),
-        )))
+        let is_whole = self.text.len() <= MAX_RECORD_BYTES;
+        let text = is_whole.then_some(self.text.as_slice());
+        Ok(Some((self.number, text)))
     }
 }
 

@@ -6,8 +6,6 @@ mod glue_type;
 mod mapping;
 mod names;
 mod print;
-#[cfg(test)]
-mod properties;
 mod read;
 mod seen;
 mod table;
@@ -49,7 +47,7 @@ fn mapping(text: &str) -> Result<(String, String), String> {
         .split_once('=')
         .filter(|(column, _)| names::is_name(column));
     let (column, key) = pair.ok_or("it takes COLUMN=KEY, such as ts=timestamp")?;
-    Ok((column.to_owned(), key.to_owned()))
+    Ok((column.to_owned(), key.to_lowercase()))
 }
 
 /// Whether nothing is lost.
@@ -68,9 +66,7 @@ fn compare(args: &Args, sample: &Sample, file: &Path) -> Result<bool, String> {
     let fail = |reason: String| format!("--table {}: {reason}", file.display());
     let text = fs::read_to_string(file).map_err(|error| fail(error.to_string()))?;
     let mut table = table::read(&text, args.name.as_deref()).map_err(fail)?;
-    for (column, key) in &args.mappings {
-        table.mapping.add(column, key);
-    }
+    table.mapping.pairs.extend_from_slice(&args.mappings);
 
     let drift = drift::drift(sample, &table);
     for sentence in &drift.losses {
@@ -93,9 +89,7 @@ fn print_columns(args: &Args, sample: &Sample) -> Result<(), String> {
         return Err("--name takes lower-case letters, digits and underscores".to_owned());
     }
     let mut mapping = Mapping::default();
-    for (column, key) in &args.mappings {
-        mapping.add(column, key);
-    }
+    mapping.pairs.clone_from(&args.mappings);
     let (columns, notes) = columns::columns(sample, &mapping);
     for sentence in notes {
         eprintln!("note: {sentence}");

@@ -31,7 +31,7 @@ fn run(words: &str, input: &str) -> Run {
     }
 }
 
-/// Files of samples, tables and of what is expected.
+/// A case is a sample, NAME.jsonl, and what is printed of it: NAME.out and, if there are notes, NAME.err.
 const CASES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases");
 
 fn file(name: &str) -> String {
@@ -40,33 +40,36 @@ fn file(name: &str) -> String {
 
 #[test]
 fn columns_go_to_standard_output_and_notes_to_standard_error() {
-    for (case, words, code) in [
-        ("columns", "schema columns.jsonl", 0),
-        ("keys", "schema --map caller=User --name http keys.jsonl", 0),
-        (
-            "drift",
-            "schema --table drift.yaml --name http drift.jsonl",
-            1,
-        ),
-        (
-            "drift",
-            "schema --table drift.yaml --name HttpLogs drift.jsonl",
-            1,
-        ),
-        ("times", "schema times.jsonl", 0),
-        ("skipped", "schema skipped.jsonl", 0),
-        (
-            "glue",
-            "schema --table glue.json --map ts=timestamp glue.jsonl",
-            0,
-        ),
-        ("template", "schema --table template.json template.jsonl", 1),
+    for (case, options, code) in [
+        ("columns", "", 0),
+        ("keys", "--map caller=User --name http", 0),
+        ("times", "", 0),
+        ("skipped", "", 0),
+        ("drift", "--table drift.yaml --name http", 1),
+        ("drift", "--table drift.yaml --name HttpLogs", 1),
+        ("template", "--table template.json", 1),
+        ("glue", "--table glue.json --map ts=timestamp", 0),
     ] {
-        let run = run(words, "");
+        let words = format!("schema {options} {case}.jsonl");
+        let run = run(&words, "");
         assert_eq!(run.stdout, file(&format!("{case}.out")), "{words}");
         assert_eq!(run.stderr, file(&format!("{case}.err")), "{words}");
         assert_eq!(run.code, Some(code), "{words}");
     }
+}
+
+#[test]
+fn a_table_of_the_columns_loses_nothing() {
+    let columns = file("columns.out").replace('\n', "\n    ");
+    let (yaml, _) = columns.split_once("-- Athena").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let table = directory.path().join("table.yaml");
+    fs::write(&table, format!("Table:\n  StorageDescriptor:\n    {yaml}")).unwrap();
+    let run = run(
+        &format!("schema --table {} columns.jsonl", table.display()),
+        "",
+    );
+    assert_eq!(run.stdout, "`the table` loses nothing of 4 documents.\n");
 }
 
 #[test]
@@ -143,31 +146,29 @@ fn where_something_is_missing_it_says_what() {
             "[]\nx\n",
             "no line of standard input is a JSON object with a key\nline 1 was",
         ),
-        ("schema -", "", "no line of standard input is a JSON object"),
         (
-            "schema --table no-such-file -",
-            "{\"a\":1}",
-            "--table no-such-file: ",
+            "schema -",
+            &"x".repeat(2_000_000),
+            "line 1 was passed over: longer than 1024000 bytes",
         ),
-        (
-            "schema --name My-Table -",
-            "{\"a\":1}",
-            "--name takes lower-case letters",
-        ),
+        ("schema --table none -", "{\"a\":1}", "--table none: "),
+        ("schema --name My -", "{\"a\":1}", "--name takes lower-case"),
         ("schema --map Ts=timestamp -", "", "it takes COLUMN=KEY"),
         ("schema", "", "--help"),
         ("bill -", "", "standard input has no lines"),
-        ("bill no-such-file", "", "cannot read no-such-file: "),
+        ("bill none", "", "cannot read none: "),
+        ("bill --gb 0 -", "", "above 0, up to"),
+        ("bill --gb NaN -", "", "above 0, up to"),
+        ("bill --flush inf -", "", "above 0, up to"),
+        ("bill --sidecars 0 -", "", "--sidecars <N>"),
+        ("bill --linger 601 -", "", "from 0 to 600"),
         (
-            "bill --region mars-1 -",
+            "bill --gb 1 --lines-per-second 1 -",
             "",
-            "there are no prices of `mars-1`, only of ap-",
+            "--gb <GB>' cannot be used with '--lines-per-second <N>'",
         ),
-        (
-            "bill --prices no-such-file -",
-            "",
-            "cannot read no-such-file: ",
-        ),
+        ("bill --region mars -", "", "of `mars`, only of ap-"),
+        ("bill --prices none -", "", "cannot read none: "),
         ("bill", "", "--help"),
     ] {
         let run = run(words, input);

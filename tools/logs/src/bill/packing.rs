@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use firehose_core::format::document::Format;
 use firehose_core::limits::{MAX_BATCH_BYTES, MAX_RECORD_BYTES};
 use firehose_core::options::Config;
 use firehose_core::pack::batch::Batch;
@@ -21,20 +20,51 @@ pub(crate) struct Billed {
 }
 
 /// What is billed where an output has so many lines together, with `simple_aggregation` or without.
-/// The sample is gone through once, or over and over until one chunk is full.
 pub(crate) fn packed(sizes: &[usize], lines_together: f64, is_aggregated: bool) -> Billed {
+    const ROOM: Room = Room {
+        bytes: MAX_BATCH_BYTES,
+        record_bytes: usize::MAX,
+        documents: u64::MAX,
+    };
+    let config = Config::parse(|option| match option {
+        "delivery_stream" => Some("logs".to_owned()),
+        // A line goes out as it is.
+        "log_key" => Some("log".to_owned()),
+        "simple_aggregation" => Some(is_aggregated.to_string()),
+        _ => None,
+    });
+    let config = config.expect("these options are allowed");
+    let mut packer = Packer::new(&config.delivery_stream, config.packing);
+    let mut batch = Batch::default();
+    let mut billed = Billed::default();
+    send(sizes, lines_together, |chunk| {
+        let mut source = OneChunk::new(chunk);
+        while !source.waiting.is_empty() {
+            packer.pack(&config.delivery.format, &mut source, ROOM, &mut batch);
+            source.packed(&batch);
+            for record in &batch.records {
+                billed.written_bytes += record.bytes;
+                billed.billed_bytes += record.billed_bytes();
+                billed.records += 1;
+            }
+        }
+    });
+    billed
+}
+
+/// Makes the chunks of a sample. It is gone through once, or over and over until one chunk is full.
+fn send(sizes: &[usize], lines_together: f64, mut chunk_is_made: impl FnMut(&[u8])) {
     let text = "x".repeat(MAX_RECORD_BYTES);
-    let mut output = Output::new(is_aggregated);
     let mut lines = sizes.iter().cycle();
     let mut taken = 0;
     let mut due = 0.0;
+    let mut chunk = Vec::new();
     while taken < sizes.len() {
         // What is sent has one line at least.
         due += lines_together.max(1.0);
-        let mut chunk = Vec::new();
         while due >= 1.0 && (chunk.len() < CHUNK_BYTES || taken < sizes.len()) {
             if chunk.len() >= CHUNK_BYTES {
-                output.send(&chunk);
+                chunk_is_made(&chunk);
                 chunk.clear();
             }
             let size = lines.next().expect("a cycle of a sample, which has lines");
@@ -44,56 +74,8 @@ pub(crate) fn packed(sizes: &[usize], lines_together: f64, is_aggregated: bool) 
             taken += 1;
             due -= 1.0;
         }
-        output.send(&chunk);
-    }
-    output.billed
-}
-
-/// An output of the plugin's, to a stream that takes everything.
-struct Output {
-    format: Format,
-    packer: Packer,
-    batch: Batch,
-    billed: Billed,
-}
-
-// === impl Output ===
-
-impl Output {
-    fn new(is_aggregated: bool) -> Self {
-        let config = Config::parse(|option| match option {
-            "delivery_stream" => Some("logs".to_owned()),
-            // A line goes out as it is.
-            "log_key" => Some("log".to_owned()),
-            "simple_aggregation" => Some(is_aggregated.to_string()),
-            _ => None,
-        });
-        let config = config.expect("these options are allowed");
-        Self {
-            format: config.delivery.format,
-            packer: Packer::new(&config.delivery_stream, config.packing),
-            batch: Batch::default(),
-            billed: Billed::default(),
-        }
-    }
-
-    fn send(&mut self, chunk: &[u8]) {
-        const ROOM: Room = Room {
-            bytes: MAX_BATCH_BYTES,
-            record_bytes: usize::MAX,
-            documents: u64::MAX,
-        };
-        let mut source = OneChunk::new(chunk);
-        while !source.waiting.is_empty() {
-            let batch = &mut self.batch;
-            self.packer.pack(&self.format, &mut source, ROOM, batch);
-            source.packed(batch);
-            for record in &batch.records {
-                self.billed.written_bytes += record.bytes;
-                self.billed.billed_bytes += record.billed_bytes();
-                self.billed.records += 1;
-            }
-        }
+        chunk_is_made(&chunk);
+        chunk.clear();
     }
 }
 

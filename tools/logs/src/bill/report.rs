@@ -13,11 +13,9 @@ const ROW_HEIGHT: f64 = 34.0;
 /// Beyond this much more billed than written, fuller records are worth a thought.
 const WASTEFUL_RATIO: f64 = 1.2;
 
-fn title(bill: &Bill, region: &str) -> String {
-    format!(
-        "A month of {} GB of log lines in {region}",
-        rounded(bill.gb_a_month)
-    )
+fn title(bill: &Bill, args: &Args) -> String {
+    let gb = rounded(bill.gb_a_month);
+    format!("A month of {gb} GB of log lines in {}", args.region)
 }
 
 fn caption(bill: &Bill, args: &Args) -> String {
@@ -45,7 +43,7 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
     ];
     let mut text = format!(
         "{}\n{}\nThe sample has {} lines. Aggregated records hold {} bytes on average.\n\n{}\n",
-        title(bill, &args.region),
+        title(bill, args),
         caption(bill, args),
         bill.lines,
         bill.mean_record_bytes.round(),
@@ -106,8 +104,7 @@ pub(crate) fn svg(bill: &Bill, args: &Args) -> String {
         picture += &svg::text("start", BARS_LEFT + length + 8.0, middle, &amount);
     }
     let height = ROW_HEIGHT * rows.len() as f64;
-    let title = title(bill, &args.region);
-    svg::picture(&title, &picture, height, &caption(bill, args))
+    svg::picture(&title(bill, args), &picture, height, &caption(bill, args))
 }
 
 /// To two decimals below ten, one below a hundred, none above.

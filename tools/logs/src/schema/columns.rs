@@ -5,7 +5,6 @@ use crate::schema::mapping::Mapping;
 use crate::schema::names;
 use crate::schema::seen::{Field, Fields, Kind, LineNumber, MAX_FIELDS, Sample, Seen};
 
-#[derive(Debug)]
 pub(crate) struct Column {
     pub(crate) name: String,
     /// The key in lower case, where it is not the column's name.

@@ -9,7 +9,6 @@ use crate::schema::seen::{Field, Fields, Kind, LineNumber, Sample, Seen};
 use crate::schema::table::Table;
 
 /// Sentences, each about one place of the documents.
-#[derive(Debug)]
 pub(crate) struct Drift<'t> {
     mapping: &'t Mapping,
     /// What loses data.

@@ -23,6 +23,21 @@ impl GlueType {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         read(text, 0).ok_or_else(|| format!("`{text}` is not a type that Glue knows"))
     }
+
+    /// With such quotes around the names of fields.
+    pub(crate) fn text(&self, quote: &str) -> String {
+        match self {
+            Self::Plain(name) => name.clone(),
+            Self::Array(items) => format!("array<{}>", items.text(quote)),
+            Self::Map(keys, values) => format!("map<{},{}>", keys.text(quote), values.text(quote)),
+            Self::Struct(fields) => {
+                let fields = fields.iter().map(|(name, glue_type)| {
+                    format!("{quote}{name}{quote}:{}", glue_type.text(quote))
+                });
+                format!("struct<{}>", fields.collect::<Vec<_>>().join(","))
+            }
+        }
+    }
 }
 
 fn read(text: &str, depth: usize) -> Option<GlueType> {
@@ -69,32 +84,10 @@ fn parts(text: &str) -> Vec<&str> {
     text.split(is_comma).collect()
 }
 
-/// As Glue writes it. `{:#}` puts the names of fields in backticks, as Athena wants them.
+/// As Glue writes it.
 impl fmt::Display for GlueType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quote = if f.alternate() { "`" } else { "" };
-        match self {
-            Self::Plain(name) => return f.write_str(name),
-            Self::Array(items) => {
-                f.write_str("array<")?;
-                items.fmt(f)?;
-            }
-            Self::Map(keys, values) => {
-                f.write_str("map<")?;
-                keys.fmt(f)?;
-                f.write_str(",")?;
-                values.fmt(f)?;
-            }
-            Self::Struct(fields) => {
-                f.write_str("struct<")?;
-                for (number, (name, glue_type)) in fields.iter().enumerate() {
-                    let comma = if number == 0 { "" } else { "," };
-                    write!(f, "{comma}{quote}{name}{quote}:")?;
-                    glue_type.fmt(f)?;
-                }
-            }
-        }
-        f.write_str(">")
+        f.write_str(&self.text(""))
     }
 }
 

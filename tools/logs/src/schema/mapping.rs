@@ -1,18 +1,14 @@
 //! Which columns take the value of a key with another name: ColumnToJsonKeyMappings.
 
-/// Pairs of a column's name and a key in lower case.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct Mapping {
-    pairs: Vec<(String, String)>,
+    /// Of a column's name and a key, both in lower case.
+    pub(crate) pairs: Vec<(String, String)>,
     /// ConvertDotsInJsonKeysToUnderscores: every dot of a key stands for an underscore.
     pub(crate) converts_dots: bool,
 }
 
 impl Mapping {
-    pub(crate) fn add(&mut self, column: &str, key: &str) {
-        self.pairs.push((column.to_lowercase(), key.to_lowercase()));
-    }
-
     pub(crate) fn column_of(&self, key: &str) -> Option<&str> {
         let pair = self.pairs.iter().find(|(_, mapped)| mapped == key);
         pair.map(|(column, _)| column.as_str())

@@ -24,7 +24,8 @@ pub(crate) fn yaml(columns: &[Column]) -> String {
 /// Every name in backticks, which Athena asks for with keywords and with a leading underscore.
 pub(crate) fn ddl(table: &str, columns: &[Column]) -> String {
     let columns = columns.iter();
-    let columns = columns.map(|column| format!("  `{}` {:#}", column.name, column.glue_type));
+    let columns =
+        columns.map(|column| format!("  `{}` {}", column.name, column.glue_type.text("`")));
     let columns = columns.collect::<Vec<_>>().join(",\n");
     format!(
         "CREATE EXTERNAL TABLE `{table}` (\n{columns}\n)\nSTORED AS PARQUET\n\

@@ -51,12 +51,3 @@ fn document(line: Option<&[u8]>) -> Result<Map<String, Value>, String> {
         }
     }
 }
-
-#[cfg(test)]
-pub(crate) fn sample(lines: &[impl AsRef<str>]) -> Sample {
-    let mut sample = Sample::default();
-    for (line, number) in lines.iter().zip(1..) {
-        sample.add(&document(Some(line.as_ref().as_bytes())).unwrap(), number);
-    }
-    sample
-}

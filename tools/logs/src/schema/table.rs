@@ -29,9 +29,8 @@ pub(crate) fn read(text: &str, wanted: Option<&str>) -> Result<Table, String> {
     let tables: Vec<(&str, &Yaml<'_>)> = of_type(resources, "AWS::Glue::Table")
         .filter_map(|(id, properties)| Some((id, get(properties, "TableInput")?)))
         .collect();
-    let is_wanted = |(id, input): &&(&str, &Yaml<'_>)| match wanted {
-        Some(wanted) => *id == wanted || text_at(input, "Name") == Some(wanted),
-        None => true,
+    let is_wanted = |(id, input): &&(&str, &Yaml<'_>)| {
+        wanted.is_none() || [Some(*id), text_at(input, "Name")].contains(&wanted)
     };
     let found: Vec<_> = tables.iter().filter(is_wanted).collect();
     let [(id, input)] = found.as_slice() else {
@@ -86,11 +85,10 @@ fn mapping(resources: &Yaml<'_>, names: [Option<&str>; 2]) -> Result<Mapping, St
     }
     mapping.converts_dots = is_set(serde, "ConvertDotsInJsonKeysToUnderscores") == Some(true);
     let pairs = get(serde, "ColumnToJsonKeyMappings").and_then(Yaml::as_mapping);
-    for (column, key) in pairs.into_iter().flatten() {
-        if let (Some(column), Some(key)) = (column.as_str(), key.as_str()) {
-            mapping.add(column, key);
-        }
-    }
+    let pairs = pairs.into_iter().flatten();
+    let lower = |node: &Yaml<'_>| node.as_str().map(str::to_lowercase);
+    let pairs = pairs.filter_map(|(column, key)| Some((lower(column)?, lower(key)?)));
+    mapping.pairs.extend(pairs);
     Ok(mapping)
 }
 
