@@ -147,31 +147,26 @@ mod tests {
 
     #[test]
     fn each_limit_of_a_call_holds_the_value_itself_and_refuses_the_next() {
-        let refusal = |records: usize, bytes: usize| {
-            let record = format!(
-                "{{\"Data\":\"{}\"}}",
-                STANDARD.encode_to_string(vec![0; bytes])
-            );
-            let records = vec![record; records].join(",");
+        let refusal = |sizes: &[usize]| {
+            let data = sizes
+                .iter()
+                .map(|&size| STANDARD.encode_to_string(vec![0; size]));
+            let records: Vec<String> = data.map(|data| format!(r#"{{"Data":"{data}"}}"#)).collect();
+            let records = records.join(",");
             let body = format!(r#"{{"DeliveryStreamName":"logs","Records":[{records}]}}"#);
             let error = Call::parse(body.as_bytes()).err();
             error.map(|error| error.kind.into_owned())
         };
+        for sizes in [&[0][..], &[1; 500], &[1_024_000], &[524_288; 8]] {
+            assert_eq!(refusal(sizes), None);
+        }
         let validation = Some("ValidationException".to_owned());
-        assert_eq!([refusal(1, 0), refusal(500, 1)], [None, None]);
-        assert_eq!(
-            [refusal(0, 0), refusal(501, 1)],
-            [validation.clone(), validation.clone()]
-        );
-        assert_eq!(
-            [refusal(1, 1_024_000), refusal(1, 1_024_001)],
-            [None, validation]
-        );
-        let too_large = Some("InvalidArgumentException".to_owned());
-        assert_eq!(
-            [refusal(8, 524_288), refusal(8, 524_289)],
-            [None, too_large]
-        );
+        for sizes in [&[][..], &[1; 501], &[1_024_001]] {
+            assert_eq!(refusal(sizes), validation);
+        }
+        let too_large = [&[524_288; 8][..], &[1]].concat();
+        let invalid = Some("InvalidArgumentException".to_owned());
+        assert_eq!(refusal(&too_large), invalid);
     }
 
     #[test]
