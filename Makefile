@@ -206,8 +206,8 @@ BENCH_FLAGS ?=
 
 .PHONY: bench
 bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's own output, and with the targets
-	$(CARGO) build --locked --release --package firehose-bench
-	$(TARGET_DIR)/release/firehose-bench --svg docs $(BENCH_FLAGS)
+	$(CARGO) build --locked --release --package firehose-measure
+	$(TARGET_DIR)/release/firehose-measure bench --svg docs $(BENCH_FLAGS)
 
 # Sample logs for `make schema` and `make bill`; without any they take the demo's.
 SAMPLE := $(TARGET_DIR)/sample.jsonl
@@ -241,16 +241,16 @@ TRIALS_FLAGS ?=
 
 .PHONY: trials
 trials: build ## Tell reliability stories to this output and Fluent Bit's own
-	$(CARGO) build --locked --release --package firehose-trials
-	$(TARGET_DIR)/release/firehose-trials $(TRIALS_FLAGS)
+	$(CARGO) build --locked --release --package firehose-measure
+	$(TARGET_DIR)/release/firehose-measure trials $(TRIALS_FLAGS)
 
 SOAK_FLAGS ?=
 
 .PHONY: soak
 soak: SECONDS ?= 600
 soak: build ## Run for SECONDS under random faults, kills and reloads: target/soak.svg
-	$(CARGO) build --locked --release --package firehose-trials
-	$(TARGET_DIR)/release/firehose-trials soak --seconds $(SECONDS) --svg $(TARGET_DIR)/soak.svg $(SOAK_FLAGS)
+	$(CARGO) build --locked --release --package firehose-measure
+	$(TARGET_DIR)/release/firehose-measure soak --seconds $(SECONDS) --svg $(TARGET_DIR)/soak.svg $(SOAK_FLAGS)
 
 .PHONY: clean
 clean: ## Remove everything that was built or installed here

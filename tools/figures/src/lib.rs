@@ -1,4 +1,4 @@
-//! Shows figures as Markdown tables and as pictures: what the bill, the benchmark and the trials
+//! Shows figures as Markdown tables and as pictures: what the bill and the measurements
 //! share.
 
 #![forbid(unsafe_code)]

@@ -1,0 +1,101 @@
+//! The configuration is loaded anew, again and again, while lines keep coming.
+
+use std::time::{Duration, Instant};
+
+use crate::run::Output;
+use rustix::process::Signal;
+
+use crate::trials::lines::Lines;
+use crate::trials::report::Row;
+use crate::trials::trial::{Error, STREAM, Setup, Trial};
+
+const LINES: Lines = Lines::of(400);
+const RELOADS: usize = 100;
+/// Lines that come each time all is looked at, 40 times a second.
+const AT_ONCE: u64 = 20;
+const ASKED_AGAIN: Duration = Duration::from_secs(3);
+const ASKED_AT_MOST: usize = 10;
+const LIMIT: Duration = Duration::from_secs(60);
+/// All that is made once is there by then, and threads that looked names up have ended.
+const SETTLING: Duration = Duration::from_secs(15);
+
+pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> {
+    Ok(vec![
+        reload(setup, output, None)?,
+        reload(setup, output, Some(3))?,
+    ])
+}
+
+/// Without a number of workers the section is the shortest.
+fn reload(setup: &Setup<'_>, output: Output, workers: Option<usize>) -> Result<Row, Error> {
+    let mut trial = Trial::new(setup, output, "", LINES)?;
+    let section = match workers {
+        Some(workers) => trial.output(STREAM, "a", workers),
+        None => trial.shortest_output(STREAM, "a"),
+    };
+    let configuration = "    hot_reload on\n".to_owned()
+        + &trial.on_disk()
+        + &trial.tail_on_disk("input.log", "a")
+        + &section;
+    feed(&mut trial)?;
+    let started = Instant::now();
+    trial.start(&configuration)?;
+    fed_until(&mut trial, SETTLING, |_| Ok(false))?;
+    let before = trial.sample()?;
+    for reload in 1..=RELOADS {
+        if !is_reloaded(&mut trial, reload)? {
+            return Err(trial.failure(&format!("reload {reload} did not end")));
+        }
+    }
+    fed_until(&mut trial, SETTLING, |_| Ok(false))?;
+    let drain = trial.until_drained(LIMIT)?.then(|| started.elapsed());
+    let after = trial.sample()?;
+    trial.end(drain)?;
+    let raw_bytes = LINES.bytes(trial.tally.expected());
+    let workers = workers.map_or("its own".to_owned(), |workers| workers.to_string());
+    let story = format!("reload, workers: {workers}");
+    let mut row = Row::of(&trial, &story, output, raw_bytes, drain);
+    // A reload ends what is under way after its grace.
+    row.may_double = true;
+    row.remarks.push(format!(
+        "{RELOADS} reloads: threads {} to {}, descriptors {} to {}, RSS {:.0} to {:.0} MB",
+        before.threads,
+        after.threads,
+        before.descriptors,
+        after.descriptors,
+        before.rss_bytes as f64 / 1e6,
+        after.rss_bytes as f64 / 1e6,
+    ));
+    row.target("threads", after.threads as f64, before.threads as f64);
+    Ok(row)
+}
+
+/// Asks for a reload, and asks again: Fluent Bit refuses to while the last one is not quite over,
+/// and tells nobody when it is.
+fn is_reloaded(trial: &mut Trial<'_>, reload: usize) -> Result<bool, Error> {
+    for _ in 0..ASKED_AT_MOST {
+        trial.signal(Signal::HUP)?;
+        if fed_until(trial, ASKED_AGAIN, |trial| Ok(trial.starts()? > reload))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn fed_until(
+    trial: &mut Trial<'_>,
+    at_most: Duration,
+    mut condition: impl FnMut(&Trial<'_>) -> Result<bool, Error>,
+) -> Result<bool, Error> {
+    trial.until(at_most, |trial| {
+        feed(trial)?;
+        condition(trial)
+    })
+}
+
+fn feed(trial: &mut Trial<'_>) -> Result<(), Error> {
+    let first = trial.tally.expected();
+    trial.tally.expect(first + AT_ONCE);
+    LINES.append(&trial.path("input.log"), first..first + AT_ONCE)?;
+    Ok(())
+}
