@@ -205,7 +205,7 @@ instructions: ## Count the instructions an event takes, and compare them with th
 BENCH_FLAGS ?=
 
 .PHONY: bench
-bench: build tools ## Compare CPU, memory, calls and the bill with Fluent Bit's own output, and with the targets
+bench: build ## Compare CPU, memory, calls and the bill with Fluent Bit's own output, and with the targets
 	$(CARGO) build --locked --release --package firehose-measure
 	$(TARGET_DIR)/release/firehose-measure bench --svg docs $(BENCH_FLAGS)
 

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use firehose_host::{ChunkBuilder, EventFormat, EventTime, encode_event};
 use rmpv::Value;
 
-#[path = "../../tools/measure/src/bench/lines.rs"]
+#[path = "../../tools/measure/src/bench/http_lines.rs"]
 #[allow(
     dead_code,
     unused_imports,

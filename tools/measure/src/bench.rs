@@ -1,121 +1,117 @@
-//! Compares outputs for Amazon Data Firehose inside the real Fluent Bit, as `--help` tells.
-//!
-//! The way of a measurement through the files:
-//!
-//! ```text
-//! args -> parts -> throughput, tags, sidecar, init, idle -> summary -> targets -> table, charts
-//!                  (setup, host, endpoint, lines, feed)                           (svg)
-//! ```
+//! What outputs for Firehose cost: runs the parts that were asked for, and shows how they go.
 
-mod args;
-mod cpu_chart;
-mod endpoint;
-mod feed;
-mod host;
+mod charts;
+mod http_lines;
 mod idle;
-mod init;
-mod lines;
-mod parts;
-#[cfg(test)]
-mod read_picture;
-mod setup;
+mod load;
 mod sidecar;
 mod summary;
 mod table;
 mod tags;
-mod target_chart;
 mod targets;
 mod throughput;
 
 use std::fs;
-use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
-use crate::run::{Failure, find_plugin};
+use clap::ValueEnum as _;
+use fake_firehose::Stats;
 
-use crate::bench::args::{Args, Part};
-use crate::bench::host::Host;
-use crate::bench::parts::Parts;
-use crate::bench::setup::Setup;
-use crate::bench::summary::Row;
+use self::summary::{Round, Spread};
+use self::targets::Measured;
+use self::throughput::{Measurement, Throughput};
+use crate::args::{self, Part};
+use crate::error::Error;
+use crate::folder::Folder;
+use crate::output::Output;
+use crate::setup::Setup;
 
-pub(crate) fn main(arguments: lexopt::Parser) -> ExitCode {
-    let args = args::parse(arguments);
-    crate::run::run("firehose-measure", args, args::USAGE, compare)
+pub(crate) use self::load::load;
+
+const DRAIN_LATENCY: Duration = Duration::from_millis(50);
+const DRAIN_ROUNDS: u64 = 3;
+
+struct Bench<'a> {
+    args: &'a args::Bench,
+    setup: &'a Setup,
+    /// The file of throughput and drain.
+    input: &'a Path,
+    measured: Measured,
+    /// Runs that did not do well.
+    failed: usize,
 }
 
-fn compare(args: &Args, interrupted: &AtomicBool) -> Result<(), Failure> {
-    let host = Host::find(args.fluent_bit.as_deref()).map_err(Failure::CannotStart)?;
-    let plugin = find_plugin(&args.plugin).map_err(Failure::CannotStart)?;
-    let fake_firehose = setup::program(endpoint::PROGRAM).map_err(Failure::CannotStart)?;
+pub(crate) fn run(args: &args::Bench) -> Result<(), Error> {
+    let setup = Setup::find(&args.programs)?;
     if let Some(directory) = args.svg.as_deref().filter(|path| !path.is_dir()) {
         let shown = directory.display();
         let sentence = format!("--svg {shown}: there is no such directory");
-        return Err(Failure::CannotStart(sentence));
+        return Err(Error::CannotStart(sentence));
     }
-    if let Host::Small(_) = host {
-        eprintln!(
-            "There is no Fluent Bit on PATH: {} takes its place. Without null and the C plugin \
-             nothing is compared with them, and without a flush timer tags and sidecar are left out.",
-            host.name()
-        );
-    }
-
-    let workdir = tempfile::tempdir()?;
-    let input = workdir.path().join("input.log");
-    let mut input_bytes = 0;
-    if args.has(Part::Throughput) || args.has(Part::Drain) {
-        eprintln!("writing {} log lines", args.lines);
-        input_bytes = lines::write(&input, args.lines)?;
-    }
-    let setup = Setup {
-        host: &host,
-        plugin: &plugin,
-        fake_firehose: &fake_firehose,
-        workdir: workdir.path(),
-        interrupted,
+    let parts = args.parts();
+    let folder = Folder::new()?;
+    let input = folder.path("input.log");
+    let mut bench = Bench {
+        args,
+        setup: &setup,
+        input: &input,
+        measured: Measured::default(),
+        failed: 0,
     };
-    let mut parts = Parts::new(args, &setup, &input);
-    let measured = parts.run()?;
-
-    let cores = thread::available_parallelism()?;
-    let caption = format!(
-        "{} JSON log lines ({:.0} MB), rounds {}, workers {}, TLS; {cores} cores, TCP {}, {}",
-        args.lines,
-        input_bytes as f64 / 1e6,
-        args.rounds,
-        args.workers,
-        congestion_control(),
-        host.name(),
-    );
-    let outputs = host.outputs().iter();
-    let rows: Vec<Row> = outputs
-        .map(|&output| summary::row(output, &measured.throughput))
-        .collect();
-    let targets = targets::targets(&args.parts, &measured, input_bytes);
-    if args.has(Part::Throughput) {
-        println!("{}", table::outputs(&rows));
+    if parts.contains(&Part::Throughput) || parts.contains(&Part::Drain) {
+        eprintln!("writing {} log lines", args.lines);
+        bench.measured.input_bytes = http_lines::write(&input, args.lines)?;
     }
-    print!("{}", table::targets(&targets));
-    if input_bytes > 0 {
-        println!("\n{caption}");
+    for part in &parts {
+        bench.part(*part)?;
     }
-    if let (Some(directory), Host::FluentBit(_)) = (&args.svg, &host)
-        && args.parts == Part::ALL
-    {
-        fs::write(directory.join("bench.svg"), cpu_chart::svg(&rows, &caption))?;
-        fs::write(
-            directory.join("targets.svg"),
-            target_chart::svg(&targets, &caption),
-        )?;
-    }
-    match parts.failed {
+    let Bench {
+        measured, failed, ..
+    } = bench;
+    report(args, &parts, &measured, &setup)?;
+    match failed {
         0 => Ok(()),
-        count => Err(Failure::Failed(format!(
+        count => Err(Error::Failed(format!(
             "runs FAILED: {count}, as told above; the tables are without them"
         ))),
     }
+}
+
+fn report(
+    args: &args::Bench,
+    parts: &[Part],
+    measured: &Measured,
+    setup: &Setup,
+) -> Result<(), Error> {
+    let caption = format!(
+        "{} JSON log lines ({:.0} MB), rounds {}, workers {}, TLS; {} cores, TCP {}, {}",
+        args.lines,
+        measured.input_bytes as f64 / 1e6,
+        args.rounds,
+        args.workers,
+        thread::available_parallelism()?,
+        congestion_control(),
+        setup.version,
+    );
+    let targets = targets::targets(parts, measured);
+    if parts.contains(&Part::Throughput) {
+        println!("{}", table::outputs(&measured.throughput));
+    }
+    print!("{}", table::targets(&targets));
+    if measured.input_bytes > 0 {
+        println!("\n{caption}");
+    }
+    if let Some(directory) = &args.svg
+        && parts == Part::value_variants()
+    {
+        let cpu = charts::cpu(&measured.throughput, &caption);
+        fs::write(directory.join("bench.svg"), cpu)?;
+        let targets = charts::targets(&targets, &caption);
+        fs::write(directory.join("targets.svg"), targets)?;
+    }
+    Ok(())
 }
 
 /// How the kernel paces what is sent, which the sender pays: bbr's timers cost this plugin a tenth
@@ -123,4 +119,151 @@ fn compare(args: &Args, interrupted: &AtomicBool) -> Result<(), Failure> {
 fn congestion_control() -> String {
     let name = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
     name.map_or_else(|_| "unknown".into(), |name| name.trim().into())
+}
+
+impl Bench<'_> {
+    fn part(&mut self, part: Part) -> Result<(), Error> {
+        match part {
+            Part::Throughput => self.measured.throughput = self.throughput()?,
+            Part::Drain => {
+                self.measured.drain = self.drain("drain", Some(self.args.workers))?;
+                self.measured.shortest_drain = self.drain("drain, shortest section", None)?;
+            }
+            Part::Tags => self.tags()?,
+            Part::Sidecar => self.sidecars()?,
+            Part::Plugin => self.plugin()?,
+        }
+        Ok(())
+    }
+
+    /// Every output once a round. Each round begins with another one, so that what changes on the
+    /// machine meanwhile, or what one run leaves behind for the next, falls on all alike.
+    fn throughput(&mut self) -> Result<Vec<Round>, Error> {
+        let mut rounds = Vec::new();
+        let mut order = Output::ALL;
+        for number in 1..=self.args.rounds {
+            let name = format!("round {number} of {}", self.args.rounds);
+            rounds.push(self.round(&name, &order, Some(self.args.workers), Duration::ZERO)?);
+            order.rotate_left(1);
+        }
+        Ok(rounds)
+    }
+
+    fn drain(&mut self, name: &str, workers: Option<usize>) -> Result<Vec<Round>, Error> {
+        let [_null, outputs @ ..] = Output::ALL;
+        (0..self.args.rounds.min(DRAIN_ROUNDS))
+            .map(|_| self.round(name, &outputs, workers, DRAIN_LATENCY))
+            .collect()
+    }
+
+    fn round(
+        &mut self,
+        name: &str,
+        outputs: &[Output],
+        workers: Option<usize>,
+        latency: Duration,
+    ) -> Result<Round, Error> {
+        let throughput = Throughput {
+            setup: self.setup,
+            input: self.input,
+            lines: self.args.lines,
+            workers,
+            latency,
+        };
+        let mut round = Round::new();
+        for &output in outputs {
+            let what = format!("{name}: {}", output.name());
+            let run = || throughput.run(output);
+            if let Some(measurement) = self.attempt(&what, run, measurement)? {
+                round.insert(output, measurement);
+            }
+        }
+        Ok(round)
+    }
+
+    fn tags(&mut self) -> Result<(), Error> {
+        let (setup, fed_for) = (self.setup, Duration::from_secs(self.args.seconds) / 2);
+        for output in [Output::CoreAggregated, Output::FirehoseAggregated] {
+            let what = format!("100 tags: {}", output.name());
+            let run = || tags::run(setup, output, fed_for);
+            if let Some(stats) = self.attempt(&what, run, stats)? {
+                self.measured.tags.insert(output, stats);
+            }
+        }
+        Ok(())
+    }
+
+    fn sidecars(&mut self) -> Result<(), Error> {
+        let (setup, args) = (self.setup, self.args);
+        let fed_for = Duration::from_secs(args.seconds);
+        let run = || sidecar::run(setup, &args.sidecar, fed_for);
+        let all = self.attempt("sidecars, all at once", run, |_| "have ended".to_owned())?;
+        for (what, end) in all.into_iter().flatten() {
+            let sidecar = self.attempt(
+                &what,
+                || end,
+                |sidecar| {
+                    let seconds = sidecar.longest_delay.as_secs_f64();
+                    format!("a line takes up to {seconds:.2} s")
+                },
+            )?;
+            self.measured.sidecars.extend(sidecar);
+        }
+        Ok(())
+    }
+
+    fn plugin(&mut self) -> Result<(), Error> {
+        let setup = self.setup;
+        self.measured.plugin_bytes = Some(setup.plugin.metadata()?.len());
+        let init = |spread: &Spread| format!("{:.1} ms, at most {:.1}", spread.median, spread.max);
+        self.measured.init_ms = self.attempt("Init", || load::run(setup), init)?;
+        let watched_for = Duration::from_secs(self.args.seconds) / 6;
+        let idle = |most: &f64| format!("{most:.1} switches a second");
+        self.measured.idle = self.attempt("idle", || idle::run(setup, watched_for), idle)?;
+        Ok(())
+    }
+
+    /// None where the run did not do well, which is told and counted.
+    fn attempt<T>(
+        &mut self,
+        what: &str,
+        run: impl FnOnce() -> Result<T, Error>,
+        show: impl FnOnce(&T) -> String,
+    ) -> Result<Option<T>, Error> {
+        eprint!("{what:55} ");
+        match run() {
+            Ok(result) => {
+                eprintln!("{}", show(&result));
+                Ok(Some(result))
+            }
+            Err(Error::Failed(reason)) => {
+                eprintln!("FAILED\n{reason}");
+                self.failed += 1;
+                Ok(None)
+            }
+            Err(error) => {
+                eprintln!();
+                Err(error)
+            }
+        }
+    }
+}
+
+fn measurement(measurement: &Measurement) -> String {
+    let drained = measurement.drained.map_or(String::new(), |drained| {
+        format!(", last delivery at {:.1} s", drained.as_secs_f64())
+    });
+    format!(
+        "CPU {:6.2} s, peak RSS {:4.0} MB{drained}, {}",
+        measurement.cpu.as_secs_f64(),
+        measurement.peak_rss_bytes as f64 / 1e6,
+        stats(&measurement.stats),
+    )
+}
+
+fn stats(stats: &Stats) -> String {
+    format!(
+        "{} calls (up to {} at once), {} records, {} documents",
+        stats.requests, stats.max_concurrent_requests, stats.records, stats.documents
+    )
 }

@@ -1,28 +1,46 @@
-//! Measures outputs for Amazon Data Firehose inside the real Fluent Bit: `bench` what they cost, `trials` and `soak` what
-//! is lost, doubled and slowed down.
+//! Measures outputs for Amazon Data Firehose inside the real Fluent Bit, as `--help` tells.
+//!
+//! The way of a measurement through the files:
+//!
+//! ```text
+//! args -> setup -> bench:  parts -> throughput, tags, sidecar, idle, load -> summary -> targets -> table, charts
+//!                  trials: stories -> report
+//!                          soak    -> chart
+//!                  (trial: folder, process, output, lines, tally)
+//! ```
 
 #![forbid(unsafe_code)]
 
+mod args;
 mod bench;
-mod load;
-mod run;
+mod error;
+mod folder;
+mod lines;
+mod output;
+mod process;
+mod setup;
+mod tally;
+mod trial;
 mod trials;
 
-use std::env;
 use std::process::ExitCode;
 
+use clap::Parser as _;
+
+use crate::args::{Cli, Task};
+
 fn main() -> ExitCode {
-    let word = env::args().nth(1).unwrap_or_default();
-    let arguments = || lexopt::Parser::from_iter(env::args_os().skip(1));
-    match word.as_str() {
-        "bench" => bench::main(arguments()),
-        "trials" => trials::main(arguments()),
-        // A word of the trials' own.
-        "soak" => trials::main(lexopt::Parser::from_env()),
-        "load" => load::main(),
-        _ => {
-            eprintln!("firehose-measure bench, trials or soak; each has a --help");
-            ExitCode::from(2)
+    let done = match Cli::parse().task {
+        Task::Bench(args) => bench::run(&args),
+        Task::Trials(args) => trials::run(&args),
+        Task::Soak(args) => trials::soak(&args),
+        Task::Load { plugin, options } => bench::load(&plugin, &options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("firehose-measure: {error}");
+            ExitCode::from(error.exit_code())
         }
     }
 }

@@ -1,86 +1,151 @@
-//! Tells reliability stories in the real Fluent Bit, as `--help` tells.
-//!
-//! The way of a story through the files:
-//!
-//! ```text
-//! args -> stories -> trial (lines, tally, sample) -> report
-//!      -> soak    -> trial                        -> chart
-//! ```
+//! The stories: each a fault, told to both plugins in the same way.
 
-mod args;
-mod lines;
+mod fleet;
+mod outages;
+mod reload;
 mod report;
-mod sample;
+mod restarts;
 mod scrape;
 mod soak;
-mod stories;
-mod tally;
-mod trial;
+mod throttled;
 
-use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use crate::run::{Failure, FluentBit, find_plugin};
+use self::report::Row;
+use crate::args::Trials;
+use crate::error::Error;
+use crate::output::Output;
+use crate::setup::{Setup, at_once};
 
-use crate::trials::args::{Args, Task};
-use crate::trials::report::Row;
-use crate::trials::stories::STORIES;
-use crate::trials::trial::{Error, Setup};
+pub(crate) use self::soak::run as soak;
 
-pub(crate) fn main(arguments: lexopt::Parser) -> ExitCode {
-    let args = args::parse(arguments);
-    crate::run::run("firehose-measure", args, &args::usage(), run)
+pub(crate) struct Story {
+    pub(crate) name: &'static str,
+    /// What happens, for the reader of the table.
+    pub(crate) tells: &'static str,
+    outputs: &'static [Output],
+    /// Its trials wait more than they work, so they run beside each other.
+    waits: bool,
+    run: fn(&Setup, Output) -> Result<Vec<Row>, Error>,
 }
 
-fn run(args: &Args, interrupted: &AtomicBool) -> Result<(), Failure> {
-    let fluent_bit = FluentBit::find(&args.fluent_bit).map_err(Failure::CannotStart)?;
-    let plugin = find_plugin(&args.plugin).map_err(Failure::CannotStart)?;
-    let setup = Setup {
-        fluent_bit: &fluent_bit,
-        plugin: &plugin,
-        interrupted,
-    };
-    match &args.task {
-        Task::Tell(name) => tell(name.as_deref(), &setup),
-        Task::Soak(soak) => match soak::run(&setup, soak) {
-            Ok(None) => Ok(()),
-            Ok(Some(fault)) => Err(Failure::Failed(fault)),
-            Err(Error::Failed(reason)) => Err(Failure::Failed(reason)),
-            Err(Error::Interrupted) => Err(Failure::Interrupted),
-        },
-    }
-}
+/// The core plugin, and this project's plain and aggregated.
+const ALL: &[Output] = &[Output::Core, Output::Firehose, Output::FirehoseAggregated];
+const PLAIN: &[Output] = &[Output::Core, Output::Firehose];
 
-/// The story of this name, or all of them.
-fn tell(only: Option<&str>, setup: &Setup<'_>) -> Result<(), Failure> {
+pub(crate) const STORIES: [Story; 9] = [
+    Story {
+        name: "shortest",
+        tells: "the shortest section, memory only: nobody listens for 7 minutes, then all is well",
+        outputs: PLAIN,
+        waits: true,
+        run: outages::shortest,
+    },
+    Story {
+        name: "refusals",
+        tells: "30 % of the records of the first 300 calls are refused",
+        outputs: ALL,
+        waits: true,
+        run: throttled::refusals,
+    },
+    Story {
+        name: "backlog",
+        tells: "24 MiB wait for a stream that takes 1 MiB/s, with mem_buf_limit 5M",
+        outputs: ALL,
+        waits: true,
+        run: throttled::backlog,
+    },
+    Story {
+        name: "fleet",
+        tells: "4 processes deliver 23 MiB to one stream that takes 1 MiB/s, where refusals are free \
+                and where they count",
+        outputs: ALL,
+        waits: true,
+        run: fleet::run,
+    },
+    Story {
+        name: "fairness",
+        tells: "a healthy stream, alone and beside one that takes 0.25 MiB/s",
+        outputs: PLAIN,
+        waits: false,
+        run: throttled::fairness,
+    },
+    Story {
+        name: "kill",
+        tells: "kill -9 and a new start, three times, with filesystem storage and tail's database",
+        outputs: PLAIN,
+        waits: true,
+        run: restarts::kill,
+    },
+    Story {
+        name: "stop",
+        tells: "SIGTERM while 12 MB wait for a slow stream, then a new start; with a long grace; \
+                and while nobody listens",
+        outputs: PLAIN,
+        waits: true,
+        run: restarts::stop,
+    },
+    Story {
+        name: "reload",
+        tells: "100 hot reloads under load, with the output's own workers and with 3",
+        outputs: PLAIN,
+        waits: true,
+        run: reload::run,
+    },
+    Story {
+        name: "outage",
+        tells: "nobody listens for 20 s, then all is well; drained from then on",
+        outputs: PLAIN,
+        waits: true,
+        run: outages::outage,
+    },
+];
+
+const MIB: u64 = 1 << 20;
+
+/// The story that is asked for, or all of them.
+pub(crate) fn run(args: &Trials) -> Result<(), Error> {
+    let setup = Setup::find(&args.programs)?;
     let mut rows: Vec<Row> = Vec::new();
     let mut faults = Vec::new();
-    for story in &STORIES {
-        if only.is_some_and(|name| name != story.name) {
-            continue;
-        }
+    let only = args.story.as_deref();
+    for story in STORIES
+        .iter()
+        .filter(|story| only.is_none_or(|name| name == story.name))
+    {
         eprintln!("{}: {}", story.name, story.tells);
-        for outcome in story.tell(setup) {
-            match outcome {
+        for (output, end) in story.outputs.iter().zip(story.tell(&setup)) {
+            match end {
                 Ok(told) => rows.extend(told),
-                Err((_, Error::Interrupted)) => return Err(Failure::Interrupted),
-                Err((output, Error::Failed(reason))) => {
+                Err(Error::Failed(reason)) => {
                     eprintln!("{}, {}: {reason}", story.name, output.name());
                     faults.push(format!("{}, {}: see above", story.name, output.name()));
                 }
+                Err(error) => return Err(error),
             }
         }
     }
     print!("{}", report::render(&rows));
-    println!(
-        "\n{} cores, {}",
-        thread::available_parallelism()?,
-        setup.fluent_bit.version
-    );
+    let cores = thread::available_parallelism()?;
+    println!("\n{cores} cores, {}", setup.version);
     faults.extend(rows.iter().filter_map(Row::fault));
     match faults.is_empty() {
         true => Ok(()),
-        false => Err(Failure::Failed(format!("FAILED: {}", faults.join("; ")))),
+        false => Err(Error::Failed(format!("FAILED: {}", faults.join("; ")))),
+    }
+}
+
+impl Story {
+    /// What came of each output's trial.
+    fn tell(&self, setup: &Setup) -> Vec<Result<Vec<Row>, Error>> {
+        let run = |output: &Output| {
+            let rows = (self.run)(setup, *output);
+            eprintln!("{}: {} has ended", self.name, output.name());
+            rows
+        };
+        match self.waits {
+            true => at_once(self.outputs, run),
+            false => self.outputs.iter().map(run).collect(),
+        }
     }
 }

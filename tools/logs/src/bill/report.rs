@@ -1,14 +1,13 @@
 //! The bill in words and as a bar chart.
 
-use figures::{markdown, svg};
+use figures::markdown;
+use figures::svg::{Bar, Bars};
 
 use crate::bill::prices::{FIRST_TIER_GB, Prices};
 use crate::bill::{Args, Bill, Row};
 
-/// Where the bars begin, and the longest of them ends.
-const BARS_LEFT: f64 = 220.0;
-const BARS_RIGHT: f64 = 660.0;
-const ROW_HEIGHT: f64 = 34.0;
+/// How long the longest bar is.
+const LONGEST: f64 = 440.0;
 
 /// Beyond this much more billed than written, fuller records are worth a thought.
 const WASTEFUL_RATIO: f64 = 1.2;
@@ -90,21 +89,27 @@ fn cells(row: &Row) -> [String; 5] {
 pub(crate) fn svg(bill: &Bill, args: &Args) -> String {
     let rows = &bill.rows;
     let most = rows.iter().map(Row::total).fold(0.0, f64::max);
-    let mut picture = String::new();
-    for (number, row) in rows.iter().enumerate() {
-        let class = match number + 1 == rows.len() {
-            true => "own",
-            false => "bar",
-        };
-        let middle = svg::TOP + ROW_HEIGHT * (number as f64 + 0.5);
-        let length = row.total() / most * (BARS_RIGHT - BARS_LEFT);
-        let amount = format!("${:.2}", row.total());
-        picture += &svg::text("end", BARS_LEFT - 10.0, middle, row.name);
-        picture += &svg::bar(class, BARS_LEFT, length, middle);
-        picture += &svg::text("start", BARS_LEFT + length + 8.0, middle, &amount);
-    }
-    let height = ROW_HEIGHT * rows.len() as f64;
-    svg::picture(&title(bill, args), &picture, height, &caption(bill, args))
+    let bar = |(number, row): (usize, &Row)| {
+        let length = row.total() / most * LONGEST;
+        Bar {
+            label: row.name.to_owned(),
+            class: match number + 1 == rows.len() {
+                true => "own",
+                false => "bar",
+            },
+            length,
+            spread: None,
+            text: format!("${:.2}", row.total()),
+            text_from: length,
+        }
+    };
+    let bars = Bars {
+        left: 220.0,
+        row_height: 34.0,
+        line_at: None,
+        bars: rows.iter().enumerate().map(bar).collect(),
+    };
+    bars.picture(&title(bill, args), &caption(bill, args))
 }
 
 /// To two decimals below ten, one below a hundred, none above.

@@ -2,53 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use crate::run::Output;
+use fake_firehose::Stats;
 
-use crate::bench::args::Part;
-use crate::bench::endpoint::Sums;
-use crate::bench::sidecar;
-use crate::bench::summary::{self, Round, Row, Spread, ratio};
-
-/// Of the plugin's file, which a user downloads and a host maps.
-const MAX_PLUGIN_MB: f64 = 8.0;
+use super::sidecar::Sidecar;
+use super::summary::{self, Figure, Round, Spread, billed_over_raw, of_peer, ratio, spread};
+use crate::args::Part;
+use crate::output::Output;
 
 /// All that was measured. What was not, or failed, is empty.
 #[derive(Default)]
-pub(crate) struct Measured {
-    pub(crate) throughput: Vec<Round>,
-    pub(crate) drain: Vec<Round>,
+pub(super) struct Measured {
+    /// Of the file that throughput and drain read.
+    pub(super) input_bytes: u64,
+    pub(super) throughput: Vec<Round>,
+    pub(super) drain: Vec<Round>,
     /// With sections that leave `workers` to the outputs.
-    pub(crate) shortest_drain: Vec<Round>,
-    pub(crate) tags: BTreeMap<Output, Sums>,
-    pub(crate) sidecars: Option<sidecar::Measured>,
-    pub(crate) plugin_bytes: Option<u64>,
-    pub(crate) init_ms: Option<Spread>,
+    pub(super) shortest_drain: Vec<Round>,
+    pub(super) tags: BTreeMap<Output, Stats>,
+    pub(super) sidecars: Vec<Sidecar>,
+    pub(super) plugin_bytes: Option<u64>,
+    pub(super) init_ms: Option<Spread>,
     /// Context switches a second of the plugin's busiest thread.
-    pub(crate) idle: Option<f64>,
+    pub(super) idle: Option<f64>,
 }
 
 /// One figure beside its target.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Target {
-    pub(crate) what: String,
-    pub(crate) unit: Unit,
-    pub(crate) own: Option<f64>,
-    pub(crate) core: Option<f64>,
-    pub(crate) of_core: Option<f64>,
-    pub(crate) limit: Limit,
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) what: String,
+    pub(super) unit: Unit,
+    pub(super) own: Option<f64>,
+    pub(super) core: Option<f64>,
+    pub(super) of_core: Option<f64>,
+    pub(super) limit: Limit,
 }
 
 /// The most that is allowed.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Limit {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Limit {
     /// Of this project's own figure.
     Own(f64),
     /// Of its ratio to the C plugin's.
     OfCore(f64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Unit {
     Seconds,
     Milliseconds,
     Megabytes,
@@ -58,135 +57,114 @@ pub(crate) enum Unit {
     Ratio,
 }
 
-/// Those of these parts. The bytes are those of the file that throughput and drain read.
-pub(crate) fn targets(parts: &[Part], measured: &Measured, input_bytes: u64) -> Vec<Target> {
+/// Those of these parts.
+pub(super) fn targets(parts: &[Part], measured: &Measured) -> Vec<Target> {
     let of_part = |part: &Part| match part {
         Part::Throughput => of_throughput(&measured.throughput),
-        Part::Drain => {
-            let mut targets = of_drain(&measured.drain, "", input_bytes);
-            let shortest = &measured.shortest_drain;
-            targets.extend(of_drain(shortest, ", shortest section", input_bytes));
-            targets.extend(of_drain_memory(shortest));
-            targets
-        }
+        Part::Drain => of_drain(measured),
         Part::Tags => of_tags(&measured.tags),
-        Part::Sidecar => measured.sidecars.iter().flat_map(of_sidecars).collect(),
+        Part::Sidecar => of_sidecars(&measured.sidecars),
         Part::Plugin => of_plugin(measured),
     };
     parts.iter().flat_map(of_part).collect()
 }
 
+const AGGREGATED: (Output, &str) = (Output::FirehoseAggregated, "aggregated");
+const PLAIN: (Output, &str) = (Output::Firehose, "one record a line");
+
 fn of_throughput(rounds: &[Round]) -> Vec<Target> {
+    use Unit::{Megabytes, Ratio, Seconds};
     let mut targets = Vec::new();
-    let plain = (Output::Firehose, "one record a line", 0.5);
-    let aggregated = (Output::FirehoseAggregated, "aggregated", 0.4);
-    for (output, how, limit) in [aggregated, plain] {
-        let (own, core) = rows(rounds, output);
-        targets.push(Target {
-            own: median(own.cpu_seconds_over_null),
-            core: median(core.cpu_seconds_over_null),
-            of_core: median(own.cpu_of_peer),
-            ..Target::new(
-                format!("CPU over null, {how}"),
-                Unit::Seconds,
-                Limit::OfCore(limit),
-            )
-        });
-        targets.push(Target {
-            own: median(own.peak_rss_mb),
-            core: median(core.peak_rss_mb),
-            of_core: median(own.peak_rss_of_peer),
-            ..Target::new(
-                format!("peak RSS, {how}"),
-                Unit::Megabytes,
+    for ((output, how), cpu) in [(AGGREGATED, 0.4), (PLAIN, 0.5)] {
+        for (what, unit, figure, limit) in [
+            (
+                "CPU over null",
+                Seconds,
+                summary::cpu_over_null as Figure,
+                Limit::OfCore(cpu),
+            ),
+            (
+                "peak RSS",
+                Megabytes,
+                summary::peak_rss_mb,
                 Limit::OfCore(1.0),
-            )
-        });
-        targets.push(Target::of(
-            format!("peak RSS over null, {how}"),
-            Unit::Megabytes,
-            median(own.peak_rss_mb_over_null),
-            median(core.peak_rss_mb_over_null),
-            Limit::Own(25.0),
-        ));
+            ),
+            (
+                "peak RSS over null",
+                Megabytes,
+                summary::peak_rss_over_null,
+                Limit::Own(25.0),
+            ),
+        ] {
+            let what = format!("{what}, {how}");
+            targets.push(Target::of_rounds(what, unit, rounds, output, figure, limit));
+        }
     }
-    let (own, core) = rows(rounds, Output::FirehoseAggregated);
-    targets.push(Target::of(
-        "billed / raw, aggregated".to_owned(),
-        Unit::Ratio,
-        median(own.billed_over_raw),
-        median(core.billed_over_raw),
-        Limit::Own(1.02),
+    let (output, how) = AGGREGATED;
+    let what = format!("billed / raw, {how}");
+    let (figure, limit) = (summary::billed_ratio, Limit::Own(1.02));
+    targets.push(Target::of_rounds(
+        what, Ratio, rounds, output, figure, limit,
     ));
     targets
 }
 
-const DRAINED: [(Output, &str); 2] = [
-    (Output::FirehoseAggregated, "aggregated"),
-    (Output::Firehose, "one record a line"),
-];
-
-fn of_drain(rounds: &[Round], section: &str, input_bytes: u64) -> Vec<Target> {
-    let megabytes = input_bytes as f64 / 1e6;
-    DRAINED
-        .map(|(output, how)| {
-            let (own, core) = rows(rounds, output);
-            Target {
-                own: median(own.drain_seconds),
-                core: median(core.drain_seconds),
-                of_core: median(own.drain_of_peer),
-                ..Target::new(
-                    format!("drain {megabytes:.0} MB at 50 ms, {how}{section}"),
-                    Unit::Seconds,
-                    Limit::OfCore(1.0),
-                )
-            }
-        })
-        .into()
+fn of_drain(measured: &Measured) -> Vec<Target> {
+    let megabytes = measured.input_bytes as f64 / 1e6;
+    let both = [AGGREGATED, PLAIN];
+    let limit = Limit::OfCore(1.0);
+    let of = |what, unit, rounds, output, figure| {
+        Target::of_rounds(what, unit, rounds, output, figure, limit)
+    };
+    let mut targets = Vec::new();
+    for (rounds, section) in [
+        (&measured.drain, ""),
+        (&measured.shortest_drain, ", shortest section"),
+    ] {
+        targets.extend(both.map(|(output, how)| {
+            let what = format!("drain {megabytes:.0} MB at 50 ms, {how}{section}");
+            of(
+                what,
+                Unit::Seconds,
+                rounds,
+                output,
+                summary::drain_seconds as Figure,
+            )
+        }));
+    }
+    targets.extend(both.map(|(output, how)| {
+        let what = format!("peak RSS of that drain, {how}, shortest section");
+        let rounds = &measured.shortest_drain;
+        of(what, Unit::Megabytes, rounds, output, summary::peak_rss_mb)
+    }));
+    targets
 }
 
-fn of_drain_memory(rounds: &[Round]) -> Vec<Target> {
-    DRAINED
-        .map(|(output, how)| {
-            let (own, core) = rows(rounds, output);
-            Target {
-                own: median(own.peak_rss_mb),
-                core: median(core.peak_rss_mb),
-                of_core: median(own.peak_rss_of_peer),
-                ..Target::new(
-                    format!("peak RSS of that drain, {how}, shortest section"),
-                    Unit::Megabytes,
-                    Limit::OfCore(1.0),
-                )
-            }
-        })
-        .into()
-}
-
-fn of_tags(tags: &BTreeMap<Output, Sums>) -> Vec<Target> {
-    let own = tags.get(&Output::FirehoseAggregated);
-    let core = tags.get(&Output::CoreAggregated);
-    let calls = |sums: &Sums| sums.requests as f64;
-    vec![
+fn of_tags(tags: &BTreeMap<Output, Stats>) -> Vec<Target> {
+    let target = |what: &str, unit, figure: fn(&Stats) -> Option<f64>, limit| {
+        let of = |output| figure(tags.get(&output)?);
+        let (own, core) = (of(Output::FirehoseAggregated), of(Output::CoreAggregated));
         Target::of(
-            "100 tags of 1 KB/s: billed / raw".to_owned(),
+            format!("100 tags of 1 KB/s: {what}"),
+            unit,
+            own,
+            core,
+            limit,
+        )
+    };
+    let calls = |stats: &Stats| Some(stats.requests as f64);
+    vec![
+        target(
+            "billed / raw",
             Unit::Ratio,
-            own.and_then(Sums::billed_over_raw),
-            core.and_then(Sums::billed_over_raw),
+            billed_over_raw,
             Limit::Own(1.3),
         ),
-        Target::of(
-            "100 tags of 1 KB/s: calls".to_owned(),
-            Unit::Calls,
-            own.map(calls),
-            core.map(calls),
-            Limit::OfCore(0.25),
-        ),
+        target("calls", Unit::Calls, calls, Limit::OfCore(0.25)),
     ]
 }
 
-fn of_sidecars(measured: &sidecar::Measured) -> Vec<Target> {
-    let sidecars = &measured.sidecars;
+fn of_sidecars(sidecars: &[Sidecar]) -> Vec<Target> {
     let own = sidecars
         .iter()
         .filter(|sidecar| sidecar.output.is_of_this_project());
@@ -194,23 +172,22 @@ fn of_sidecars(measured: &sidecar::Measured) -> Vec<Target> {
         let core = sidecars
             .iter()
             .find(|sidecar| (sidecar.pace, Some(sidecar.output)) == (own.pace, own.output.peer()));
-        let name = own.pace.name();
-        let delay = |sidecar: &sidecar::Sidecar| sidecar.longest_delay.as_secs_f64();
+        let target = |what, unit, figure: fn(&Sidecar) -> Option<f64>, limit| {
+            let what = format!("{}: {what}", own.pace.name());
+            Target::of(
+                what,
+                unit,
+                figure(own),
+                core.and_then(figure),
+                Limit::Own(limit),
+            )
+        };
+        let billed = |sidecar: &Sidecar| sidecar.billed_over_raw;
+        let delay = |sidecar: &Sidecar| Some(sidecar.longest_delay.as_secs_f64());
+        let timeout = own.flush_timeout.as_secs_f64();
         [
-            Target::of(
-                format!("{name}: billed / raw"),
-                Unit::Ratio,
-                own.billed_over_raw,
-                core.and_then(|core| core.billed_over_raw),
-                Limit::Own(1.3),
-            ),
-            Target::of(
-                format!("{name}: longest delay"),
-                Unit::Seconds,
-                Some(delay(own)),
-                core.map(delay),
-                Limit::Own(measured.flush_timeout.as_secs_f64()),
-            ),
+            target("billed / raw", Unit::Ratio, billed, 1.3),
+            target("longest delay", Unit::Seconds, delay, timeout),
         ]
     })
     .collect()
@@ -220,14 +197,12 @@ fn of_plugin(measured: &Measured) -> Vec<Target> {
     let target = |what: &str, unit, own, limit| {
         Target::of(what.to_owned(), unit, own, None, Limit::Own(limit))
     };
+    // A user downloads the file, and a host maps it.
+    let megabytes = measured.plugin_bytes.map(|bytes| bytes as f64 / 1e6);
+    let init = measured.init_ms.map(|spread| spread.median);
     vec![
-        target(
-            "firehose.so",
-            Unit::Megabytes,
-            measured.plugin_bytes.map(|bytes| bytes as f64 / 1e6),
-            MAX_PLUGIN_MB,
-        ),
-        target("Init", Unit::Milliseconds, median(measured.init_ms), 20.0),
+        target("firehose.so", Unit::Megabytes, megabytes, 8.0),
+        target("Init", Unit::Milliseconds, init, 20.0),
         target(
             "idle: switches of a thread",
             Unit::PerSecond,
@@ -237,26 +212,24 @@ fn of_plugin(measured: &Measured) -> Vec<Target> {
     ]
 }
 
-/// Of this output, and of its peer.
-fn rows(rounds: &[Round], output: Output) -> (Row, Row) {
-    let peer = output.peer().expect("it is this project's");
-    (summary::row(output, rounds), summary::row(peer, rounds))
-}
-
-fn median(spread: Option<Spread>) -> Option<f64> {
-    spread.map(|spread| spread.median)
-}
-
-// === impl Target ===
-
 impl Target {
-    fn new(what: String, unit: Unit, limit: Limit) -> Target {
+    /// Medians of an output's rounds, beside its peer's.
+    fn of_rounds(
+        what: String,
+        unit: Unit,
+        rounds: &[Round],
+        output: Output,
+        figure: Figure,
+        limit: Limit,
+    ) -> Target {
+        let median = |spread: Option<Spread>| spread.map(|spread| spread.median);
+        let peer = output.peer().expect("it is this project's");
         Target {
             what,
             unit,
-            own: None,
-            core: None,
-            of_core: None,
+            own: median(spread(rounds, output, figure)),
+            core: median(spread(rounds, peer, figure)),
+            of_core: median(of_peer(rounds, output, figure)),
             limit,
         }
     }
@@ -264,36 +237,37 @@ impl Target {
     /// The ratio is that of these figures.
     fn of(what: String, unit: Unit, own: Option<f64>, core: Option<f64>, limit: Limit) -> Target {
         Target {
+            what,
+            unit,
             own,
             core,
             of_core: own.zip(core).and_then(|(own, core)| ratio(own, core)),
-            ..Target::new(what, unit, limit)
+            limit,
         }
     }
 
-    /// What is judged, as a part of what is allowed: up to 1 the target is met. None where it was
-    /// not measured.
-    pub(crate) fn of_limit(&self) -> Option<f64> {
+    /// What is judged, if it was measured, and the most that it may be.
+    fn judged(&self) -> Option<(f64, f64)> {
         match self.limit {
-            Limit::Own(limit) => Some(self.own? / limit),
-            Limit::OfCore(limit) => Some(self.of_core? / limit),
+            Limit::Own(limit) => Some((self.own?, limit)),
+            Limit::OfCore(limit) => Some((self.of_core?, limit)),
         }
+    }
+
+    /// As a part of what is allowed. None where it was not measured.
+    pub(super) fn of_limit(&self) -> Option<f64> {
+        self.judged().map(|(figure, limit)| figure / limit)
     }
 
     /// None where it was not measured.
-    pub(crate) fn is_met(&self) -> Option<bool> {
-        match self.limit {
-            Limit::Own(limit) => Some(self.own? <= limit),
-            Limit::OfCore(limit) => Some(self.of_core? <= limit),
-        }
+    pub(super) fn is_met(&self) -> Option<bool> {
+        self.judged().map(|(figure, limit)| figure <= limit)
     }
 }
 
-// === impl Unit ===
-
 impl Unit {
     /// A figure with its unit.
-    pub(crate) fn show(self, figure: f64) -> String {
+    pub(super) fn show(self, figure: f64) -> String {
         match self {
             Unit::Seconds => format!("{figure:.2} s"),
             Unit::Milliseconds => format!("{figure:.1} ms"),

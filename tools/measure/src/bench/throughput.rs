@@ -3,82 +3,64 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::run::{End, Files, Output, Usage};
+use fake_firehose::Stats;
 
-use crate::bench::endpoint::{Keep, Sums};
-use crate::bench::host::{Input, Job};
-use crate::bench::setup::{Error, Setup};
+use crate::error::Error;
+use crate::lines::Lines;
+use crate::output::Output;
+use crate::setup::Setup;
+use crate::trial::{STREAM, Trial};
 
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// What the runs of one comparison have in common.
-pub(crate) struct Throughput<'a> {
-    pub(crate) setup: &'a Setup<'a>,
-    pub(crate) input: &'a Path,
+pub(super) struct Throughput<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) input: &'a Path,
     /// In the input.
-    pub(crate) lines: u64,
+    pub(super) lines: u64,
     /// None leaves it to the output.
-    pub(crate) workers: Option<usize>,
+    pub(super) workers: Option<usize>,
     /// Of each answer of the service.
-    pub(crate) latency: Duration,
+    pub(super) latency: Duration,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Measurement {
-    pub(crate) usage: Usage,
+#[derive(Clone, Debug)]
+pub(super) struct Measurement {
+    pub(super) cpu: Duration,
+    pub(super) peak_rss_bytes: u64,
     /// All zero for `null`.
-    pub(crate) sums: Sums,
+    pub(super) stats: Stats,
     /// From the process's start to the last delivery; None for `null`.
-    pub(crate) drained: Option<Duration>,
+    pub(super) drained: Option<Duration>,
 }
-
-// === impl Throughput ===
 
 impl Throughput<'_> {
-    pub(crate) fn run(&self, output: Output) -> Result<Measurement, Error> {
-        let setup = self.setup;
-        let directory = setup.directory("throughput")?;
-        let endpoint = (output != Output::Null)
-            .then(|| setup.endpoint(&directory, self.latency, Keep::Counts))
-            .transpose()?;
-        let files = Files::new(&directory);
-        let job = Job {
-            output,
-            target: endpoint.as_ref().map(|endpoint| &endpoint.target),
-            workers: self.workers,
-            flush: 1,
-            input: Input::File(self.input),
-        };
+    pub(super) fn run(&self, output: Output) -> Result<Measurement, Error> {
+        let mut trial = Trial::counted(self.setup, output, self.latency, Lines::of(400))?;
+        let configuration = format!(
+            "    grace {}\n{}    exit_on_eof on\n{}",
+            LIMIT.as_secs(),
+            trial.tail(self.input, "a"),
+            trial.section(STREAM, "a", self.workers)
+        );
         let started = Instant::now();
-        let process = setup.host.start(&files, setup.plugin, &job)?;
-        let name = setup.host.name();
-        let failed = |sentence: &str| Error::Failed(files.with_log(sentence));
-        let usage = match process.wait(LIMIT, setup.interrupted)? {
-            End::Exited(status, usage) if status.success() => usage,
-            End::Exited(status, _) => return Err(failed(&format!("{name} ended with {status}"))),
-            End::Interrupted => return Err(Error::Interrupted),
-            End::TimedOut => return Err(failed(&format!("{name} did not end within {LIMIT:?}"))),
+        trial.start_as_it_is(&configuration)?;
+        let Some(cpu) = trial.ends_within(LIMIT)? else {
+            return Err(trial.failure(&format!("Fluent Bit did not end within {LIMIT:?}")));
         };
-        let Some(endpoint) = endpoint else {
-            return Ok(Measurement {
-                usage,
-                sums: Sums::default(),
-                drained: None,
-            });
-        };
-        let stats = endpoint.stats()?;
-        let sums = stats.sums;
-        if sums.documents != self.lines {
-            return Err(failed(&format!(
-                "{} lines were read, but {} documents in {} records arrived",
-                self.lines, sums.documents, sums.records
-            )));
+        let stats = trial.service.stats();
+        if output != Output::Null {
+            trial.check_stored(self.lines)?;
         }
-        let last = stats.last_accepted();
+        let last = stats.streams.get(STREAM);
+        let last = last.and_then(|stream| stream.last_accepted_ms);
+        let at = |last| trial.service_started + Duration::from_millis(last);
         Ok(Measurement {
-            usage,
-            sums,
-            drained: last.map(|last| (endpoint.started + last).saturating_duration_since(started)),
+            cpu,
+            peak_rss_bytes: trial.peak_rss_bytes,
+            drained: last.map(|last| at(last).saturating_duration_since(started)),
+            stats,
         })
     }
 }

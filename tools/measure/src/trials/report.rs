@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::run::Output;
+use crate::output::Output;
 use figures::markdown;
 
-use crate::trials::trial::{STREAM, Trial};
+use crate::trial::{STREAM, Trial};
 
 const HEAD: [&str; 11] = [
     "story",
@@ -47,22 +47,18 @@ pub(crate) struct Row {
 
 impl Row {
     /// Of a trial that has ended.
-    pub(crate) fn of(
-        trial: &Trial<'_>,
-        story: &str,
-        output: Output,
-        raw_bytes: u64,
-        drain: Option<Duration>,
-    ) -> Row {
+    pub(crate) fn of(trial: &Trial<'_>, story: &str, drain: Option<Duration>) -> Row {
+        let tally = &trial.tally;
+        let raw_bytes = tally.lines.bytes(tally.expected()).max(1);
         let stats = trial.service.stats();
         let stream = stats.streams.get(STREAM).cloned().unwrap_or_default();
         Row {
             story: story.to_owned(),
-            output,
-            lines: trial.tally.expected(),
-            lost: trial.tally.missing(),
-            twice: trial.tally.twice(),
-            foreign: trial.tally.foreign(),
+            output: trial.output,
+            lines: tally.expected(),
+            lost: tally.missing(),
+            twice: tally.twice(),
+            foreign: tally.foreign(),
             unanswered: trial.unanswered(),
             calls: stream.requests,
             sent_over_raw: stream.sent_bytes as f64 / raw_bytes as f64,

@@ -6,16 +6,17 @@ mod faults;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use crate::run::Output;
 use fastrand::Rng;
 use rustix::process::Signal;
 
-use crate::trials::args::Soak;
-use crate::trials::lines::Lines;
-use crate::trials::sample::Sample;
-use crate::trials::trial::{Error, STREAM, Setup, Trial};
+use crate::args;
+use crate::error::Error;
+use crate::lines::Lines;
+use crate::output::Output;
+use crate::process::Sample;
+use crate::setup::Setup;
+use crate::trial::{STREAM, Trial};
 
-const LINES: Lines = Lines::of(400);
 /// Lines that come each time all is looked at, 40 times a second.
 const AT_ONCE: u64 = 25;
 /// Seconds between two things that happen to the process or the endpoint.
@@ -61,8 +62,8 @@ struct Course {
     history: History,
 }
 
-/// What went wrong, if anything did.
-pub(crate) fn run(setup: &Setup<'_>, soak: &Soak) -> Result<Option<String>, Error> {
+pub(crate) fn run(soak: &args::Soak) -> Result<(), Error> {
+    let setup = Setup::find(&soak.programs)?;
     let length = Duration::from_secs(soak.seconds);
     eprintln!(
         "soak: {length:?}, seed {seed}; --seed {seed} chooses the same again",
@@ -70,11 +71,16 @@ pub(crate) fn run(setup: &Setup<'_>, soak: &Soak) -> Result<Option<String>, Erro
     );
     let mut rng = Rng::with_seed(soak.seed);
     let scenario = faults::scenario(&mut rng);
-    let mut trial = Trial::new(setup, Output::FirehoseAggregated, &scenario, LINES)?;
+    let mut trial = Trial::new(
+        &setup,
+        Output::FirehoseAggregated,
+        &scenario,
+        Lines::of(400),
+    )?;
     // With workers, Fluent Bit up to 5.1 leaves some behind at each reload.
     let configuration = "    hot_reload on\n".to_owned()
         + &trial.on_disk()
-        + &trial.tail_on_disk("input.log", "a")
+        + &trial.tail_on_disk("a")
         + &trial.output(STREAM, "a", 0)
         + "    request_timeout 2s\n    flush_timeout 10s\n";
     trial.start(&configuration)?;
@@ -87,15 +93,13 @@ pub(crate) fn run(setup: &Setup<'_>, soak: &Soak) -> Result<Option<String>, Erro
         history: History::default(),
     };
     trial.until(length, |trial| {
-        let first = trial.tally.expected();
-        trial.tally.expect(first + AT_ONCE);
-        LINES.append(&trial.path("input.log"), first..first + AT_ONCE)?;
+        trial.write(AT_ONCE)?;
         course.disturb(trial)?;
         course.look(trial)?;
         Ok(false)
     })?;
     if course.down_until.take().is_some() {
-        trial.come_up()?;
+        trial.service.come_up()?;
     }
     let is_drained = trial.until(DRAIN_LIMIT, |trial| {
         course.look(trial)?;
@@ -105,14 +109,16 @@ pub(crate) fn run(setup: &Setup<'_>, soak: &Soak) -> Result<Option<String>, Erro
     report(&trial, &course.history);
     fs::write(&soak.svg, chart::svg(&course.history, soak.seed))?;
     println!("drawn in {}", soak.svg.display());
-    Ok(match (is_drained, trial.tally.foreign()) {
-        (true, 0) => None,
-        (false, _) => Some(format!(
+    match (is_drained, trial.tally.foreign()) {
+        (true, 0) => Ok(()),
+        (false, _) => Err(Error::Failed(format!(
             "{} lines had not arrived {DRAIN_LIMIT:?} after the last was written",
             trial.tally.missing()
-        )),
-        (true, foreign) => Some(format!("{foreign} documents are not as sent")),
-    })
+        ))),
+        (true, foreign) => Err(Error::Failed(format!(
+            "{foreign} documents are not as sent"
+        ))),
+    }
 }
 
 // === impl Course ===
@@ -121,7 +127,7 @@ impl Course {
     fn disturb(&mut self, trial: &mut Trial<'_>) -> Result<(), Error> {
         let now = self.started.elapsed();
         if self.down_until.is_some_and(|until| now >= until) {
-            trial.come_up()?;
+            trial.service.come_up()?;
             self.down_until = None;
         }
         if now < self.next_event {

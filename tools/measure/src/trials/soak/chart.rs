@@ -114,7 +114,7 @@ fn seconds(time: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trials::sample::Sample;
+    use crate::process::Sample;
 
     fn moment(at: u64, missing: u64) -> Moment {
         Moment {

@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use fake_firehose::AcceptedCall;
 
-use crate::trials::lines::Lines;
+use crate::lines::Lines;
 
 /// The lines from 0 to a count that may grow, and their arrivals so far.
 pub(crate) struct Tally {
-    lines: Lines,
+    pub(crate) lines: Lines,
     arrivals: Vec<u32>,
     missing: u64,
     twice: u64,

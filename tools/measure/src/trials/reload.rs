@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use crate::run::Output;
 use rustix::process::Signal;
 
-use crate::trials::lines::Lines;
-use crate::trials::report::Row;
-use crate::trials::trial::{Error, STREAM, Setup, Trial};
+use super::report::Row;
+use crate::error::Error;
+use crate::lines::Lines;
+use crate::output::Output;
+use crate::setup::Setup;
+use crate::trial::{STREAM, Trial};
 
-const LINES: Lines = Lines::of(400);
 const RELOADS: usize = 100;
 /// Lines that come each time all is looked at, 40 times a second.
 const AT_ONCE: u64 = 20;
@@ -19,7 +20,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// All that is made once is there by then, and threads that looked names up have ended.
 const SETTLING: Duration = Duration::from_secs(15);
 
-pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> {
+pub(super) fn run(setup: &Setup, output: Output) -> Result<Vec<Row>, Error> {
     Ok(vec![
         reload(setup, output, None)?,
         reload(setup, output, Some(3))?,
@@ -27,17 +28,15 @@ pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> 
 }
 
 /// Without a number of workers the section is the shortest.
-fn reload(setup: &Setup<'_>, output: Output, workers: Option<usize>) -> Result<Row, Error> {
-    let mut trial = Trial::new(setup, output, "", LINES)?;
+fn reload(setup: &Setup, output: Output, workers: Option<usize>) -> Result<Row, Error> {
+    let mut trial = Trial::new(setup, output, "", Lines::of(400))?;
     let section = match workers {
         Some(workers) => trial.output(STREAM, "a", workers),
         None => trial.shortest_output(STREAM, "a"),
     };
-    let configuration = "    hot_reload on\n".to_owned()
-        + &trial.on_disk()
-        + &trial.tail_on_disk("input.log", "a")
-        + &section;
-    feed(&mut trial)?;
+    let configuration =
+        "    hot_reload on\n".to_owned() + &trial.on_disk() + &trial.tail_on_disk("a") + &section;
+    trial.write(AT_ONCE)?;
     let started = Instant::now();
     trial.start(&configuration)?;
     fed_until(&mut trial, SETTLING, |_| Ok(false))?;
@@ -48,13 +47,12 @@ fn reload(setup: &Setup<'_>, output: Output, workers: Option<usize>) -> Result<R
         }
     }
     fed_until(&mut trial, SETTLING, |_| Ok(false))?;
-    let drain = trial.until_drained(LIMIT)?.then(|| started.elapsed());
+    trial.until_drained(LIMIT)?;
     let after = trial.sample()?;
-    trial.end(drain)?;
-    let raw_bytes = LINES.bytes(trial.tally.expected());
+    let drain = trial.drain(started, Duration::ZERO)?;
     let workers = workers.map_or("its own".to_owned(), |workers| workers.to_string());
     let story = format!("reload, workers: {workers}");
-    let mut row = Row::of(&trial, &story, output, raw_bytes, drain);
+    let mut row = Row::of(&trial, &story, drain);
     // A reload ends what is under way after its grace.
     row.may_double = true;
     row.remarks.push(format!(
@@ -88,14 +86,7 @@ fn fed_until(
     mut condition: impl FnMut(&Trial<'_>) -> Result<bool, Error>,
 ) -> Result<bool, Error> {
     trial.until(at_most, |trial| {
-        feed(trial)?;
+        trial.write(AT_ONCE)?;
         condition(trial)
     })
-}
-
-fn feed(trial: &mut Trial<'_>) -> Result<(), Error> {
-    let first = trial.tally.expected();
-    trial.tally.expect(first + AT_ONCE);
-    LINES.append(&trial.path("input.log"), first..first + AT_ONCE)?;
-    Ok(())
 }

@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use crate::run::Output;
-
 use super::MIB;
-use crate::trials::lines::Lines;
-use crate::trials::report::Row;
-use crate::trials::trial::{Error, STREAM, Setup, Trial, WORKERS};
+use super::report::Row;
+use crate::error::Error;
+use crate::lines::Lines;
+use crate::output::Output;
+use crate::setup::Setup;
+use crate::trial::{SOON, STREAM, Trial, WORKERS};
 
 const LINES: Lines = Lines::of(400);
 const PROCESSES: u64 = 4;
@@ -26,19 +27,14 @@ const FIRST_OVER_LAST: f64 = 0.6;
 const SENT_OVER_RAW: f64 = 1.25;
 
 /// AWS does not say whether what a stream refuses uses its quota up.
-pub(super) fn run(setup: &Setup<'_>, output: Output) -> Result<Vec<Row>, Error> {
+pub(super) fn run(setup: &Setup, output: Output) -> Result<Vec<Row>, Error> {
     Ok(vec![
         fleet(setup, output, "fleet, refusals are free", false)?,
         fleet(setup, output, "fleet, refusals count", true)?,
     ])
 }
 
-fn fleet(
-    setup: &Setup<'_>,
-    output: Output,
-    story: &str,
-    counts_refused: bool,
-) -> Result<Row, Error> {
+fn fleet(setup: &Setup, output: Output, story: &str, counts_refused: bool) -> Result<Row, Error> {
     let scenario = format!(
         "[quota]\nbytes_per_second = {MIB}\nburst_seconds = {BURST_SECONDS:?}\n\
          counts_refused = {counts_refused}\n"
@@ -46,23 +42,25 @@ fn fleet(
     let mut trial = Trial::new(setup, output, &scenario, LINES)?;
     trial.tally.expect(COUNT);
     for process in 0..PROCESSES {
-        LINES.append(&trial.path(&input(process)), share(process))?;
+        LINES.append(&trial.path(input(process)), share(process))?;
     }
     let started = Instant::now();
     for process in 0..PROCESSES {
-        let configuration = trial.tail(&input(process), "a") + &trial.output(STREAM, "a", WORKERS);
-        trial.start_beside(&format!("process-{process}"), &configuration)?;
+        let configuration = trial.tail(input(process), "a") + &trial.output(STREAM, "a", WORKERS);
+        trial.start_beside(
+            &format!("process-{process}"),
+            &format!("{SOON}{configuration}"),
+        )?;
     }
     let mut first = None;
-    let is_drained = trial.until(LIMIT, |trial| {
+    trial.until(LIMIT, |trial| {
         if first.is_none() && (0..PROCESSES).any(|process| trial.tally.has(share(process))) {
             first = Some(started.elapsed());
         }
         Ok(trial.tally.missing() == 0)
     })?;
-    let drain = is_drained.then(|| started.elapsed());
-    trial.end(drain)?;
-    let mut row = Row::of(&trial, story, output, LINES.bytes(COUNT), drain);
+    let drain = trial.drain(started, Duration::ZERO)?;
+    let mut row = Row::of(&trial, story, drain);
     if let (Some(first), Some(last)) = (first, drain) {
         // A burst is there at once, and all else comes at the stream's rate.
         let own_time = LINES.bytes(COUNT) as f64 / MIB as f64 - BURST_SECONDS;

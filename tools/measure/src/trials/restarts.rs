@@ -1,0 +1,140 @@
+//! Fluent Bit ends while much waits for a slow stream, and starts again on what it left on disk.
+
+use std::time::{Duration, Instant};
+
+use super::report::Row;
+use crate::error::Error;
+use crate::lines::Lines;
+use crate::output::Output;
+use crate::setup::Setup;
+use crate::trial::{STREAM, Trial, WORKERS};
+
+/// It dies in the middle, when so many of the lines have arrived.
+const DEATHS: [f64; 3] = [0.25, 0.5, 0.75];
+
+/// What waits when it is told to end.
+const LINES: Lines = Lines::of(420);
+const COUNT: u64 = 30_000;
+/// It is told when so many lines have arrived, and all the others were read.
+const ARRIVED: u64 = 2_000;
+const LIMIT: Duration = Duration::from_secs(100);
+
+/// What the end may take with all defaults: Fluent Bit's grace, and its second for all else.
+const END_SECONDS: f64 = 5.0 + 1.0;
+
+pub(super) fn kill(setup: &Setup, output: Output) -> Result<Vec<Row>, Error> {
+    const COUNT: u64 = 100_000;
+    /// So slow that there is always something under way.
+    const SCENARIO: &str = "[quota]\nbytes_per_second = 6000000\n";
+    const LIMIT: Duration = Duration::from_secs(60);
+    let mut trial = Trial::new(setup, output, SCENARIO, Lines::of(400))?;
+    trial.write(COUNT)?;
+    let configuration = on_disk(&trial);
+    let started = Instant::now();
+    for share in DEATHS {
+        trial.start(&configuration)?;
+        until_arrived(&mut trial, (COUNT as f64 * share) as u64, LIMIT)?;
+        trial.kill();
+    }
+    trial.start(&configuration)?;
+    let drain = trial.drain(started, LIMIT)?;
+    let mut row = Row::of(&trial, "kill", drain);
+    // What was under way at its death may have been stored.
+    row.may_double = true;
+    row.remarks.push(format!("killed {} times", DEATHS.len()));
+    Ok(vec![row])
+}
+
+pub(super) fn stop(setup: &Setup, output: Output) -> Result<Vec<Row>, Error> {
+    Ok(vec![
+        restart(setup, output)?,
+        patient(setup, output)?,
+        outage(setup, output)?,
+    ])
+}
+
+/// What is left is on disk, and comes with the next start.
+fn restart(setup: &Setup, output: Output) -> Result<Row, Error> {
+    const SCENARIO: &str = "[quota]\nbytes_per_second = 262144\n";
+    let mut trial = Trial::new(setup, output, SCENARIO, LINES)?;
+    trial.write(COUNT)?;
+    let configuration = on_disk(&trial);
+    let started = Instant::now();
+    trial.start(&configuration)?;
+    until_arrived(&mut trial, ARRIVED, LIMIT)?;
+    let told = Instant::now();
+    trial.stop()?;
+    let end = told.elapsed().as_secs_f64();
+    trial.start(&configuration)?;
+    let drain = trial.drain(started, LIMIT)?;
+    let mut row = Row::of(&trial, "stop", drain);
+    // What was accepted of a chunk is forgotten with the process.
+    row.may_double = true;
+    tell_end(&mut row, end);
+    row.target("end s", end, END_SECONDS);
+    Ok(row)
+}
+
+/// What is left is in memory, and there is time to deliver it.
+fn patient(setup: &Setup, output: Output) -> Result<Row, Error> {
+    const SCENARIO: &str = "[quota]\nbytes_per_second = 524288\n";
+    /// Three times as long as the stream takes for all of it.
+    const PATIENCE: Duration = Duration::from_secs(75);
+    let mut trial = Trial::new(setup, output, SCENARIO, LINES)?;
+    trial.write(COUNT)?;
+    let mut section = trial.output(STREAM, "a", WORKERS);
+    if output.is_of_this_project() {
+        section += "    stop_timeout 300\n";
+    }
+    let tail = trial.tail("input.log", "a");
+    let started = Instant::now();
+    trial.start(&format!("    grace 300\n{tail}{section}"))?;
+    until_arrived(&mut trial, ARRIVED, LIMIT)?;
+    let told = Instant::now();
+    let is_ended = trial.stops_within(PATIENCE)?;
+    let end = told.elapsed().as_secs_f64();
+    let drain = (trial.tally.missing() == 0).then(|| started.elapsed());
+    let mut row = Row::of(&trial, "stop, grace 300, memory only", drain);
+    match is_ended {
+        true => tell_end(&mut row, end),
+        false => row.remarks.push(format!("killed {end:.0} s after SIGTERM")),
+    }
+    Ok(row)
+}
+
+/// The shortest section, and nobody listens: nothing can be saved, so the end comes soon.
+fn outage(setup: &Setup, output: Output) -> Result<Row, Error> {
+    const OUTAGE: Duration = Duration::from_secs(10);
+    let mut trial = Trial::new(setup, output, "", LINES)?;
+    // None is expected: all of them are on disk still.
+    LINES.append(&trial.path("input.log"), 0..COUNT)?;
+    let configuration =
+        trial.on_disk() + &trial.tail_on_disk("a") + &trial.shortest_output(STREAM, "a");
+    trial.service.go_down();
+    trial.start_as_it_is(&configuration)?;
+    trial.pause(OUTAGE)?;
+    let told = Instant::now();
+    trial.stop()?;
+    let end = told.elapsed();
+    let mut row = Row::of(&trial, "stop, nobody listens", Some(end));
+    tell_end(&mut row, end.as_secs_f64());
+    row.target("end s", end.as_secs_f64(), END_SECONDS);
+    Ok(row)
+}
+
+fn on_disk(trial: &Trial<'_>) -> String {
+    trial.on_disk() + &trial.tail_on_disk("a") + &trial.output(STREAM, "a", WORKERS)
+}
+
+fn until_arrived(trial: &mut Trial<'_>, count: u64, limit: Duration) -> Result<(), Error> {
+    let missing = trial.tally.expected() - count;
+    match trial.until(limit, |trial| Ok(trial.tally.missing() <= missing))? {
+        true => Ok(()),
+        false => Err(trial.failure(&format!("{count} lines did not arrive"))),
+    }
+}
+
+fn tell_end(row: &mut Row, seconds: f64) {
+    row.remarks
+        .push(format!("ended {seconds:.1} s after SIGTERM"));
+}
