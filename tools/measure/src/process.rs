@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_used_and_how_it_ended_are_the_child_s() {
+    fn its_end_and_its_time_are_the_child_s() {
         let mut process = shell("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; exit 3");
         let end = loop {
             if let Some(end) = process.look().unwrap() {

@@ -10,9 +10,12 @@ use crate::lines::Lines;
 pub(crate) struct Tally {
     pub(crate) lines: Lines,
     arrivals: Vec<u32>,
-    missing: u64,
-    twice: u64,
-    foreign: u64,
+    /// Lines that did not arrive yet.
+    pub(crate) missing: u64,
+    /// Arrivals of a line beyond its first.
+    pub(crate) twice: u64,
+    /// Documents that are none of the lines.
+    pub(crate) foreign: u64,
 }
 
 impl Tally {
@@ -69,21 +72,6 @@ impl Tally {
         let arrivals = &self.arrivals[numbers.start as usize..numbers.end as usize];
         arrivals.iter().all(|&arrivals| arrivals > 0)
     }
-
-    /// Lines that did not arrive yet.
-    pub(crate) fn missing(&self) -> u64 {
-        self.missing
-    }
-
-    /// Arrivals of a line beyond its first.
-    pub(crate) fn twice(&self) -> u64 {
-        self.twice
-    }
-
-    /// Documents that are none of the lines.
-    pub(crate) fn foreign(&self) -> u64 {
-        self.foreign
-    }
 }
 
 #[cfg(test)]
@@ -102,11 +90,11 @@ mod tests {
         let [zero, one, three] = [0, 1, 3].map(|number| lines.line(number));
         tally.add(&call(format!("{zero}\n{one}\n\n{zero}\n")));
         tally.add(&call(format!("{zero}\n{three}\nother")));
-        assert_eq!((tally.missing(), tally.twice(), tally.foreign()), (1, 2, 2));
+        assert_eq!((tally.missing, tally.twice, tally.foreign), (1, 2, 2));
         assert!(tally.has(0..2) && !tally.has(0..3));
         tally.expect(4);
         tally.add(&call(format!("{three}\n")));
-        assert_eq!((tally.missing(), tally.twice(), tally.foreign()), (1, 2, 2));
+        assert_eq!((tally.missing, tally.twice, tally.foreign), (1, 2, 2));
         assert_eq!(tally.expected(), 4);
     }
 }

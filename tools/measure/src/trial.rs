@@ -274,7 +274,7 @@ impl<'a> Trial<'a> {
 
     /// Until every expected line has arrived.
     pub(crate) fn until_drained(&mut self, at_most: Duration) -> Result<bool, Error> {
-        self.until(at_most, |trial| Ok(trial.tally.missing() == 0))
+        self.until(at_most, |trial| Ok(trial.tally.missing == 0))
     }
 
     /// How long after this moment every expected line had arrived, if it had in time; then

@@ -57,7 +57,7 @@ fn fleet(setup: &Setup, output: Output, story: &str, counts_refused: bool) -> Re
         if first.is_none() && (0..PROCESSES).any(|process| trial.tally.has(share(process))) {
             first = Some(started.elapsed());
         }
-        Ok(trial.tally.missing() == 0)
+        Ok(trial.tally.missing == 0)
     })?;
     let drain = trial.drain(started, Duration::ZERO)?;
     let mut row = Row::of(&trial, story, drain);

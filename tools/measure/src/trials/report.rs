@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::output::Output;
 use figures::markdown;
 
+use crate::output::Output;
 use crate::trial::{STREAM, Trial};
 
 const HEAD: [&str; 11] = [
@@ -24,30 +24,30 @@ const HEAD: [&str; 11] = [
 const TEXTS: usize = 3;
 
 #[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) story: String,
-    pub(crate) output: Output,
-    pub(crate) lines: u64,
+pub(super) struct Row {
+    pub(super) story: String,
+    pub(super) output: Output,
+    pub(super) lines: u64,
     /// Lines that had not arrived at the trial's end.
-    pub(crate) lost: u64,
-    pub(crate) twice: u64,
+    pub(super) lost: u64,
+    pub(super) twice: u64,
     /// Documents that arrived but were never sent.
-    pub(crate) foreign: u64,
+    pub(super) foreign: u64,
     /// Calls that stored records, of which the client could not know.
-    pub(crate) unanswered: u64,
-    pub(crate) calls: u64,
-    pub(crate) sent_over_raw: f64,
+    pub(super) unanswered: u64,
+    pub(super) calls: u64,
+    pub(super) sent_over_raw: f64,
     /// None: not all lines arrived within the trial's limit.
-    pub(crate) drain: Option<Duration>,
-    pub(crate) peak_rss_bytes: u64,
+    pub(super) drain: Option<Duration>,
+    pub(super) peak_rss_bytes: u64,
     /// Whether the story makes duplicates unavoidable.
-    pub(crate) may_double: bool,
-    pub(crate) remarks: Vec<String>,
+    pub(super) may_double: bool,
+    pub(super) remarks: Vec<String>,
 }
 
 impl Row {
     /// Of a trial that has ended.
-    pub(crate) fn of(trial: &Trial<'_>, story: &str, drain: Option<Duration>) -> Row {
+    pub(super) fn of(trial: &Trial<'_>, story: &str, drain: Option<Duration>) -> Row {
         let tally = &trial.tally;
         let raw_bytes = tally.lines.bytes(tally.expected()).max(1);
         let stats = trial.service.stats();
@@ -56,9 +56,9 @@ impl Row {
             story: story.to_owned(),
             output: trial.output,
             lines: tally.expected(),
-            lost: tally.missing(),
-            twice: tally.twice(),
-            foreign: tally.foreign(),
+            lost: tally.missing,
+            twice: tally.twice,
+            foreign: tally.foreign,
             unanswered: trial.unanswered(),
             calls: stream.requests,
             sent_over_raw: stream.sent_bytes as f64 / raw_bytes as f64,
@@ -70,7 +70,7 @@ impl Row {
     }
 
     /// Remarks on a figure that is above its target.
-    pub(crate) fn target(&mut self, what: &str, figure: f64, target: f64) {
+    pub(super) fn target(&mut self, what: &str, figure: f64, target: f64) {
         if figure > target {
             self.remarks
                 .push(format!("over target: {what} {figure:.2} of {target:.2}"));
@@ -78,7 +78,7 @@ impl Row {
     }
 
     /// Remarks on a figure that is below its target.
-    pub(crate) fn least(&mut self, what: &str, figure: f64, target: f64) {
+    pub(super) fn least(&mut self, what: &str, figure: f64, target: f64) {
         if figure < target {
             self.remarks
                 .push(format!("under target: {what} {figure:.2} of {target:.2}"));
@@ -86,7 +86,7 @@ impl Row {
     }
 
     /// Why this project's output has failed the story, if it has.
-    pub(crate) fn fault(&self) -> Option<String> {
+    pub(super) fn fault(&self) -> Option<String> {
         if !self.output.is_of_this_project() {
             return None;
         }
@@ -139,7 +139,7 @@ impl Row {
     }
 }
 
-pub(crate) fn render(rows: &[Row]) -> String {
+pub(super) fn render(rows: &[Row]) -> String {
     let cells: Vec<_> = rows.iter().map(Row::cells).collect();
     markdown::table(HEAD, TEXTS, &cells)
 }
@@ -210,36 +210,18 @@ mod tests {
     }
 
     #[test]
-    fn a_row_shows_all_of_it() {
+    fn what_may_still_have_come_is_not_lost() {
         let mut shown = row(Output::Core);
         (shown.drain, shown.lost, shown.foreign) = (None, 3, 4);
         let table = render(&[shown, row(Output::Firehose)]);
-        let cells: Vec<Vec<&str>> = table
-            .lines()
-            .map(|line| line.split('|').map(str::trim).collect())
-            .collect();
+        let squeezed: Vec<&str> = table.split_whitespace().collect();
+        let table = squeezed.join(" ");
         let remarks = "4 not as sent; stopped with 3 missing";
-        assert_eq!(
-            cells[2][2..],
-            [
-                "C kinesis_firehose",
-                remarks,
-                "10",
-                "-",
-                "0",
-                "0",
-                "1",
-                "1.00",
-                "-",
-                "50",
-                ""
-            ]
-        );
-        assert_eq!(
-            cells[3][2..],
-            [
-                "firehose", "", "10", "0", "0", "0", "1", "1.00", "1.5", "50", ""
-            ]
-        );
+        for expected in [
+            &*format!("C kinesis_firehose | {remarks} | 10 | - | 0 | 0 | 1 | 1.00 | - | 50 |"),
+            "firehose | | 10 | 0 | 0 | 0 | 1 | 1.00 | 1.5 | 50 |",
+        ] {
+            assert!(table.contains(expected), "{table}");
+        }
     }
 }

@@ -93,7 +93,7 @@ fn patient(setup: &Setup, output: Output) -> Result<Row, Error> {
     let told = Instant::now();
     let is_ended = trial.stops_within(PATIENCE)?;
     let end = told.elapsed().as_secs_f64();
-    let drain = (trial.tally.missing() == 0).then(|| started.elapsed());
+    let drain = (trial.tally.missing == 0).then(|| started.elapsed());
     let mut row = Row::of(&trial, "stop, grace 300, memory only", drain);
     match is_ended {
         true => tell_end(&mut row, end),
@@ -128,7 +128,7 @@ fn on_disk(trial: &Trial<'_>) -> String {
 
 fn until_arrived(trial: &mut Trial<'_>, count: u64, limit: Duration) -> Result<(), Error> {
     let missing = trial.tally.expected() - count;
-    match trial.until(limit, |trial| Ok(trial.tally.missing() <= missing))? {
+    match trial.until(limit, |trial| Ok(trial.tally.missing <= missing))? {
         true => Ok(()),
         false => Err(trial.failure(&format!("{count} lines did not arrive"))),
     }

@@ -71,12 +71,8 @@ pub(crate) fn run(soak: &args::Soak) -> Result<(), Error> {
     );
     let mut rng = Rng::with_seed(soak.seed);
     let scenario = faults::scenario(&mut rng);
-    let mut trial = Trial::new(
-        &setup,
-        Output::FirehoseAggregated,
-        &scenario,
-        Lines::of(400),
-    )?;
+    let output = Output::FirehoseAggregated;
+    let mut trial = Trial::new(&setup, output, &scenario, Lines::of(400))?;
     // With workers, Fluent Bit up to 5.1 leaves some behind at each reload.
     let configuration = "    hot_reload on\n".to_owned()
         + &trial.on_disk()
@@ -103,25 +99,22 @@ pub(crate) fn run(soak: &args::Soak) -> Result<(), Error> {
     }
     let is_drained = trial.until(DRAIN_LIMIT, |trial| {
         course.look(trial)?;
-        Ok(trial.tally.missing() == 0)
+        Ok(trial.tally.missing == 0)
     })?;
     trial.stop()?;
     report(&trial, &course.history);
     fs::write(&soak.svg, chart::svg(&course.history, soak.seed))?;
     println!("drawn in {}", soak.svg.display());
-    match (is_drained, trial.tally.foreign()) {
-        (true, 0) => Ok(()),
-        (false, _) => Err(Error::Failed(format!(
-            "{} lines had not arrived {DRAIN_LIMIT:?} after the last was written",
-            trial.tally.missing()
-        ))),
-        (true, foreign) => Err(Error::Failed(format!(
-            "{foreign} documents are not as sent"
-        ))),
-    }
+    let (missing, foreign) = (trial.tally.missing, trial.tally.foreign);
+    let fault = match (is_drained, foreign) {
+        (true, 0) => return Ok(()),
+        (true, _) => format!("{foreign} documents are not as sent"),
+        (false, _) => {
+            format!("{missing} lines had not arrived {DRAIN_LIMIT:?} after the last was written")
+        }
+    };
+    Err(Error::Failed(fault))
 }
-
-// === impl Course ===
 
 impl Course {
     fn disturb(&mut self, trial: &mut Trial<'_>) -> Result<(), Error> {
@@ -155,38 +148,29 @@ impl Course {
     fn look(&mut self, trial: &Trial<'_>) -> Result<(), Error> {
         let at = self.started.elapsed();
         let moments = &mut self.history.moments;
-        if moments
-            .last()
-            .is_some_and(|last| at < last.at + SAMPLE_EVERY)
-        {
+        let last = moments.last();
+        if last.is_some_and(|last| at < last.at + SAMPLE_EVERY) {
             return Ok(());
         }
         let moment = Moment {
             at,
             process: trial.sample()?,
-            missing: trial.tally.missing(),
-            twice: trial.tally.twice(),
+            missing: trial.tally.missing,
+            twice: trial.tally.twice,
         };
         if moments.len().is_multiple_of(PROGRESS_EVERY) {
-            eprintln!("soak: {moment}");
+            eprintln!(
+                "soak: {:4} s: {} lines on their way, {} twice, RSS {:.0} MB, {} threads, {} descriptors",
+                at.as_secs(),
+                moment.missing,
+                moment.twice,
+                moment.process.rss_bytes as f64 / 1e6,
+                moment.process.threads,
+                moment.process.descriptors,
+            );
         }
         moments.push(moment);
         Ok(())
-    }
-}
-
-impl std::fmt::Display for Moment {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            formatter,
-            "{:4} s: {} lines on their way, {} twice, RSS {:.0} MB, {} threads, {} descriptors",
-            self.at.as_secs(),
-            self.missing,
-            self.twice,
-            self.process.rss_bytes as f64 / 1e6,
-            self.process.threads,
-            self.process.descriptors,
-        )
     }
 }
 
@@ -196,8 +180,8 @@ fn report(trial: &Trial<'_>, history: &History) {
         "{} lines: lost {}, twice {}; ambiguous: {} calls that stored records without telling, \
          {} kills, {} outages",
         trial.tally.expected(),
-        trial.tally.missing(),
-        trial.tally.twice(),
+        trial.tally.missing,
+        trial.tally.twice,
         trial.unanswered(),
         count(Event::Kill),
         count(Event::Outage),
