@@ -1,7 +1,9 @@
 //! A Markdown table that reads well in a terminal, too.
 
 /// The first `left` columns are aligned to the left, the others, which are figures, to the right.
-pub fn table<const N: usize>(head: [&str; N], left: usize, rows: &[[String; N]]) -> String {
+/// The head has a bar between two columns.
+pub fn table<const N: usize>(head: &str, left: usize, rows: &[[String; N]]) -> String {
+    let head: Vec<&str> = head.split('|').map(str::trim).collect();
     let widths: [usize; N] = std::array::from_fn(|column| {
         let widest = rows.iter().map(|row| row[column].chars().count()).max();
         widest.unwrap_or(0).max(head[column].chars().count())
@@ -41,6 +43,6 @@ mod tests {
 | a      | 1.5 |
 | longer | 100 |
 ";
-        assert_eq!(super::table(["output", "s"], 1, &rows), expected);
+        assert_eq!(super::table("output | s", 1, &rows), expected);
     }
 }

@@ -75,9 +75,6 @@ pub(crate) struct Bench {
     /// How long the sidecars are fed, the 100 tags half as long, and the idle plugin is watched a sixth as long
     #[arg(long, value_name = "N", default_value = "60", value_parser = value_parser!(u64).range(1..))]
     pub(crate) seconds: u64,
-    /// The configuration of this project's sidecar
-    #[arg(long, value_name = "DIRECTORY", default_value = "fluent-bit")]
-    pub(crate) sidecar: PathBuf,
     /// Draw bench.svg and targets.svg there, if all parts ran
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) svg: Option<PathBuf>,

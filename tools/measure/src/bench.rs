@@ -194,9 +194,8 @@ impl Bench<'_> {
     }
 
     fn sidecars(&mut self) -> Result<(), Error> {
-        let (setup, args) = (self.setup, self.args);
-        let fed_for = Duration::from_secs(args.seconds);
-        let run = || sidecar::run(setup, &args.sidecar, fed_for);
+        let (setup, fed_for) = (self.setup, Duration::from_secs(self.args.seconds));
+        let run = || sidecar::run(setup, fed_for);
         let all = self.attempt("sidecars, all at once", run, |_| "have ended".to_owned())?;
         for (what, end) in all.into_iter().flatten() {
             let sidecar = self.attempt(

@@ -8,15 +8,11 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::args::Programs;
 use crate::error::Error;
-
-/// How soon an interrupt is seen.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(crate) struct Setup {
     pub(crate) fluent_bit: PathBuf,
@@ -46,17 +42,6 @@ impl Setup {
         match self.interrupted.load(Ordering::Relaxed) {
             true => Err(Error::Interrupted),
             false => Ok(()),
-        }
-    }
-
-    pub(crate) fn pause_until(&self, end: Instant) -> Result<(), Error> {
-        loop {
-            self.check()?;
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(());
-            }
-            thread::sleep(left.min(LOOK_EVERY));
         }
     }
 }

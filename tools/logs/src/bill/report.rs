@@ -33,13 +33,7 @@ fn caption(bill: &Bill, args: &Args) -> String {
 
 pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
     let cells = bill.rows.each_ref().map(cells);
-    let head = [
-        "",
-        "billed/written",
-        "ingestion $",
-        "conversion $",
-        "a month $",
-    ];
+    let head = " | billed/written | ingestion $ | conversion $ | a month $";
     let mut text = format!(
         "{}\n{}\nThe sample has {} lines. Aggregated records hold {} bytes on average.\n\n{}\n",
         title(bill, args),

@@ -105,18 +105,10 @@ mod tests {
             target(None, None, Limit::Own(1.0)),
         ];
         let svg = super::targets(&targets, "caption");
-        let rects = svg.lines().filter(|line| line.starts_with("<rect"));
-        let widths: Vec<&str> = rects
-            .map(|rect| rect.split("width=\"").nth(1).unwrap())
-            .map(|rest| rest.split('"').next().unwrap())
-            .collect();
-        assert_eq!(widths, ["55.0", "110.0", "165.0", "220.0", "0.0"]);
+        for length in ["55.0", "110.0", "165.0", "220.0", "0.0"] {
+            assert_eq!(svg.matches(&format!(" width=\"{length}\"")).count(), 1);
+        }
         assert!(svg.contains(">→ 90.00 s, at most 20.00 s<"), "{svg}");
         assert_eq!(svg.matches("class=\"missed\"").count(), 2);
-    }
-
-    #[test]
-    fn without_any_figure_it_is_a_picture_still() {
-        assert!(cpu(&[], "nothing").ends_with("</svg>\n"));
     }
 }

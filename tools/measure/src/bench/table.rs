@@ -9,26 +9,9 @@ use crate::output::Output;
 /// What stands where there is no figure.
 const NONE: &str = "-";
 
-const OUTPUTS_HEAD: [&str; 9] = [
-    "output",
-    "CPU s",
-    "CPU s over null",
-    "of C's",
-    "peak RSS MB",
-    "over null",
-    "calls",
-    "billed MB",
-    "billed/raw",
-];
-
-const TARGETS_HEAD: [&str; 6] = [
-    "what",
-    "this plugin",
-    "C plugin",
-    "of C's",
-    "at most",
-    "met",
-];
+const OUTPUTS_HEAD: &str = "output | CPU s | CPU s over null | of C's | peak RSS MB | over null \
+                            | calls | billed MB | billed/raw";
+const TARGETS_HEAD: &str = "what | this plugin | C plugin | of C's | at most | met";
 
 /// Medians, with the least and the most where they differ as written.
 pub(super) fn outputs(rounds: &[Round]) -> String {

@@ -7,19 +7,8 @@ use figures::markdown;
 use crate::output::Output;
 use crate::trial::{STREAM, Trial};
 
-const HEAD: [&str; 11] = [
-    "story",
-    "output",
-    "remarks",
-    "lines",
-    "lost",
-    "twice",
-    "unanswered calls",
-    "calls",
-    "payload sent / raw",
-    "drain s",
-    "peak RSS MB",
-];
+const HEAD: &str = "story | output | remarks | lines | lost | twice | unanswered calls | calls \
+                    | payload sent / raw | drain s | peak RSS MB";
 /// Columns of text.
 const TEXTS: usize = 3;
 
