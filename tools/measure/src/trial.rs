@@ -169,11 +169,7 @@ impl<'a> Trial<'a> {
         section + "    retry_limit no_limits\n"
     }
 
-    /// The same as a newcomer writes it: with what is required, and no more.
-    pub(crate) fn shortest_output(&self, stream: &str, tag: &str) -> String {
-        self.section(stream, tag, None)
-    }
-
+    /// The same with nothing but that; without a number of workers it is as short as a newcomer writes it.
     pub(crate) fn section(&self, stream: &str, tag: &str, workers: Option<usize>) -> String {
         let ca_file = self.path("ca.pem");
         let service = (self.service.address().port(), &*ca_file);

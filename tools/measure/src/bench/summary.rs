@@ -49,12 +49,12 @@ pub(super) fn cpu_over_null(round: &Round, output: Output) -> Option<f64> {
     over_null(round, output, cpu_seconds)
 }
 
-pub(super) fn peak_rss_mb(round: &Round, output: Output) -> Option<f64> {
+pub(super) fn rss_mb(round: &Round, output: Output) -> Option<f64> {
     Some(round.get(&output)?.peak_rss_bytes as f64 / 1e6)
 }
 
-pub(super) fn peak_rss_over_null(round: &Round, output: Output) -> Option<f64> {
-    over_null(round, output, peak_rss_mb)
+pub(super) fn rss_over_null(round: &Round, output: Output) -> Option<f64> {
+    over_null(round, output, rss_mb)
 }
 
 /// None for `null`.

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 
 use fake_firehose::Stats;
 
+use self::Limit::{OfCore, Own};
+use self::Unit::{Calls, Megabytes, Milliseconds, PerSecond, Ratio, Seconds};
 use super::sidecar::Sidecar;
-use super::summary::{self, Figure, Round, Spread, billed_over_raw, of_peer, ratio, spread};
+use super::summary::{
+    Figure, Round, Spread, billed_over_raw, billed_ratio, cpu_over_null, drain_seconds, of_peer,
+    ratio, rss_mb, rss_over_null, spread,
+};
 use crate::args::Part;
 use crate::output::Output;
 
@@ -73,142 +78,92 @@ const AGGREGATED: (Output, &str) = (Output::FirehoseAggregated, "aggregated");
 const PLAIN: (Output, &str) = (Output::Firehose, "one record a line");
 
 fn of_throughput(rounds: &[Round]) -> Vec<Target> {
-    use Unit::{Megabytes, Ratio, Seconds};
     let mut targets = Vec::new();
     for ((output, how), cpu) in [(AGGREGATED, 0.4), (PLAIN, 0.5)] {
-        for (what, unit, figure, limit) in [
-            (
-                "CPU over null",
-                Seconds,
-                summary::cpu_over_null as Figure,
-                Limit::OfCore(cpu),
-            ),
-            (
-                "peak RSS",
-                Megabytes,
-                summary::peak_rss_mb,
-                Limit::OfCore(1.0),
-            ),
-            (
-                "peak RSS over null",
-                Megabytes,
-                summary::peak_rss_over_null,
-                Limit::Own(25.0),
-            ),
-        ] {
+        let mut add = |what, figure: Figure, unit, limit| {
             let what = format!("{what}, {how}");
             targets.push(Target::of_rounds(what, unit, rounds, output, figure, limit));
-        }
+        };
+        add("CPU over null", cpu_over_null, Seconds, OfCore(cpu));
+        add("peak RSS", rss_mb, Megabytes, OfCore(1.0));
+        add("peak RSS over null", rss_over_null, Megabytes, Own(25.0));
     }
     let (output, how) = AGGREGATED;
     let what = format!("billed / raw, {how}");
-    let (figure, limit) = (summary::billed_ratio, Limit::Own(1.02));
-    targets.push(Target::of_rounds(
-        what, Ratio, rounds, output, figure, limit,
-    ));
+    let (figure, limit) = (billed_ratio, Own(1.02));
+    let billed = Target::of_rounds(what, Ratio, rounds, output, figure, limit);
+    targets.push(billed);
     targets
 }
 
 fn of_drain(measured: &Measured) -> Vec<Target> {
     let megabytes = measured.input_bytes as f64 / 1e6;
-    let both = [AGGREGATED, PLAIN];
-    let limit = Limit::OfCore(1.0);
-    let of = |what, unit, rounds, output, figure| {
-        Target::of_rounds(what, unit, rounds, output, figure, limit)
-    };
+    let drain = format!("drain {megabytes:.0} MB at 50 ms");
+    let (drained, shortest) = (&measured.drain, &measured.shortest_drain);
     let mut targets = Vec::new();
-    for (rounds, section) in [
-        (&measured.drain, ""),
-        (&measured.shortest_drain, ", shortest section"),
+    for (what, rounds, section, unit, figure) in [
+        (&*drain, drained, "", Seconds, drain_seconds as Figure),
+        (&*drain, shortest, SHORTEST, Seconds, drain_seconds),
+        (DRAIN_RSS, shortest, SHORTEST, Megabytes, rss_mb),
     ] {
-        targets.extend(both.map(|(output, how)| {
-            let what = format!("drain {megabytes:.0} MB at 50 ms, {how}{section}");
-            of(
-                what,
-                Unit::Seconds,
-                rounds,
-                output,
-                summary::drain_seconds as Figure,
-            )
-        }));
+        for (output, how) in [AGGREGATED, PLAIN] {
+            let (what, limit) = (format!("{what}, {how}{section}"), OfCore(1.0));
+            targets.push(Target::of_rounds(what, unit, rounds, output, figure, limit));
+        }
     }
-    targets.extend(both.map(|(output, how)| {
-        let what = format!("peak RSS of that drain, {how}, shortest section");
-        let rounds = &measured.shortest_drain;
-        of(what, Unit::Megabytes, rounds, output, summary::peak_rss_mb)
-    }));
     targets
 }
 
+const DRAIN_RSS: &str = "peak RSS of that drain";
+const SHORTEST: &str = ", shortest section";
+
 fn of_tags(tags: &BTreeMap<Output, Stats>) -> Vec<Target> {
-    let target = |what: &str, unit, figure: fn(&Stats) -> Option<f64>, limit| {
+    let target = |what, unit, figure: fn(&Stats) -> Option<f64>, limit| {
         let of = |output| figure(tags.get(&output)?);
         let (own, core) = (of(Output::FirehoseAggregated), of(Output::CoreAggregated));
-        Target::of(
-            format!("100 tags of 1 KB/s: {what}"),
-            unit,
-            own,
-            core,
-            limit,
-        )
+        let what = format!("100 tags of 1 KB/s: {what}");
+        Target::of(what, unit, own, core, limit)
     };
     let calls = |stats: &Stats| Some(stats.requests as f64);
     vec![
-        target(
-            "billed / raw",
-            Unit::Ratio,
-            billed_over_raw,
-            Limit::Own(1.3),
-        ),
-        target("calls", Unit::Calls, calls, Limit::OfCore(0.25)),
+        target("billed / raw", Ratio, billed_over_raw, Own(1.3)),
+        target("calls", Calls, calls, OfCore(0.25)),
     ]
 }
 
 fn of_sidecars(sidecars: &[Sidecar]) -> Vec<Target> {
-    let own = sidecars
-        .iter()
-        .filter(|sidecar| sidecar.output.is_of_this_project());
-    own.flat_map(|own| {
-        let core = sidecars
-            .iter()
-            .find(|sidecar| (sidecar.pace, Some(sidecar.output)) == (own.pace, own.output.peer()));
+    let of_own = |own: &Sidecar| {
+        let peer = (own.pace, own.output.peer()?);
+        let mut all = sidecars.iter();
+        let core = all.find(|sidecar| (sidecar.pace, sidecar.output) == peer);
         let target = |what, unit, figure: fn(&Sidecar) -> Option<f64>, limit| {
             let what = format!("{}: {what}", own.pace.name());
-            Target::of(
-                what,
-                unit,
-                figure(own),
-                core.and_then(figure),
-                Limit::Own(limit),
-            )
+            Target::of(what, unit, figure(own), core.and_then(figure), Own(limit))
         };
         let billed = |sidecar: &Sidecar| sidecar.billed_over_raw;
         let delay = |sidecar: &Sidecar| Some(sidecar.longest_delay.as_secs_f64());
         let timeout = own.flush_timeout.as_secs_f64();
-        [
-            target("billed / raw", Unit::Ratio, billed, 1.3),
-            target("longest delay", Unit::Seconds, delay, timeout),
-        ]
-    })
-    .collect()
+        Some([
+            target("billed / raw", Ratio, billed, 1.3),
+            target("longest delay", Seconds, delay, timeout),
+        ])
+    };
+    sidecars.iter().filter_map(of_own).flatten().collect()
 }
 
 fn of_plugin(measured: &Measured) -> Vec<Target> {
     let target = |what: &str, unit, own, limit| {
-        Target::of(what.to_owned(), unit, own, None, Limit::Own(limit))
+        let what = what.to_owned();
+        Target::of(what, unit, own, None, Own(limit))
     };
     // A user downloads the file, and a host maps it.
     let megabytes = measured.plugin_bytes.map(|bytes| bytes as f64 / 1e6);
     let init = measured.init_ms.map(|spread| spread.median);
+    let idle = measured.idle;
     vec![
-        target("firehose.so", Unit::Megabytes, megabytes, 8.0),
-        target("Init", Unit::Milliseconds, init, 20.0),
-        target(
-            "idle: switches of a thread",
-            Unit::PerSecond,
-            measured.idle,
-            1.0,
-        ),
+        target("firehose.so", Megabytes, megabytes, 8.0),
+        target("Init", Milliseconds, init, 20.0),
+        target("idle: switches of a thread", PerSecond, idle, 1.0),
     ]
 }
 
@@ -249,8 +204,8 @@ impl Target {
     /// What is judged, if it was measured, and the most that it may be.
     fn judged(&self) -> Option<(f64, f64)> {
         match self.limit {
-            Limit::Own(limit) => Some((self.own?, limit)),
-            Limit::OfCore(limit) => Some((self.of_core?, limit)),
+            Own(limit) => Some((self.own?, limit)),
+            OfCore(limit) => Some((self.of_core?, limit)),
         }
     }
 
@@ -269,12 +224,12 @@ impl Unit {
     /// A figure with its unit.
     pub(super) fn show(self, figure: f64) -> String {
         match self {
-            Unit::Seconds => format!("{figure:.2} s"),
-            Unit::Milliseconds => format!("{figure:.1} ms"),
-            Unit::Megabytes => format!("{figure:.1} MB"),
-            Unit::PerSecond => format!("{figure:.1} /s"),
-            Unit::Calls => format!("{figure:.0}"),
-            Unit::Ratio => format!("{figure:.3}"),
+            Seconds => format!("{figure:.2} s"),
+            Milliseconds => format!("{figure:.1} ms"),
+            Megabytes => format!("{figure:.1} MB"),
+            PerSecond => format!("{figure:.1} /s"),
+            Calls => format!("{figure:.0}"),
+            Ratio => format!("{figure:.3}"),
         }
     }
 }

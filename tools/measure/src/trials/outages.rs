@@ -45,8 +45,8 @@ pub(super) fn shortest(setup: &Setup, output: Output) -> Result<Vec<Row>, Error>
         "    http_server on\n    http_listen 127.0.0.1\n    http_port {port}\n{}\
          [INPUT]\n    name dummy\n    alias source\n    tag other\n    rate {PER_SECOND}\n{}{}",
         trial.tail("input.log", "a"),
-        trial.shortest_output(STREAM, "a"),
-        trial.shortest_output(OTHER_STREAM, "other"),
+        trial.section(STREAM, "a", None),
+        trial.section(OTHER_STREAM, "other", None),
     );
     trial.service.go_down();
     trial.start_as_it_is(&configuration)?;

@@ -32,7 +32,7 @@ fn reload(setup: &Setup, output: Output, workers: Option<usize>) -> Result<Row, 
     let mut trial = Trial::new(setup, output, "", Lines::of(400))?;
     let section = match workers {
         Some(workers) => trial.output(STREAM, "a", workers),
-        None => trial.shortest_output(STREAM, "a"),
+        None => trial.section(STREAM, "a", None),
     };
     let configuration =
         "    hot_reload on\n".to_owned() + &trial.on_disk() + &trial.tail_on_disk("a") + &section;

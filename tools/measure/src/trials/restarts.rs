@@ -109,7 +109,7 @@ fn outage(setup: &Setup, output: Output) -> Result<Row, Error> {
     // None is expected: all of them are on disk still.
     LINES.append(&trial.path("input.log"), 0..COUNT)?;
     let configuration =
-        trial.on_disk() + &trial.tail_on_disk("a") + &trial.shortest_output(STREAM, "a");
+        trial.on_disk() + &trial.tail_on_disk("a") + &trial.section(STREAM, "a", None);
     trial.service.go_down();
     trial.start_as_it_is(&configuration)?;
     trial.pause(OUTAGE)?;
