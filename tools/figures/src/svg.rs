@@ -113,25 +113,19 @@ mod tests {
 
     #[test]
     fn bars_stand_below_each_other_between_their_labels_and_texts() {
-        let bar = Bar {
+        let bar = |spread| Bar {
             label: "a < b & c".to_owned(),
             class: "own",
             length: 60.0,
-            spread: Some((50.0, 70.0)),
+            spread,
             text: "6.00".to_owned(),
             text_from: 70.0,
-        };
-        let second = Bar {
-            label: "second".to_owned(),
-            spread: None,
-            text: "7.00".to_owned(),
-            ..bar
         };
         let bars = Bars {
             left: 100.0,
             row_height: 30.0,
             line_at: Some(65.0),
-            bars: vec![bar, second],
+            bars: vec![bar(Some((50.0, 70.0))), bar(None)],
         };
         let picture = bars.picture("title", "caption");
         let rows = picture.split("</style>\n").nth(1).unwrap();
@@ -141,9 +135,9 @@ mod tests {
 <rect class=\"own\" x=\"100.0\" y=\"53.0\" width=\"60.0\" height=\"20\"/>
 <line class=\"line\" x1=\"150.0\" y1=\"63.0\" x2=\"170.0\" y2=\"63.0\"/>
 <text x=\"178.0\" y=\"67.5\" text-anchor=\"start\">6.00</text>
-<text x=\"90.0\" y=\"97.5\" text-anchor=\"end\">second</text>
+<text x=\"90.0\" y=\"97.5\" text-anchor=\"end\">a &lt; b &amp; c</text>
 <rect class=\"own\" x=\"100.0\" y=\"83.0\" width=\"60.0\" height=\"20\"/>
-<text x=\"178.0\" y=\"97.5\" text-anchor=\"start\">7.00</text>
+<text x=\"178.0\" y=\"97.5\" text-anchor=\"start\">6.00</text>
 <line class=\"line\" x1=\"165.0\" y1=\"48.0\" x2=\"165.0\" y2=\"108.0\"/>
 <text class=\"caption\" x=\"16\" y=\"134.0\">caption</text>
 </svg>

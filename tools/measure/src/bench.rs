@@ -67,51 +67,13 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), Error> {
     for part in &parts {
         bench.part(*part)?;
     }
-    let Bench {
-        measured, failed, ..
-    } = bench;
-    report(args, &parts, &measured, &setup)?;
-    match failed {
+    bench.report(&parts)?;
+    match bench.failed {
         0 => Ok(()),
         count => Err(Error::Failed(format!(
             "runs FAILED: {count}, as told above; the tables are without them"
         ))),
     }
-}
-
-fn report(
-    args: &args::Bench,
-    parts: &[Part],
-    measured: &Measured,
-    setup: &Setup,
-) -> Result<(), Error> {
-    let caption = format!(
-        "{} JSON log lines ({:.0} MB), rounds {}, workers {}, TLS; {} cores, TCP {}, {}",
-        args.lines,
-        measured.input_bytes as f64 / 1e6,
-        args.rounds,
-        args.workers,
-        thread::available_parallelism()?,
-        congestion_control(),
-        setup.version,
-    );
-    let targets = targets::targets(parts, measured);
-    if parts.contains(&Part::Throughput) {
-        println!("{}", table::outputs(&measured.throughput));
-    }
-    print!("{}", table::targets(&targets));
-    if measured.input_bytes > 0 {
-        println!("\n{caption}");
-    }
-    if let Some(directory) = &args.svg
-        && parts == Part::value_variants()
-    {
-        let cpu = charts::cpu(&measured.throughput, &caption);
-        fs::write(directory.join("bench.svg"), cpu)?;
-        let targets = charts::targets(&targets, &caption);
-        fs::write(directory.join("targets.svg"), targets)?;
-    }
-    Ok(())
 }
 
 /// How the kernel paces what is sent, which the sender pays: bbr's timers cost this plugin a tenth
@@ -219,6 +181,37 @@ impl Bench<'_> {
         let watched_for = Duration::from_secs(self.args.seconds) / 6;
         let idle = |most: &f64| format!("{most:.1} switches a second");
         self.measured.idle = self.attempt("idle", || idle::run(setup, watched_for), idle)?;
+        Ok(())
+    }
+
+    fn report(&self, parts: &[Part]) -> Result<(), Error> {
+        let (args, measured) = (self.args, &self.measured);
+        let caption = format!(
+            "{} JSON log lines ({:.0} MB), rounds {}, workers {}, TLS; {} cores, TCP {}, {}",
+            args.lines,
+            measured.input_bytes as f64 / 1e6,
+            args.rounds,
+            args.workers,
+            thread::available_parallelism()?,
+            congestion_control(),
+            self.setup.version,
+        );
+        let targets = targets::targets(parts, measured);
+        if parts.contains(&Part::Throughput) {
+            println!("{}", table::outputs(&measured.throughput));
+        }
+        print!("{}", table::targets(&targets));
+        if measured.input_bytes > 0 {
+            println!("\n{caption}");
+        }
+        if let Some(directory) = &args.svg
+            && parts == Part::value_variants()
+        {
+            let cpu = charts::cpu(&measured.throughput, &caption);
+            fs::write(directory.join("bench.svg"), cpu)?;
+            let targets = charts::targets(&targets, &caption);
+            fs::write(directory.join("targets.svg"), targets)?;
+        }
         Ok(())
     }
 

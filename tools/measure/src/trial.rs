@@ -169,7 +169,8 @@ impl<'a> Trial<'a> {
         section + "    retry_limit no_limits\n"
     }
 
-    /// The same with nothing but that; without a number of workers it is as short as a newcomer writes it.
+    /// The same without retries for ever; without a number of workers, too, it is as a newcomer
+    /// writes it.
     pub(crate) fn section(&self, stream: &str, tag: &str, workers: Option<usize>) -> String {
         let ca_file = self.path("ca.pem");
         let service = (self.service.address().port(), &*ca_file);
