@@ -37,8 +37,9 @@ impl From<io::Error> for Error {
     }
 }
 
-impl From<fake_firehose::StartError> for Error {
-    fn from(error: fake_firehose::StartError) -> Error {
-        Error::Failed(error.to_string())
+/// Such as of a service that can't begin.
+impl From<String> for Error {
+    fn from(sentence: String) -> Error {
+        Error::Failed(sentence)
     }
 }
