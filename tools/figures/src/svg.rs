@@ -3,6 +3,7 @@
 pub const WIDTH: f64 = 760.0;
 /// Where the rows begin, below the title.
 pub const TOP: f64 = 48.0;
+const ROW_HEIGHT: f64 = 34.0;
 const BAR_HEIGHT: f64 = 20.0;
 const FOOT_HEIGHT: f64 = 40.0;
 
@@ -11,15 +12,13 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 15px }
 .caption { font-size: 11px; fill: #59636e }
 .bar { fill: #8c959f }
-.own, .met { fill: #1a7f37 }
-.missed { fill: #bc4c00 }
+.own { fill: #1a7f37 }
 .line { stroke: #1f2328; stroke-width: 1.5 }
 @media (prefers-color-scheme: dark) {
 text { fill: #e6edf3 }
 .caption { fill: #9198a1 }
 .bar { fill: #6e7681 }
-.own, .met { fill: #3fb950 }
-.missed { fill: #f0883e }
+.own { fill: #3fb950 }
 .line { stroke: #e6edf3 }
 }";
 
@@ -27,9 +26,6 @@ text { fill: #e6edf3 }
 pub struct Bars {
     /// Where the bars begin.
     pub left: f64,
-    pub row_height: f64,
-    /// Of a line across all rows, so far from where the bars begin.
-    pub line_at: Option<f64>,
     pub bars: Vec<Bar>,
 }
 
@@ -47,15 +43,11 @@ pub struct Bar {
 
 impl Bars {
     pub fn picture(&self, title: &str, caption: &str) -> String {
-        let height = self.row_height * self.bars.len() as f64;
+        let height = ROW_HEIGHT * self.bars.len() as f64;
         let mut rows = String::new();
         for (number, bar) in self.bars.iter().enumerate() {
-            let middle = TOP + self.row_height * (number as f64 + 0.5);
+            let middle = TOP + ROW_HEIGHT * (number as f64 + 0.5);
             rows += &self.row(bar, middle);
-        }
-        if let Some(at) = self.line_at {
-            let x = self.left + at;
-            rows += &line((x, TOP), (x, TOP + height));
         }
         picture(title, &rows, height, caption)
     }
@@ -123,23 +115,20 @@ mod tests {
         };
         let bars = Bars {
             left: 100.0,
-            row_height: 30.0,
-            line_at: Some(65.0),
             bars: vec![bar(Some((50.0, 70.0))), bar(None)],
         };
         let picture = bars.picture("title", "caption");
         let rows = picture.split("</style>\n").nth(1).unwrap();
         let expected = "\
 <text class=\"title\" x=\"16\" y=\"28\">title</text>
-<text x=\"90.0\" y=\"67.5\" text-anchor=\"end\">a &lt; b &amp; c</text>
-<rect class=\"own\" x=\"100.0\" y=\"53.0\" width=\"60.0\" height=\"20\"/>
-<line class=\"line\" x1=\"150.0\" y1=\"63.0\" x2=\"170.0\" y2=\"63.0\"/>
-<text x=\"178.0\" y=\"67.5\" text-anchor=\"start\">6.00</text>
-<text x=\"90.0\" y=\"97.5\" text-anchor=\"end\">a &lt; b &amp; c</text>
-<rect class=\"own\" x=\"100.0\" y=\"83.0\" width=\"60.0\" height=\"20\"/>
-<text x=\"178.0\" y=\"97.5\" text-anchor=\"start\">6.00</text>
-<line class=\"line\" x1=\"165.0\" y1=\"48.0\" x2=\"165.0\" y2=\"108.0\"/>
-<text class=\"caption\" x=\"16\" y=\"134.0\">caption</text>
+<text x=\"90.0\" y=\"69.5\" text-anchor=\"end\">a &lt; b &amp; c</text>
+<rect class=\"own\" x=\"100.0\" y=\"55.0\" width=\"60.0\" height=\"20\"/>
+<line class=\"line\" x1=\"150.0\" y1=\"65.0\" x2=\"170.0\" y2=\"65.0\"/>
+<text x=\"178.0\" y=\"69.5\" text-anchor=\"start\">6.00</text>
+<text x=\"90.0\" y=\"103.5\" text-anchor=\"end\">a &lt; b &amp; c</text>
+<rect class=\"own\" x=\"100.0\" y=\"89.0\" width=\"60.0\" height=\"20\"/>
+<text x=\"178.0\" y=\"103.5\" text-anchor=\"start\">6.00</text>
+<text class=\"caption\" x=\"16\" y=\"142.0\">caption</text>
 </svg>
 ";
         assert_eq!(rows, expected);

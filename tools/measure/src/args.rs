@@ -75,7 +75,7 @@ pub(crate) struct Bench {
     /// How long the sidecars are fed, the 100 tags half as long, and the idle plugin is watched a sixth as long
     #[arg(long, value_name = "N", default_value = "60", value_parser = value_parser!(u64).range(1..))]
     pub(crate) seconds: u64,
-    /// Draw bench.svg and targets.svg there, if all parts ran
+    /// Draw bench.svg there, if all parts ran
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) svg: Option<PathBuf>,
 }

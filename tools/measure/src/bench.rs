@@ -1,6 +1,6 @@
 //! What outputs for Firehose cost: runs the parts that were asked for, and shows how they go.
 
-mod charts;
+mod chart;
 mod http_lines;
 mod idle;
 mod load;
@@ -207,10 +207,8 @@ impl Bench<'_> {
         if let Some(directory) = &args.svg
             && parts == Part::value_variants()
         {
-            let cpu = charts::cpu(&measured.throughput, &caption);
+            let cpu = chart::cpu(&measured.throughput, &caption);
             fs::write(directory.join("bench.svg"), cpu)?;
-            let targets = charts::targets(&targets, &caption);
-            fs::write(directory.join("targets.svg"), targets)?;
         }
         Ok(())
     }

@@ -99,8 +99,6 @@ pub(crate) fn svg(bill: &Bill, args: &Args) -> String {
     };
     let bars = Bars {
         left: 220.0,
-        row_height: 34.0,
-        line_at: None,
         bars: rows.iter().enumerate().map(bar).collect(),
     };
     bars.picture(&title(bill, args), &caption(bill, args))

@@ -37,15 +37,6 @@ pub(super) fn targets(targets: &[Target]) -> String {
     markdown::table(TARGETS_HEAD, 1, &cells)
 }
 
-/// The figure that is judged, and what it may be.
-pub(super) fn verdict(target: &Target) -> String {
-    let [_, own, _, of_core, limit, _] = self::target(target);
-    match target.limit {
-        Limit::Own(_) => format!("{own}, at most {limit}"),
-        Limit::OfCore(limit) => format!("{of_core} of C's, at most {limit:.2}"),
-    }
-}
-
 fn target(target: &Target) -> [String; 6] {
     let or_none = |figure: Option<String>| figure.unwrap_or_else(|| NONE.to_owned());
     let show = |figure: Option<f64>| or_none(figure.map(|figure| target.unit.show(figure)));
@@ -92,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn each_target_stands_beside_its_figures_and_a_verdict_tells_what_is_judged() {
+    fn each_target_stands_beside_its_figures() {
         let target = |what: &str, unit, own, core, of_core, limit| Target {
             what: what.to_owned(),
             unit,
@@ -117,14 +108,5 @@ mod tests {
 | file  |           - |        - |      - |      1.0 MB |   - |
 ";
         assert_eq!(super::targets(&targets), expected);
-        assert_eq!(
-            targets.map(|target| verdict(&target)),
-            [
-                "0.50 of C's, at most 0.33",
-                "- of C's, at most 0.33",
-                "1.000, at most 1.000",
-                "-, at most 1.0 MB"
-            ]
-        );
     }
 }

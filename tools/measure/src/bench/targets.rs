@@ -209,11 +209,6 @@ impl Target {
         }
     }
 
-    /// As a part of what is allowed. None where it was not measured.
-    pub(super) fn of_limit(&self) -> Option<f64> {
-        self.judged().map(|(figure, limit)| figure / limit)
-    }
-
     /// None where it was not measured.
     pub(super) fn is_met(&self) -> Option<bool> {
         self.judged().map(|(figure, limit)| figure <= limit)
