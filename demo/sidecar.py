@@ -3,6 +3,7 @@
 import shutil
 from contextlib import AbstractContextManager
 from pathlib import Path
+from string import Template
 
 from aws import CREDENTIALS, REGION
 from processes import Child, child, free_port
@@ -42,11 +43,20 @@ def run_host(
 ) -> AbstractContextManager[Child]:
     """The project's host, delivering the file `log` to `stream`, then ending itself.
 
-    It reads only an output's section, so what the input needs is given here.
+    It has only an output, so what the input needs is given here.
     """
-    options: list[str | Path] = ["--plugin", plugin, "--config", OUTPUT, "--input", log]
-    command = [host, *options, "--tag", "app", "--time-key", "timestamp"]
-    return child("firehose-host", command, _environment(stream, endpoint), workdir)
+    environment = _environment(stream, endpoint)
+    options: list[str | Path] = ["--input", log, "--time-key", "timestamp"]
+    command = [host, *options, plugin, *_section(environment)]
+    return child("firehose-host", command, environment, workdir)
+
+
+def _section(environment: dict[str, str]) -> list[str]:
+    """What the output's section says, each as KEY=VALUE."""
+    _, _, section = OUTPUT.read_text().partition("[OUTPUT]")
+    lines = [line.strip() for line in section.splitlines()]
+    pairs = [line.split(maxsplit=1) for line in lines if line and line[0] != "#"]
+    return [f"{key}={Template(value).substitute(environment)}" for key, value in pairs]
 
 
 def _environment(stream: str, endpoint: str) -> dict[str, str]:

@@ -6,9 +6,6 @@ use crate::authority::{Asked, Authority, CONTAINER_PATH, Holdings, Instance};
 use crate::sandbox::{REGION, Sandbox, assert_says, profile, service, settings};
 use crate::support::service::Service;
 
-/// A short flush and many retries, so that both the flush and the engine try again.
-const PATIENT: [&str; 4] = ["--retry-limit", "no_limits", "--retry-base-ms", "20"];
-
 #[test]
 fn none_at_all_keeps_the_data_and_tells_where_was_looked() {
     let mut sandbox = Sandbox::new();
@@ -46,7 +43,7 @@ fn a_file_that_comes_later_is_used() {
     let key = sandbox.key_pair("late");
     let service = service(&key);
     sandbox.option("flush_timeout", "1s").send_to(&service);
-    let mut host = sandbox.start(&PATIENT);
+    let mut host = sandbox.start(&[]);
     host.logs("AWS credentials are missing");
     sandbox.file(".aws/credentials", profile("default", &key));
     host.delivers_to(&service);
@@ -59,7 +56,7 @@ fn keys_that_are_replaced_in_the_file_are_used() {
     let service = service(&new);
     sandbox.file(".aws/credentials", profile("default", &old));
     sandbox.send_to(&service);
-    let mut host = sandbox.start(&PATIENT);
+    let mut host = sandbox.start(&[]);
     host.logs("UnrecognizedClientException");
     sandbox.file(".aws/credentials", profile("default", &new));
     host.delivers_to(&service);
@@ -139,11 +136,10 @@ fn ones_that_expire_mid_run_are_fetched_anew() {
                 .set("AWS_ROLE_ARN", ROLE)
                 .set("AWS_ENDPOINT_URL_STS", authority.url());
         }
-        sandbox.send_to(&service);
-        let mut arguments = PATIENT.to_vec();
         // A chunk, and a call, for each event: chunks that wait together would share one.
-        arguments.extend(["--chunk-size", "1", "--workers", "1"]);
-        let log = sandbox.start(&arguments).delivers_to(&service);
+        sandbox.option("workers", "1").send_to(&service);
+        let host = sandbox.start(&["--chunk-size", "1"]);
+        let log = host.delivers_to(&service);
         assert_says(&log, "ExpiredTokenException");
         let asked = authority.asked();
         let vended = |asked: &&Asked| match asked {

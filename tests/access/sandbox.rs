@@ -120,9 +120,10 @@ impl Sandbox {
         self
     }
 
-    /// Delivers, or fails the test; gives the log.
-    pub(crate) fn delivers_to(&self, service: &Service) -> String {
-        self.start(&["--retry-limit", "0"]).delivers_to(service)
+    /// Delivers with the first flush, or fails the test; gives the log.
+    pub(crate) fn delivers_to(&mut self, service: &Service) -> String {
+        self.option("retry_limit", "no_retries");
+        self.start(&[]).delivers_to(service)
     }
 
     /// Must not deliver anything, whatever the reason; gives the log, which has to tell it.
@@ -136,28 +137,29 @@ impl Sandbox {
     }
 
     /// Runs to an end that is no success; gives the log.
-    pub(crate) fn ends_with_failure(&self) -> String {
-        let mut host = self.start(&["--retry-limit", "no_retries"]);
+    pub(crate) fn ends_with_failure(&mut self) -> String {
+        self.option("retry_limit", "no_retries");
+        let mut host = self.start(&[]);
         let status = host.end();
         let log = host.log();
         assert_eq!(status, Some(1), "{log}");
         log
     }
 
-    /// Starts the host, which tries its one chunk at most so often as its arguments say.
+    /// Starts the host, which flushes until all is delivered, unless an option says otherwise.
     pub(crate) fn start(&self, arguments: &[&str]) -> Host<'_> {
+        let input = self.file("events", format!("{EVENT}\n").repeat(EVENTS));
+        let options = self.options.iter();
         let mut command = Command::new(built::host_program());
         command
             .env_clear()
             .envs(&self.environment)
             .current_dir(self.home.path())
-            .arg("--plugin")
+            .arg("--input")
+            .arg(input)
+            .args(arguments)
             .arg(built::plugin())
-            .args(["--dummy", EVENT, "--count", &EVENTS.to_string()])
-            .args(arguments);
-        for (key, value) in &self.options {
-            command.arg("-p").arg(format!("{key}={value}"));
-        }
+            .args(options.map(|(key, value)| format!("{key}={value}")));
         let output = self.home.path().join("output");
         Host {
             process: Process::start(command, &output),

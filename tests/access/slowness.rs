@@ -52,14 +52,7 @@ fn a_helper_that_takes_longer_than_a_flush_is_started_once_for_all_calls() {
         .option("request_timeout", "100ms")
         .option("flush_timeout", "1s")
         .send_to(&service);
-    let mut host = sandbox.start(&[
-        "--retry-limit",
-        "no_limits",
-        "--retry-base-ms",
-        "20",
-        "--chunk-size",
-        "1",
-    ]);
+    let mut host = sandbox.start(&["--chunk-size", "1"]);
     host.logs("the look-up of credentials takes long");
     host.logs("not accepted within flush_timeout");
     pipe.write(&printed(&key));
@@ -78,7 +71,7 @@ fn a_helper_that_takes_longer_than_its_time_out_is_told_and_waited_for() {
         .option("credentials_timeout", "1s")
         .option("flush_timeout", "10s")
         .send_to(&service);
-    let mut host = sandbox.start(&["--retry-limit", "no_limits", "--retry-base-ms", "20"]);
+    let mut host = sandbox.start(&[]);
     host.logs("none found within credentials_timeout (1s)");
     host.logs("AWS credentials are missing");
     pipe.write(&printed(&key));

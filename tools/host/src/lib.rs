@@ -2,9 +2,9 @@
 //! and feeds it msgpack chunks, where no `fluent-bit` is installed, in integration tests of the
 //! `.so`, and in benchmarks.
 //!
-//! The way of a log line: [`ChunkBuilder`] encodes JSON lines into chunks, [`Engine`] hands the
-//! chunks to worker threads and schedules their retries, [`Instance::flush_on_coroutine`] calls
-//! the plugin. [`Plugin::load`] and [`Plugin::init`] come first.
+//! The way of a log line: [`ChunkBuilder`] encodes JSON lines into chunks, and
+//! [`Instance::flush_on_coroutine`] calls the plugin. [`Plugin::load`] and [`Plugin::init`] come
+//! first.
 //!
 //! ```no_run
 //! use firehose_host::{HostVersion, InstanceOptions, Plugin, DEFAULT_STACK_SIZE, FLB_OK};
@@ -41,16 +41,12 @@
 #[allow(unsafe_code)]
 mod abi;
 mod chunk;
-mod config;
-mod engine;
 mod log;
 mod plugin;
 mod properties;
 
 pub use abi::Settings;
 pub use chunk::{Chunk, ChunkBuilder, EventFormat, EventTime, encode_event};
-pub use config::output_section;
-pub use engine::{Engine, EngineOptions, RetryLimit, Totals};
 pub use log::{LogLevel, LogLine, drain_logs, drain_violations, print_logs, take_logs};
 pub use plugin::{Error, HostVersion, Instance, InstanceOptions, Plugin};
 

@@ -3,36 +3,27 @@
 #![forbid(unsafe_code)]
 
 mod args;
-mod feed;
 
-use std::fs;
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use firehose_host::{ChunkBuilder, Engine, Instance, Plugin, Totals};
-use serde::Serialize;
+use firehose_host::{
+    Chunk, ChunkBuilder, DEFAULT_STACK_SIZE, EventFormat, EventTime, FLB_OK, FLB_RETRY,
+    HostVersion, Instance, InstanceOptions, Plugin,
+};
 
 use crate::args::Args;
-use crate::feed::{Feed, Lines};
 
-const PROGRESS_EVERY: Duration = Duration::from_secs(2);
-
-#[derive(Serialize)]
-struct Summary {
-    chunks: usize,
-    events: usize,
-    bytes: usize,
-    ok: usize,
-    retried: usize,
-    failed: usize,
-    dropped: usize,
-    seconds: f64,
-    peak_rss_bytes: u64,
-}
+/// Chunks that wait for a worker; then the input waits.
+const MAX_WAITING: usize = 16;
+/// Far shorter than Fluent Bit's pause, as whoever runs this waits for its end.
+const PAUSE_BEFORE_RETRY: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     let args = match args::parse(lexopt::Parser::from_env()) {
@@ -47,8 +38,7 @@ fn main() -> ExitCode {
         }
     };
     match run(&args) {
-        Ok(totals) if totals.ok == totals.chunks => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("firehose-host: {error}");
             ExitCode::FAILURE
@@ -56,125 +46,96 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<Totals, String> {
-    let started = Instant::now();
+fn run(args: &Args) -> Result<(), String> {
     firehose_host::print_logs();
-    let lines = feed::open(&args.source)?;
-    let plugin =
-        Plugin::load(&args.plugin, args.host_version).map_err(|error| error.to_string())?;
-    let settings = args.settings(&plugin.name())?;
-    let properties: Vec<(&str, &str)> = settings
+    let input = open(args)?;
+    let plugin = Plugin::load(&args.plugin, HostVersion::V5_1).map_err(|e| e.to_string())?;
+    let properties: Vec<(&str, &str)> = args
         .properties
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect();
+    let options = InstanceOptions {
+        log_level: args.log_level()?,
+        ..InstanceOptions::default()
+    };
     let instance = plugin
-        .init(&properties, settings.instance)
+        .init(&properties, options)
         .map_err(|error| error.to_string())?;
-    let set = instance.settings();
-    let engine = Arc::new(Engine::new(args.engine(set)));
-
-    let fed = deliver(&engine, &instance, args, args.workers(set), lines);
-
+    let delivered = deliver(&instance, args, input);
     instance.exit();
     plugin.unregister().map_err(|error| error.to_string())?;
-    let totals = engine.totals();
-    print_summary(totals, started.elapsed())?;
-    fed.map(|()| totals)
+    delivered
 }
 
-/// Feeds all lines to the engine and runs its workers until every chunk is settled.
-fn deliver(
-    engine: &Arc<Engine>,
-    instance: &Instance,
-    args: &Args,
-    workers: usize,
-    lines: Lines,
-) -> Result<(), String> {
+fn open(args: &Args) -> Result<Box<dyn BufRead>, String> {
+    let Some(path) = &args.input else {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    };
+    let file = File::open(path);
+    let file = file.map_err(|error| format!("cannot open --input {}: {error}", path.display()))?;
+    Ok(Box::new(BufReader::new(file)))
+}
+
+/// Flushes all lines of the input, by as many workers as the output has.
+fn deliver(instance: &Instance, args: &Args, input: Box<dyn BufRead>) -> Result<(), String> {
+    let (sender, chunks) = mpsc::sync_channel(MAX_WAITING);
+    let chunks = Mutex::new(chunks);
+    let next = || {
+        let chunks = chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        chunks.recv().ok()
+    };
+    let dropped = AtomicUsize::new(0);
     let work = || {
-        engine.work(|chunk| instance.flush_on_coroutine(&chunk.data, &args.tag, args.stack_size));
-    };
-    thread::scope(|scope| {
-        let fed = thread_names(instance.name(), workers)
-            .into_iter()
-            .try_for_each(|name| {
-                let worker = thread::Builder::new().name(name);
-                worker.spawn_scoped(scope, work).map(drop)
-            })
-            .map_err(|error| format!("cannot start a worker: {error}"))
-            .and_then(|()| feed_all(engine, args, lines));
-        engine.close();
-        while !engine.wait_until_drained(PROGRESS_EVERY) {
-            print_progress(engine);
-        }
-        fed
-    })
-}
-
-/// Returns when the input has ended or a signal came, with all that was read pushed.
-fn feed_all(engine: &Arc<Engine>, args: &Args, lines: Lines) -> Result<(), String> {
-    let builder = ChunkBuilder::new(args.event_format, args.chunk_size, args.time_key.clone());
-    let feed = Feed::start(Arc::clone(engine), builder, lines)
-        .map_err(|error| format!("cannot start the input: {error}"))?;
-    loop {
-        match feed.wait(PROGRESS_EVERY) {
-            Ok(end) => {
-                feed.finish();
-                return end.map_err(|error| format!("cannot read the input: {error}"));
+        while let Some(chunk) = next() {
+            if !is_delivered(instance, &chunk) {
+                dropped.fetch_add(1, Ordering::Relaxed);
             }
-            Err(RecvTimeoutError::Timeout) => print_progress(engine),
-            Err(RecvTimeoutError::Disconnected) => return Err("the input's thread died".to_owned()),
+        }
+    };
+    let read = thread::scope(|scope| {
+        for number in 0..instance.settings().workers.max(1) {
+            // Fluent Bit's name for it.
+            let name = format!("flb-out-{}-w{number}", instance.name());
+            let worker = thread::Builder::new().name(name);
+            worker.spawn_scoped(scope, work)?;
+        }
+        read(args, input, sender)
+    });
+    read.map_err(|error| format!("cannot read the input: {error}"))?;
+    match dropped.into_inner() {
+        0 => Ok(()),
+        count => Err(format!("chunks that were not delivered: {count}")),
+    }
+}
+
+/// Cuts the input into chunks. The workers end once the sender is gone.
+fn read(args: &Args, input: Box<dyn BufRead>, chunks: SyncSender<Chunk>) -> io::Result<()> {
+    let mut builder = ChunkBuilder::new(EventFormat::V2, args.chunk_size, args.time_key.clone());
+    let send = |chunk| chunks.send(chunk).expect("the workers wait for chunks");
+    for line in input.split(b'\n') {
+        let line = line?;
+        if !line.is_empty() {
+            builder
+                .push_line(&line, EventTime::now())
+                .into_iter()
+                .for_each(send);
         }
     }
-}
-
-/// Fluent Bit's own names; the kernel keeps the first 15 bytes of them.
-fn thread_names(instance: &str, workers: usize) -> Vec<String> {
-    if workers == 0 {
-        return vec!["flb-pipeline".to_owned()];
-    }
-    (0..workers)
-        .map(|worker| format!("flb-out-{instance}-w{worker}"))
-        .collect()
-}
-
-fn print_progress(engine: &Engine) {
-    if io::stderr().is_terminal() {
-        let totals = engine.totals();
-        eprintln!(
-            "firehose-host: {} chunks, {} events, {:.1} MB read; {} chunks delivered, {} flushes retried",
-            totals.chunks,
-            totals.events,
-            totals.bytes as f64 / 1e6,
-            totals.ok,
-            totals.retried,
-        );
-    }
-}
-
-fn print_summary(totals: Totals, elapsed: Duration) -> Result<(), String> {
-    let summary = Summary {
-        chunks: totals.chunks,
-        events: totals.events,
-        bytes: totals.bytes,
-        ok: totals.ok,
-        retried: totals.retried,
-        failed: totals.failed,
-        dropped: totals.dropped,
-        seconds: elapsed.as_secs_f64(),
-        peak_rss_bytes: peak_rss_bytes()
-            .ok_or("cannot read this process's peak memory, VmHWM, from /proc/self/status")?,
-    };
-    let line = serde_json::to_string(&summary).map_err(|error| error.to_string())?;
-    println!("{line}");
+    builder.finish().into_iter().for_each(send);
     Ok(())
 }
 
-fn peak_rss_bytes() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
+/// Flushes a chunk, again and again while the plugin asks for it and its `retry_limit` allows it.
+fn is_delivered(instance: &Instance, chunk: &Chunk) -> bool {
+    let mut retries_left = instance.settings().retry_limit;
+    loop {
+        match instance.flush_on_coroutine(&chunk.data, "app.log", DEFAULT_STACK_SIZE) {
+            FLB_OK => return true,
+            // Below 0 there is no limit.
+            FLB_RETRY if retries_left != 0 => retries_left -= 1,
+            _ => return false,
+        }
+        thread::sleep(PAUSE_BEFORE_RETRY);
+    }
 }

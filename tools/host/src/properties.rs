@@ -8,7 +8,7 @@ use std::ffi::{CStr, CString};
 pub(crate) struct Properties(Vec<(CString, CString)>);
 
 /// Fluent Bit takes these for itself, so that a plugin never sees them.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "alias",
     "host",
     "ipv6",
@@ -16,6 +16,7 @@ const RESERVED: [&str; 12] = [
     "log_suppress_interval",
     "match",
     "match_regex",
+    "name",
     "port",
     "retry_limit",
     "storage.total_limit_size",
