@@ -4,8 +4,8 @@
 mod support;
 
 use firehose_host::{
-    ChunkBuilder, DEFAULT_STACK_SIZE, Error, EventFormat, EventTime, FLB_OK, HostVersion,
-    InstanceOptions, LogLevel, Plugin, drain_logs, drain_violations,
+    DEFAULT_STACK_SIZE, Error, EventFormat, FLB_OK, HostVersion, InstanceOptions, LogLevel, Plugin,
+    chunk, drain_logs, drain_violations,
 };
 use support::logs::{assert_exactly_once, http_logs};
 use support::service::Service;
@@ -53,7 +53,7 @@ fn a_1_9_host_is_served() {
         assert_eq!((settings.workers, settings.pools), (4, 1));
         assert_eq!(settings.retry_limit, -1, "no limit");
         for lines in lines.chunks(300) {
-            let chunk = chunk(lines);
+            let chunk = chunk(EventFormat::Legacy, lines);
             let answer = instance.flush_on_coroutine(&chunk, "app.log", DEFAULT_STACK_SIZE);
             assert_eq!(answer, FLB_OK);
         }
@@ -69,12 +69,4 @@ fn named(name: &str) -> InstanceOptions {
         name: Some(name.to_owned()),
         ..InstanceOptions::default()
     }
-}
-
-fn chunk(lines: &[String]) -> Vec<u8> {
-    let mut builder = ChunkBuilder::new(EventFormat::Legacy, usize::MAX, None);
-    for line in lines {
-        builder.push_line(line.as_bytes(), EventTime::now());
-    }
-    builder.finish().expect("there are lines").data
 }

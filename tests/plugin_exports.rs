@@ -7,7 +7,7 @@ use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
 
-use firehose_host::{ChunkBuilder, EventFormat, EventTime, FLB_OK, FLB_RETRY};
+use firehose_host::{EventFormat, FLB_OK, FLB_RETRY};
 use libloading::Library;
 use support::logs::{assert_exactly_once, http_logs};
 use support::service::Service;
@@ -213,9 +213,5 @@ fn exit(context: *mut c_void) -> c_int {
 }
 
 fn chunk(lines: &[String]) -> Vec<u8> {
-    let mut builder = ChunkBuilder::new(EventFormat::V2, usize::MAX, None);
-    for line in lines {
-        builder.push_line(line.as_bytes(), EventTime::now());
-    }
-    builder.finish().expect("there are lines").data
+    firehose_host::chunk(EventFormat::V2, lines)
 }

@@ -9,8 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use firehose_host::{
-    ChunkBuilder, EventFormat, EventTime, FLB_RETRY, HostVersion, InstanceOptions, LogLevel,
-    Plugin, take_logs,
+    EventFormat, FLB_RETRY, HostVersion, InstanceOptions, LogLevel, Plugin, chunk, take_logs,
 };
 use support::child::poll;
 use support::logs::http_logs;
@@ -42,12 +41,8 @@ fn a_flush_and_an_exit_end_though_the_plugin_s_thread_hangs() {
     // Not joined: where it does not end, the test has failed and the process ends all the same.
     thread::spawn(move || {
         let tell = |answer| sender.send(answer).expect("the test waits");
-        let mut builder = ChunkBuilder::new(EventFormat::V2, usize::MAX, None);
-        for line in http_logs(0..10) {
-            builder.push_line(line.as_bytes(), EventTime::now());
-        }
-        let chunk = builder.finish().expect("there are lines");
-        tell(Some(instance.flush(&chunk.data, "app.log")));
+        let chunk = chunk(EventFormat::V2, &http_logs(0..10));
+        tell(Some(instance.flush(&chunk, "app.log")));
         instance.exit();
         plugin.unregister().expect("no instance is left");
         tell(None);

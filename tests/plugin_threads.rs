@@ -6,9 +6,7 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use firehose_host::{
-    ChunkBuilder, EventFormat, EventTime, FLB_OK, HostVersion, InstanceOptions, Plugin,
-};
+use firehose_host::{EventFormat, FLB_OK, HostVersion, InstanceOptions, Plugin, chunk};
 use support::child::poll;
 use support::logs::{assert_exactly_once, http_logs};
 use support::service::Service;
@@ -43,10 +41,8 @@ fn round(service: &Service, number: u64) {
             .collect();
         let instance = plugin.init(&options, InstanceOptions::default());
         let instance = instance.expect("an instance starts");
-        let mut builder = ChunkBuilder::new(EventFormat::V2, 1, None);
-        let chunk = builder.push_line(line.as_bytes(), EventTime::now());
-        let chunk = chunk.expect("a line completes a chunk of one byte");
-        assert_eq!(instance.flush(&chunk.data, "t"), FLB_OK);
+        let chunk = chunk(EventFormat::V2, &[line]);
+        assert_eq!(instance.flush(&chunk, "t"), FLB_OK);
         instance.exit();
     }
     plugin.unregister().expect("no instance is left");

@@ -1,8 +1,10 @@
 //! What is measured: chunks of about a megabyte, each of events of one shape. The same bytes in
 //! every run.
 
+use std::time::Duration;
+
 use fastrand::Rng;
-use firehose_host::{ChunkBuilder, EventFormat, EventTime, encode_event};
+use firehose_host::{EventFormat, encode_event, encode_line};
 use rmpv::Value;
 
 #[path = "../../tools/measure/src/bench/http_lines.rs"]
@@ -15,10 +17,7 @@ mod lines;
 
 const SEED: u64 = 20_260_115;
 const BYTES: usize = 1_000_000;
-const TIME: EventTime = EventTime {
-    seconds: 1_768_435_200,
-    nanoseconds: 123_456_789,
-};
+const TIME: Duration = Duration::new(1_768_435_200, 123_456_789);
 
 /// A chunk as Fluent Bit hands it over.
 pub(crate) struct Shape {
@@ -48,14 +47,14 @@ pub(crate) fn http_lines(count: u64) -> Shape {
     let file = tempfile::NamedTempFile::new().expect("there is room for temporary files");
     lines::write(file.path(), count).expect("a temporary file can be written");
     let text = std::fs::read(file.path()).expect("it was just written");
-    let mut builder = ChunkBuilder::new(EventFormat::V2, usize::MAX, Some("timestamp".to_owned()));
+    let mut chunk = Vec::new();
     for line in text.split_inclusive(|byte| *byte == b'\n') {
-        builder.push_line(line.trim_ascii_end(), TIME);
+        let line = line.trim_ascii_end();
+        encode_line(&mut chunk, EventFormat::V2, Some("timestamp"), line);
     }
-    let chunk = builder.finish().expect("there are lines");
     Shape {
         name: "HTTP log lines",
-        chunk: chunk.data,
+        chunk,
     }
 }
 
@@ -63,7 +62,7 @@ fn repeat(body: fn(&mut Rng) -> Value) -> Vec<u8> {
     let mut rng = Rng::with_seed(SEED);
     let mut chunk = Vec::new();
     while chunk.len() < BYTES {
-        encode_event(&mut chunk, EventFormat::V2, TIME, &body(&mut rng));
+        encode_event(&mut chunk, EventFormat::V2, TIME, body(&mut rng));
     }
     chunk
 }

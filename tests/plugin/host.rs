@@ -3,8 +3,8 @@
 use std::thread;
 
 use firehose_host::{
-    ChunkBuilder, DEFAULT_STACK_SIZE, Error, EventFormat, EventTime, HostVersion, Instance,
-    InstanceOptions, LogLevel, Plugin, drain_violations,
+    DEFAULT_STACK_SIZE, Error, EventFormat, HostVersion, Instance, InstanceOptions, LogLevel,
+    Plugin, drain_violations,
 };
 
 use crate::support::{built, environment};
@@ -66,11 +66,7 @@ pub(crate) fn flush(instance: &Instance, chunk: &[u8]) -> i32 {
 
 /// All lines as the events of one chunk.
 pub(crate) fn chunk(lines: &[String]) -> Vec<u8> {
-    let mut builder = ChunkBuilder::new(EventFormat::V2, usize::MAX, None);
-    for line in lines {
-        builder.push_line(line.as_bytes(), EventTime::now());
-    }
-    builder.finish().expect("there are lines").data
+    firehose_host::chunk(EventFormat::V2, lines)
 }
 
 /// Options joined: those that come again in `extra` are taken from there.

@@ -2,7 +2,7 @@
 //! and feeds it msgpack chunks, where no `fluent-bit` is installed, in integration tests of the
 //! `.so`, and in benchmarks.
 //!
-//! The way of a log line: [`ChunkBuilder`] encodes JSON lines into chunks, and
+//! The way of a log line: [`chunk`] encodes JSON lines, and
 //! [`Instance::flush_on_coroutine`] calls the plugin. [`Plugin::load`] and [`Plugin::init`] come
 //! first.
 //!
@@ -46,7 +46,7 @@ mod plugin;
 mod properties;
 
 pub use abi::Settings;
-pub use chunk::{Chunk, ChunkBuilder, EventFormat, EventTime, encode_event};
+pub use chunk::{EventFormat, chunk, encode_event, encode_line};
 pub use log::{LogLevel, LogLine, drain_logs, drain_violations, print_logs, take_logs};
 pub use plugin::{Error, HostVersion, Instance, InstanceOptions, Plugin};
 

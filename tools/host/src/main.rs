@@ -6,6 +6,7 @@ mod args;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::mem;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, SyncSender};
@@ -14,8 +15,8 @@ use std::thread;
 use std::time::Duration;
 
 use firehose_host::{
-    Chunk, ChunkBuilder, DEFAULT_STACK_SIZE, EventFormat, EventTime, FLB_OK, FLB_RETRY,
-    HostVersion, Instance, InstanceOptions, Plugin,
+    DEFAULT_STACK_SIZE, EventFormat, FLB_OK, FLB_RETRY, HostVersion, Instance, InstanceOptions,
+    Plugin, encode_line,
 };
 
 use crate::args::Args;
@@ -79,7 +80,7 @@ fn open(args: &Args) -> Result<Box<dyn BufRead>, String> {
 
 /// Flushes all lines of the input, by as many workers as the output has.
 fn deliver(instance: &Instance, args: &Args, input: Box<dyn BufRead>) -> Result<(), String> {
-    let (sender, chunks) = mpsc::sync_channel(MAX_WAITING);
+    let (sender, chunks) = mpsc::sync_channel::<Vec<u8>>(MAX_WAITING);
     let chunks = Mutex::new(chunks);
     let next = || {
         let chunks = chunks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,27 +111,29 @@ fn deliver(instance: &Instance, args: &Args, input: Box<dyn BufRead>) -> Result<
 }
 
 /// Cuts the input into chunks. The workers end once the sender is gone.
-fn read(args: &Args, input: Box<dyn BufRead>, chunks: SyncSender<Chunk>) -> io::Result<()> {
-    let mut builder = ChunkBuilder::new(EventFormat::V2, args.chunk_size, args.time_key.clone());
+fn read(args: &Args, input: Box<dyn BufRead>, chunks: SyncSender<Vec<u8>>) -> io::Result<()> {
     let send = |chunk| chunks.send(chunk).expect("the workers wait for chunks");
+    let mut chunk = Vec::new();
     for line in input.split(b'\n') {
         let line = line?;
         if !line.is_empty() {
-            builder
-                .push_line(&line, EventTime::now())
-                .into_iter()
-                .for_each(send);
+            encode_line(&mut chunk, EventFormat::V2, args.time_key.as_deref(), &line);
+        }
+        if chunk.len() >= args.chunk_size {
+            send(mem::take(&mut chunk));
         }
     }
-    builder.finish().into_iter().for_each(send);
+    if !chunk.is_empty() {
+        send(chunk);
+    }
     Ok(())
 }
 
 /// Flushes a chunk, again and again while the plugin asks for it and its `retry_limit` allows it.
-fn is_delivered(instance: &Instance, chunk: &Chunk) -> bool {
+fn is_delivered(instance: &Instance, chunk: &[u8]) -> bool {
     let mut retries_left = instance.settings().retry_limit;
     loop {
-        match instance.flush_on_coroutine(&chunk.data, "app.log", DEFAULT_STACK_SIZE) {
+        match instance.flush_on_coroutine(chunk, "app.log", DEFAULT_STACK_SIZE) {
             FLB_OK => return true,
             // Below 0 there is no limit.
             FLB_RETRY if retries_left != 0 => retries_left -= 1,

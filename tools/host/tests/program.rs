@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 
 use common::{TestPlugin, hash};
-use firehose_host::{ChunkBuilder, EventFormat};
+use firehose_host::{EventFormat, encode_line};
 
 const LINE: &str = r#"{"t":"2026-01-02T03:04:05.006Z","message":"hello"}"#;
 const SIGSEGV: i32 = 11;
@@ -38,12 +38,10 @@ fn flushes(output: &Output) -> Vec<String> {
 
 /// The flush of as many lines.
 fn flush(lines: usize, answer: u8) -> String {
-    let mut builder = ChunkBuilder::new(EventFormat::V2, usize::MAX, Some("t".to_owned()));
-    let unused = "1970-01-01T00:00:00Z".parse().unwrap();
+    let mut data = Vec::new();
     for _ in 0..lines {
-        assert_eq!(builder.push_line(LINE.as_bytes(), unused), None);
+        encode_line(&mut data, EventFormat::V2, Some("t"), LINE.as_bytes());
     }
-    let data = builder.finish().unwrap().data;
     let (length, hash) = (data.len(), hash(&data));
     format!("app.log length={length} hash={hash} answer={answer}")
 }
