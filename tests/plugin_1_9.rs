@@ -4,8 +4,8 @@
 mod support;
 
 use firehose_host::{
-    DEFAULT_STACK_SIZE, Error, EventFormat, FLB_OK, HostVersion, InstanceOptions, LogLevel, Plugin,
-    chunk, drain_logs, drain_violations,
+    Error, EventFormat, FLB_OK, HostVersion, LogLevel, LogLine, Plugin, chunk, drain_violations,
+    take_logs,
 };
 use support::logs::{assert_exactly_once, http_logs};
 use support::service::Service;
@@ -17,15 +17,14 @@ fn a_1_9_host_is_served() {
     environment::prepare_process();
     let service = Service::tls();
     let plugin = Plugin::load(built::plugin(), HostVersion::V1_9).expect("the plugin registers");
-    assert_eq!(plugin.name(), "firehose");
 
     // What is wrong is told of through the host's logger, found by its symbol.
-    let refused = plugin.init(&[("delivery_stream", "?")], named("wrong"));
+    let refused = plugin.init(&[("delivery_stream", "?"), ("alias", "wrong")]);
     assert!(
         matches!(refused.map(|_| ()), Err(Error::InitFailed { answer, .. }) if answer <= 0),
         "the stream's name is taken"
     );
-    let lines = drain_logs();
+    let lines = take_logs("");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!(lines[0].level, LogLevel::Error);
     assert!(
@@ -42,31 +41,24 @@ fn a_1_9_host_is_served() {
     {
         let mut options = service.options("logs");
         options.push(("simple_aggregation", simple_aggregation.to_owned()));
-        let options: Vec<(&str, &str)> = options
-            .iter()
-            .map(|(key, value)| (*key, value.as_str()))
-            .collect();
-        let instance = plugin
-            .init(&options, named(name))
-            .expect("an instance starts");
+        options.push(("alias", name.to_owned()));
+        // What the plugin can't ask for.
+        options.push(("log_level", "error".to_owned()));
+        let instance = plugin.init(&options).expect("an instance starts");
         let settings = instance.settings();
         assert_eq!((settings.workers, settings.pools), (4, 1));
         assert_eq!(settings.retry_limit, -1, "no limit");
         for lines in lines.chunks(300) {
             let chunk = chunk(EventFormat::Legacy, lines);
-            let answer = instance.flush_on_coroutine(&chunk, "app.log", DEFAULT_STACK_SIZE);
+            let answer = instance.flush(&chunk, "app.log");
             assert_eq!(answer, FLB_OK);
         }
         instance.exit();
+        let lines = take_logs(&format!("[output:firehose:{name}] "));
+        let is_info = |line: &LogLine| line.level == LogLevel::Info;
+        assert!(lines.iter().any(is_info), "{lines:?}");
     }
     assert_exactly_once(&lines, &service.fake.documents());
     plugin.unregister().expect("no instance is left");
     assert_eq!(drain_violations(), Vec::<String>::new());
-}
-
-fn named(name: &str) -> InstanceOptions {
-    InstanceOptions {
-        name: Some(name.to_owned()),
-        ..InstanceOptions::default()
-    }
 }

@@ -8,9 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use firehose_host::{
-    EventFormat, FLB_RETRY, HostVersion, InstanceOptions, LogLevel, Plugin, chunk, take_logs,
-};
+use firehose_host::{EventFormat, FLB_RETRY, HostVersion, LogLevel, Plugin, chunk, take_logs};
 use support::child::poll;
 use support::logs::http_logs;
 use support::service::Service;
@@ -26,15 +24,8 @@ fn a_flush_and_an_exit_end_though_the_plugin_s_thread_hangs() {
     let plugin = Plugin::load(built::plugin(), HostVersion::V5_1).expect("the plugin registers");
     let mut options = service.options("logs");
     options.push(("flush_timeout", "1s".to_owned()));
-    let options: Vec<(&str, &str)> = options
-        .iter()
-        .map(|(key, value)| (*key, value.as_str()))
-        .collect();
-    let named = InstanceOptions {
-        name: Some("hung".to_owned()),
-        ..InstanceOptions::default()
-    };
-    let instance = plugin.init(&options, named).expect("an instance starts");
+    options.push(("alias", "hung".to_owned()));
+    let instance = plugin.init(&options).expect("an instance starts");
     hang(thread_of_the_plugin());
 
     let (sender, end) = mpsc::channel();

@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use firehose_host::{EventFormat, FLB_OK, HostVersion, InstanceOptions, Plugin, chunk};
+use firehose_host::{EventFormat, FLB_OK, HostVersion, Plugin, chunk};
 use support::child::poll;
 use support::logs::{assert_exactly_once, http_logs};
 use support::service::Service;
@@ -34,12 +34,7 @@ fn fifty_rounds_of_init_and_exit_leave_no_thread_and_no_descriptor() {
 fn round(service: &Service, number: u64) {
     let plugin = Plugin::load(built::plugin(), HostVersion::V5_1).expect("the plugin registers");
     for line in http_logs(number * 2..(number + 1) * 2) {
-        let options = service.options("logs");
-        let options: Vec<(&str, &str)> = options
-            .iter()
-            .map(|(key, value)| (*key, value.as_str()))
-            .collect();
-        let instance = plugin.init(&options, InstanceOptions::default());
+        let instance = plugin.init(&service.options("logs"));
         let instance = instance.expect("an instance starts");
         let chunk = chunk(EventFormat::V2, &[line]);
         assert_eq!(instance.flush(&chunk, "t"), FLB_OK);

@@ -3,8 +3,7 @@
 use std::thread;
 
 use firehose_host::{
-    DEFAULT_STACK_SIZE, Error, EventFormat, HostVersion, Instance, InstanceOptions, LogLevel,
-    Plugin, drain_violations,
+    Error, EventFormat, HostVersion, Instance, LogLevel, Plugin, drain_violations,
 };
 
 use crate::support::{built, environment};
@@ -31,13 +30,9 @@ impl Host {
         options: &[(&str, String)],
         log_level: LogLevel,
     ) -> Result<Instance, Error> {
-        let options: Vec<(&str, &str)> = options
-            .iter()
-            .map(|(key, value)| (*key, value.as_str()))
-            .collect();
-        let name = Some(name.to_owned());
+        let own = [("alias", name.to_owned()), ("log_level", log_level.name())];
         let plugin = self.0.as_ref().expect("the plugin is loaded until drop");
-        plugin.init(&options, InstanceOptions { name, log_level })
+        plugin.init(&[&own, options].concat())
     }
 }
 
@@ -53,7 +48,7 @@ impl Drop for Host {
 
 /// Flushes on a worker of an output, on a coroutine's stack, as Fluent Bit does.
 pub(crate) fn flush(instance: &Instance, chunk: &[u8]) -> i32 {
-    let flush = || instance.flush_on_coroutine(chunk, "app.log", DEFAULT_STACK_SIZE);
+    let flush = || instance.flush(chunk, "app.log");
     thread::scope(|scope| {
         thread::Builder::new()
             .name("flb-out-test".to_owned())

@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use firehose_host::{DEFAULT_STACK_SIZE, FLB_ERROR, FLB_OK, HostVersion, LogLevel, take_logs};
+use firehose_host::{FLB_ERROR, FLB_OK, HostVersion, LogLevel, take_logs};
 
 use crate::host::{Host, chunk, flush, with};
 use crate::support::logs::{assert_exactly_once, http_logs};
@@ -110,7 +110,7 @@ fn a_tag_makes_no_line_of_its_own() {
     let host = Host::start(HostVersion::V5_1);
     let instance = host.init("forged", &service.options("logs"));
     let tag = "t\n[error] [output:firehose:forged] all is lost\r\u{1b}[2J\u{85}";
-    let answer = instance.flush_on_coroutine(b"\xc1", tag, DEFAULT_STACK_SIZE);
+    let answer = instance.flush(b"\xc1", tag);
     assert_eq!(answer, FLB_ERROR);
     let lines = take_logs("[output:firehose:forged] ");
     assert!(lines.iter().any(|line| line.text.contains("all is lost")));

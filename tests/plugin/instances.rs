@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use fake_firehose::Settings;
-use firehose_host::{DEFAULT_STACK_SIZE, FLB_OK, HostVersion, Instance};
+use firehose_host::{FLB_OK, HostVersion, Instance};
 use serde_json::Value;
 
 use crate::host::{Host, chunk, flush, with};
@@ -63,7 +63,7 @@ fn eight_threads_flush_one_instance() {
             let work = move || {
                 for lines in lines.chunks(50) {
                     let chunk = chunk(lines);
-                    let answer = instance.flush_on_coroutine(&chunk, "t", DEFAULT_STACK_SIZE);
+                    let answer = instance.flush(&chunk, "t");
                     assert_eq!(answer, FLB_OK);
                 }
             };

@@ -3,7 +3,7 @@
 use std::fs;
 
 use fake_firehose::{Scenario, Settings};
-use firehose_host::{DEFAULT_STACK_SIZE, FLB_OK, FLB_RETRY, HostVersion, LogLevel, take_logs};
+use firehose_host::{FLB_OK, FLB_RETRY, HostVersion, LogLevel, take_logs};
 
 use crate::host::{Host, chunk, flush, with};
 use crate::support::environment::CREDENTIALS;
@@ -39,10 +39,7 @@ fn levels_of_an_eventful_life(name: &str, log_level: LogLevel) -> Vec<LogLevel> 
     let instance = host.try_init(name, &options, log_level);
     let instance = instance.expect("the options are right");
     let chunk = chunk(&http_logs(0..10));
-    assert_eq!(
-        instance.flush_on_coroutine(&chunk, "t", DEFAULT_STACK_SIZE),
-        FLB_OK
-    );
+    assert_eq!(instance.flush(&chunk, "t"), FLB_OK);
     instance.exit();
     lines(name).into_iter().map(|(level, _)| level).collect()
 }

@@ -1,5 +1,6 @@
 //! What the plugin logged and what it did wrong, collected for the whole process.
 
+use std::mem;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,14 +26,8 @@ pub enum LogLevel {
     Trace = 5,
 }
 
-/// Takes all lines logged since the last call. Lines of every instance in the process are among
-/// them; tests that run side by side use [`take_logs`].
-pub fn drain_logs() -> Vec<LogLine> {
-    std::mem::take(&mut *lock(&LOGS))
-}
-
 /// Takes the lines whose text contains `needle`, an instance's name for example, and leaves the
-/// others.
+/// others: instances of tests that run side by side are among them.
 pub fn take_logs(needle: &str) -> Vec<LogLine> {
     lock(&LOGS)
         .extract_if(.., |line| line.text.contains(needle))
@@ -47,18 +42,19 @@ pub fn print_logs() {
 
 /// Takes the breaches of the contract that were noticed since the last call, as sentences.
 pub fn drain_violations() -> Vec<String> {
-    std::mem::take(&mut *lock(&VIOLATIONS))
+    mem::take(&mut *lock(&VIOLATIONS))
 }
 
 /// One call of the host's logger.
-pub(crate) fn record(log_type: i32, format: &[u8], text: String) {
+pub(crate) fn record(log_type: i32, format: &[u8], text: &str) {
     if format != b"%s" {
         violation(format!(
             "the plugin logged with the format {:?}: a text that holds a % would read wild memory; pass \"%s\" and the text",
             String::from_utf8_lossy(format)
         ));
     }
-    let Some(level) = LogLevel::from_type(log_type) else {
+    let mut levels = LogLevel::ALL.into_iter();
+    let Some(level) = levels.find(|level| *level as i32 == log_type) else {
         violation(format!(
             "the plugin logged with the type {log_type}: it must be 1 (error) to 5 (trace)"
         ));
@@ -68,6 +64,7 @@ pub(crate) fn record(log_type: i32, format: &[u8], text: String) {
         let now = jiff::Timestamp::now().strftime("%Y/%m/%d %H:%M:%S");
         eprintln!("[{now}] [{:>5}] {text}", level.name());
     } else {
+        let text = text.to_owned();
         lock(&LOGS).push(LogLine { level, text });
     }
 }
@@ -87,26 +84,17 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 // === impl LogLevel ===
 
 impl LogLevel {
-    fn from_type(log_type: i32) -> Option<Self> {
-        [
-            Self::Error,
-            Self::Warn,
-            Self::Info,
-            Self::Debug,
-            Self::Trace,
-        ]
-        .into_iter()
-        .find(|level| *level as i32 == log_type)
-    }
+    const ALL: [Self; 5] = [
+        Self::Error,
+        Self::Warn,
+        Self::Info,
+        Self::Debug,
+        Self::Trace,
+    ];
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
+    /// As Fluent Bit writes and reads it.
+    pub fn name(self) -> String {
+        format!("{self:?}").to_ascii_lowercase()
     }
 }
 
@@ -114,15 +102,9 @@ impl FromStr for LogLevel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "error" => Ok(Self::Error),
-            "warn" | "warning" => Ok(Self::Warn),
-            "info" => Ok(Self::Info),
-            "debug" => Ok(Self::Debug),
-            "trace" => Ok(Self::Trace),
-            _ => Err(format!(
-                "log_level {text:?}: it must be error, warn, info, debug or trace"
-            )),
-        }
+        let mut levels = Self::ALL.into_iter();
+        levels.find(|level| level.name() == text).ok_or_else(|| {
+            format!("log_level {text:?}: it must be error, warn, info, debug or trace")
+        })
     }
 }

@@ -4,6 +4,7 @@
 
 mod args;
 
+use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::mem;
@@ -14,10 +15,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use firehose_host::{
-    DEFAULT_STACK_SIZE, EventFormat, FLB_OK, FLB_RETRY, HostVersion, Instance, InstanceOptions,
-    Plugin, encode_line,
-};
+use firehose_host::{EventFormat, FLB_OK, FLB_RETRY, HostVersion, Instance, Plugin, encode_line};
 
 use crate::args::Args;
 
@@ -47,26 +45,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(args: &Args) -> Result<(), String> {
+fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     firehose_host::print_logs();
     let input = open(args)?;
-    let plugin = Plugin::load(&args.plugin, HostVersion::V5_1).map_err(|e| e.to_string())?;
-    let properties: Vec<(&str, &str)> = args
-        .properties
-        .iter()
-        .map(|(key, value)| (key.as_str(), value.as_str()))
-        .collect();
-    let options = InstanceOptions {
-        log_level: args.log_level()?,
-        ..InstanceOptions::default()
-    };
-    let instance = plugin
-        .init(&properties, options)
-        .map_err(|error| error.to_string())?;
+    let plugin = Plugin::load(&args.plugin, HostVersion::V5_1)?;
+    let instance = plugin.init(&args.section)?;
     let delivered = deliver(&instance, args, input);
     instance.exit();
-    plugin.unregister().map_err(|error| error.to_string())?;
-    delivered
+    plugin.unregister()?;
+    Ok(delivered?)
 }
 
 fn open(args: &Args) -> Result<Box<dyn BufRead>, String> {
@@ -133,7 +120,7 @@ fn read(args: &Args, input: Box<dyn BufRead>, chunks: SyncSender<Vec<u8>>) -> io
 fn is_delivered(instance: &Instance, chunk: &[u8]) -> bool {
     let mut retries_left = instance.settings().retry_limit;
     loop {
-        match instance.flush_on_coroutine(chunk, "app.log", DEFAULT_STACK_SIZE) {
+        match instance.flush(chunk, "app.log") {
             FLB_OK => return true,
             // Below 0 there is no limit.
             FLB_RETRY if retries_left != 0 => retries_left -= 1,

@@ -1,45 +1,55 @@
 //! An output's instance: what the host keeps of it, and the settings that a plugin may change.
 
-use std::cell::RefCell;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::iter;
+use std::mem::offset_of;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::{Arc, Weak};
 
-use crate::log;
+use super::POISON;
+use crate::log::{self, LogLevel};
 use crate::plugin::HostVersion;
-use crate::properties::Properties;
 
-/// `struct flb_output_instance`, opaque to the plugin. As in Fluent Bit, the settings and the list
-/// of the properties lie somewhere in it.
+/// What Fluent Bit takes for itself, as far as anybody sets it: a plugin never sees these.
+const RESERVED: [&str; 7] = [
+    "alias",
+    "log_level",
+    "match",
+    "name",
+    "retry_limit",
+    "storage.total_limit_size",
+    "workers",
+];
+
+/// `struct flb_output_instance`, opaque to the plugin. As in Fluent Bit, the settings and the head
+/// of the list of properties lie somewhere in it.
 #[repr(C)]
 pub(crate) struct OutputInstance {
-    pub(super) name: CString,
-    pub(super) log_level: c_int,
     version: HostVersion,
+    pub(super) log_level: c_int,
+    pub(super) name: CString,
     retry_limit: AtomicI32,
     /// `retry_limit_is_set` from 5.1 on, and `use_tls` before.
     behind_retry_limit: AtomicI32,
-    list: Links,
+    _head: Links,
     tp_workers: AtomicI32,
     /// How many pools of workers were made.
-    pools: AtomicU32,
-    pub(super) properties: Properties,
-    nodes: Box<[Node]>,
+    pools: AtomicI32,
+    /// `struct flb_plugin_proxy_context`: the plugin's word, and one that is private to the host.
+    pub(super) context: Box<[AtomicPtr<c_void>; 2]>,
+    properties: Vec<(CString, CString)>,
+    _nodes: Box<[Node]>,
 }
 
-/// `struct mk_list`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Links {
-    previous: *const Links,
-    next: *const Links,
-}
+/// `struct mk_list`: the addresses of the one before and the next.
+type Links = [usize; 2];
 
 /// `struct flb_kv`.
 #[repr(C)]
 struct Node {
-    name: *const c_char,
-    value: *const c_char,
+    name: usize,
+    value: usize,
     links: Links,
 }
 
@@ -49,69 +59,80 @@ pub struct Settings {
     /// Of each pool.
     pub workers: i32,
     /// Fluent Bit stops one of them, and crashes by a second one.
-    pub pools: u32,
+    pub pools: i32,
     /// -1 is no limit, 0 no retry.
     pub retry_limit: i32,
 }
 
-const NO_LINKS: Links = Links {
-    previous: ptr::null(),
-    next: ptr::null(),
-};
-
 impl OutputInstance {
-    pub(super) fn new(
+    pub(crate) fn new<K: AsRef<str>, V: AsRef<str>>(
         version: HostVersion,
-        name: CString,
-        log_level: c_int,
-        properties: Properties,
-    ) -> Box<Self> {
-        let node = |(name, value): (&CStr, &CStr)| Node {
-            name: name.as_ptr(),
-            value: value.as_ptr(),
-            links: NO_LINKS,
+        default_name: String,
+        section: &[(K, V)],
+    ) -> Result<Arc<Self>, String> {
+        let find = |wanted| {
+            let mut pairs = section.iter();
+            let pair = pairs.find(|(key, _)| key.as_ref().eq_ignore_ascii_case(wanted));
+            pair.map(|(_, value)| value.as_ref())
         };
-        let mut instance = Box::new(Self {
-            name,
-            log_level,
-            version,
-            retry_limit: AtomicI32::new(1),
-            behind_retry_limit: AtomicI32::new(0),
-            list: NO_LINKS,
-            tp_workers: AtomicI32::new(0),
-            pools: AtomicU32::new(0),
-            nodes: properties.iter().map(node).collect(),
-            properties,
+        let text = |text: &str| CString::new(text).map_err(|error| format!("{text:?}: {error}"));
+        let name = text(find("alias").unwrap_or(&default_name))?;
+        let log_level = find("log_level").map_or(Ok(LogLevel::Info), str::parse)?;
+        let mut properties = Vec::new();
+        for (key, value) in section {
+            let key = key.as_ref();
+            if !RESERVED.contains(&&*key.to_ascii_lowercase()) {
+                properties.push((text(key)?, text(value.as_ref())?));
+            }
+        }
+        let instance = Arc::new_cyclic(|place: &Weak<Self>| {
+            let head = place.as_ptr().addr() + offset_of!(Self, _head);
+            let (head, nodes) = link(head, &properties);
+            Self {
+                version,
+                log_level: log_level as c_int,
+                name,
+                retry_limit: AtomicI32::new(1),
+                behind_retry_limit: AtomicI32::new(0),
+                _head: head,
+                tp_workers: AtomicI32::new(0),
+                pools: AtomicI32::new(0),
+                context: Box::new([ptr::null_mut(), private()].map(AtomicPtr::new)),
+                properties,
+                _nodes: nodes,
+            }
         });
-        instance.link();
-        instance
+        for key in ["workers", "retry_limit"] {
+            if let Some(value) = find(key) {
+                instance.set(key, value);
+            }
+        }
+        Ok(instance)
     }
 
-    /// Makes the list of the nodes, which stay where they are.
-    fn link(&mut self) {
-        let head = &raw const self.list;
-        let nodes = self.nodes.iter().map(|node| &raw const node.links);
-        let ring: Vec<*const Links> = std::iter::once(head).chain(nodes).collect();
-        let links = |at: usize| Links {
-            previous: ring[(at + ring.len() - 1) % ring.len()],
-            next: ring[(at + 1) % ring.len()],
-        };
-        self.list = links(0);
-        for (at, node) in self.nodes.iter_mut().enumerate() {
-            node.links = links(at + 1);
-        }
+    pub(crate) fn name(&self) -> String {
+        self.name.to_string_lossy().into_owned()
+    }
+
+    /// Keys are case-insensitive, and the first of two equal ones wins.
+    pub(super) fn get(&self, key: &CStr) -> Option<&CStr> {
+        let mut properties = self.properties.iter();
+        let property = properties.find(|(name, _)| {
+            let name = name.as_bytes();
+            name.eq_ignore_ascii_case(key.to_bytes())
+        });
+        property.map(|(_, value)| value.as_c_str())
     }
 
     /// `flb_output_set_property`, for the two that a plugin may set.
-    pub(super) fn set(&self, key: &CStr, value: &CStr) -> c_int {
-        let value = value.to_string_lossy();
-        match key.to_bytes() {
-            b"workers" => {
+    pub(super) fn set(&self, key: &str, value: &str) {
+        match key {
+            "workers" => {
                 let workers = value.parse().unwrap_or(0);
                 self.tp_workers.store(workers, Ordering::Relaxed);
             }
-            b"retry_limit" => {
-                let limit = match &*value {
+            "retry_limit" => {
+                let limit = match value {
                     "no_limits" | "false" | "off" => -1,
                     "no_retries" => 0,
                     number => number.parse().ok().filter(|limit| *limit > 0).unwrap_or(1),
@@ -123,58 +144,54 @@ impl OutputInstance {
             }
             _ => log::violation(format!("the plugin set the property {key:?}")),
         }
-        0
     }
 
     /// `flb_output_enable_multi_threading`: what it makes is only counted.
-    pub(super) fn enable_multi_threading(&self) -> c_int {
+    pub(crate) fn enable_multi_threading(&self) {
         if self.tp_workers.load(Ordering::Relaxed) > 0 {
             self.pools.fetch_add(1, Ordering::Relaxed);
         }
-        0
     }
 
-    pub(super) fn settings(&self) -> Settings {
+    pub(crate) fn settings(&self) -> Settings {
         Settings {
             workers: self.tp_workers.load(Ordering::Relaxed),
             pools: self.pools.load(Ordering::Relaxed),
             retry_limit: self.retry_limit.load(Ordering::Relaxed),
         }
     }
-}
 
-// === the engine's timers ===
-
-type Callback = unsafe extern "C" fn(config: *mut c_void, data: *mut c_void);
-
-thread_local! {
-    /// Those that were made since the engine last ran, on its thread.
-    static TIMERS: RefCell<Vec<(Callback, *mut c_void)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// What the host passes for its `struct flb_config` and `struct flb_sched`: nobody may look into
-/// them.
-static OPAQUE: u64 = 0xDEAD_DEAD_DEAD_DEAD;
-
-pub(super) fn opaque() -> *mut c_void {
-    (&raw const OPAQUE).cast_mut().cast()
-}
-
-/// `flb_sched_timer_cb_create`, for timers that fire once.
-pub(super) fn create_timer(kind: c_int, callback: Callback, data: *mut c_void) -> c_int {
-    const ONCE: c_int = 3;
-    if kind != ONCE {
-        log::violation(format!("the plugin made a timer of type {kind}"));
-        return -1;
+    /// What the plugin stored at Init.
+    pub(super) fn remote_context(&self) -> *mut c_void {
+        self.context[0].load(Ordering::Relaxed)
     }
-    TIMERS.with_borrow_mut(|timers| timers.push((callback, data)));
-    0
+
+    pub(super) fn check_context(&self) -> Result<(), String> {
+        if self.context[1].load(Ordering::Relaxed) == private() {
+            Ok(())
+        } else {
+            Err("the plugin wrote past context->remote_context".to_owned())
+        }
+    }
 }
 
-/// A turn of the engine: each timer fires.
-pub(crate) fn run_timers() {
-    for (callback, data) in TIMERS.take() {
-        // SAFETY: the plugin gave the two for this, and the configuration is not looked into.
-        unsafe { callback(opaque(), data) };
+/// The list of the properties: its head, which is to be at this address, and its nodes.
+fn link(head: usize, properties: &[(CString, CString)]) -> (Links, Box<[Node]>) {
+    let node = |(name, value): &(CString, CString)| Node {
+        name: name.as_ptr().addr(),
+        value: value.as_ptr().addr(),
+        links: [0; 2],
+    };
+    let mut nodes: Box<[Node]> = properties.iter().map(node).collect();
+    let places = nodes.iter().map(|node| node.links.as_ptr().addr());
+    let ring: Vec<usize> = iter::once(head).chain(places).collect();
+    let links = |at: usize| [ring.len() - 1, 1].map(|step| ring[(at + step) % ring.len()]);
+    for (at, node) in nodes.iter_mut().enumerate() {
+        node.links = links(at + 1);
     }
+    (links(0), nodes)
+}
+
+fn private() -> *mut c_void {
+    ptr::without_provenance_mut(POISON)
 }
