@@ -133,7 +133,7 @@ fn a_password_in_the_endpoint_is_not_shown() {
 fn refused(host: &Host, name: &str, options: &[(&str, String)], named: &[&str]) -> String {
     let answer = host.try_init(name, options, LogLevel::Debug);
     match answer.map(Instance::exit) {
-        Err(Error::InitFailed { answer, .. }) => assert!(answer <= 0, "{options:?}"),
+        Err(Error::InitFailed { answer }) => assert!(answer <= 0, "{options:?}"),
         Err(error) => panic!("{options:?}: {error}"),
         Ok(()) => panic!("{options:?} are taken"),
     }

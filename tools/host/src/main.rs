@@ -2,12 +2,11 @@
 
 #![forbid(unsafe_code)]
 
-mod args;
-
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::mem;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, SyncSender};
@@ -16,19 +15,45 @@ use std::thread;
 use std::time::Duration;
 
 use firehose_host::{EventFormat, FLB_OK, FLB_RETRY, HostVersion, Instance, Plugin, encode_line};
+use lexopt::prelude::*;
 
-use crate::args::Args;
+const USAGE: &str = "\
+Loads a Fluent Bit output plugin and feeds it JSON lines.
 
+firehose-host [OPTION...] PLUGIN [KEY=VALUE...]
+
+PLUGIN is its .so. The pairs are what the output's section says; of Fluent Bit's own settings
+alias, log_level, workers and retry_limit have an effect.
+
+  --input FILE        read the lines from a file (default: standard input)
+  --time-key KEY      read an event's time from this key, in RFC 3339 (default: now)
+  --chunk-size BYTES  flush a chunk once it is this large (default 2048000)
+
+A line that is no JSON object becomes {\"log\": line}. Empty lines are skipped. The plugin's log goes
+to stderr. Exit code: 0 when every chunk was delivered, 1 when not, 2 for a wrong command line.
+";
+
+/// Fluent Bit's own limit for a chunk, in bytes.
+const DEFAULT_CHUNK_SIZE: usize = 2_048_000;
 /// Chunks that wait for a worker; then the input waits.
 const MAX_WAITING: usize = 16;
 /// Far shorter than Fluent Bit's pause, as whoever runs this waits for its end.
 const PAUSE_BEFORE_RETRY: Duration = Duration::from_millis(50);
 
+struct Args {
+    plugin: PathBuf,
+    section: Vec<(String, String)>,
+    /// None is standard input.
+    input: Option<PathBuf>,
+    time_key: Option<String>,
+    chunk_size: usize,
+}
+
 fn main() -> ExitCode {
-    let args = match args::parse(lexopt::Parser::from_env()) {
+    let args = match parse(lexopt::Parser::from_env()) {
         Ok(Some(args)) => args,
         Ok(None) => {
-            print!("{}", args::USAGE);
+            print!("{USAGE}");
             return ExitCode::SUCCESS;
         }
         Err(error) => {
@@ -43,6 +68,38 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `None` asks for the usage.
+fn parse(mut parser: lexopt::Parser) -> Result<Option<Args>, lexopt::Error> {
+    let mut plugin = None;
+    let mut section = Vec::new();
+    let mut input = None;
+    let mut time_key = None;
+    let mut chunk_size = DEFAULT_CHUNK_SIZE;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Value(path) if plugin.is_none() => plugin = Some(PathBuf::from(path)),
+            Value(pair) => section.push(pair.parse_with(pair_of)?),
+            Long("input") => input = Some(PathBuf::from(parser.value()?)),
+            Long("time-key") => time_key = Some(parser.value()?.string()?),
+            Long("chunk-size") => chunk_size = parser.value()?.parse()?,
+            Short('h') | Long("help") => return Ok(None),
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    Ok(Some(Args {
+        plugin: plugin.ok_or("PLUGIN is missing: the plugin's .so")?,
+        section,
+        input,
+        time_key,
+        chunk_size,
+    }))
+}
+
+fn pair_of(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("it must be KEY=VALUE")?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
@@ -83,9 +140,7 @@ fn deliver(instance: &Instance, args: &Args, input: Box<dyn BufRead>) -> Result<
     };
     let read = thread::scope(|scope| {
         for number in 0..instance.settings().workers.max(1) {
-            // Fluent Bit's name for it.
-            let name = format!("flb-out-{}-w{number}", instance.name());
-            let worker = thread::Builder::new().name(name);
+            let worker = thread::Builder::new().name(format!("flb-out-w{number}"));
             worker.spawn_scoped(scope, work)?;
         }
         read(args, input, sender)

@@ -38,8 +38,8 @@ pub struct Instance {
 /// Why a plugin can't be loaded, registered or initialised.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{name}: FLBPluginInit answered {answer}; its reason is in the log")]
-    InitFailed { name: String, answer: i32 },
+    #[error("FLBPluginInit answered {answer}; its reason is in the log")]
+    InitFailed { answer: i32 },
     #[error("{0}")]
     Other(String),
 }
@@ -58,7 +58,8 @@ impl Plugin {
         })
     }
 
-    /// Initialises an output instance of this section, and has the engine run once.
+    /// Initialises an output instance of this section, and has the engine run once. Without an alias
+    /// it is called as Fluent Bit calls the first one.
     pub fn init<K, V>(&self, section: &[(K, V)]) -> Result<Instance, Error>
     where
         K: AsRef<str>,
@@ -68,8 +69,7 @@ impl Plugin {
         let o_ins = OutputInstance::new(self.version, name, section).map_err(Error::Other)?;
         let answer = self.library.init(&o_ins).map_err(Error::Other)?;
         if answer <= 0 {
-            let name = o_ins.name();
-            return Err(Error::InitFailed { name, answer });
+            return Err(Error::InitFailed { answer });
         }
         // As Fluent Bit does after an output's Init: twice.
         o_ins.enable_multi_threading();
@@ -93,11 +93,6 @@ impl Plugin {
 // === impl Instance ===
 
 impl Instance {
-    /// Its alias, or what Fluent Bit calls the first one without.
-    pub fn name(&self) -> String {
-        self.o_ins.name()
-    }
-
     /// The settings in force.
     pub fn settings(&self) -> Settings {
         self.o_ins.settings()

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_int, c_void};
 use std::iter;
 use std::mem::offset_of;
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::POISON;
@@ -37,7 +37,7 @@ pub(crate) struct OutputInstance {
     /// How many pools of workers were made.
     pools: AtomicI32,
     /// `struct flb_plugin_proxy_context`: the plugin's word, and one that is private to the host.
-    pub(super) context: Box<[AtomicPtr<c_void>; 2]>,
+    pub(super) context: Box<[AtomicUsize; 2]>,
     properties: Vec<(CString, CString)>,
     _nodes: Box<[Node]>,
 }
@@ -97,7 +97,7 @@ impl OutputInstance {
                 _head: head,
                 tp_workers: AtomicI32::new(0),
                 pools: AtomicI32::new(0),
-                context: Box::new([ptr::null_mut(), private()].map(AtomicPtr::new)),
+                context: Box::new([0, POISON].map(AtomicUsize::new)),
                 properties,
                 _nodes: nodes,
             }
@@ -110,17 +110,11 @@ impl OutputInstance {
         Ok(instance)
     }
 
-    pub(crate) fn name(&self) -> String {
-        self.name.to_string_lossy().into_owned()
-    }
-
     /// Keys are case-insensitive, and the first of two equal ones wins.
     pub(super) fn get(&self, key: &CStr) -> Option<&CStr> {
         let mut properties = self.properties.iter();
-        let property = properties.find(|(name, _)| {
-            let name = name.as_bytes();
-            name.eq_ignore_ascii_case(key.to_bytes())
-        });
+        let key = key.to_bytes();
+        let property = properties.find(|(name, _)| name.as_bytes().eq_ignore_ascii_case(key));
         property.map(|(_, value)| value.as_c_str())
     }
 
@@ -163,11 +157,11 @@ impl OutputInstance {
 
     /// What the plugin stored at Init.
     pub(super) fn remote_context(&self) -> *mut c_void {
-        self.context[0].load(Ordering::Relaxed)
+        ptr::with_exposed_provenance_mut(self.context[0].load(Ordering::Relaxed))
     }
 
     pub(super) fn check_context(&self) -> Result<(), String> {
-        if self.context[1].load(Ordering::Relaxed) == private() {
+        if self.context[1].load(Ordering::Relaxed) == POISON {
             Ok(())
         } else {
             Err("the plugin wrote past context->remote_context".to_owned())
@@ -190,8 +184,4 @@ fn link(head: usize, properties: &[(CString, CString)]) -> (Links, Box<[Node]>) 
         node.links = links(at + 1);
     }
     (links(0), nodes)
-}
-
-fn private() -> *mut c_void {
-    ptr::without_provenance_mut(POISON)
 }
