@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Instant;
 
-use firehose_host::{HostVersion, InstanceOptions, Plugin};
+use firehose_host::{HostVersion, Plugin};
 
 use super::summary::Spread;
 use crate::error::Error;
@@ -55,7 +55,7 @@ fn time_init(plugin: &Path, options: &[String]) -> Result<u128, Box<dyn StdError
     let pairs = pairs.ok_or("an option is KEY=VALUE")?;
     let plugin = Plugin::load(plugin, HostVersion::V5_1)?;
     let started = Instant::now();
-    let instance = plugin.init(&pairs, InstanceOptions::default())?;
+    let instance = plugin.init(&pairs)?;
     let took = started.elapsed();
     instance.exit();
     plugin.unregister()?;
