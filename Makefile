@@ -66,6 +66,7 @@ demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs,
 .PHONY: test
 test: build tools test-alerts test-demo test-rust ## Check formatting and lints, run all tests
 
+# More tests than processors run at a time: most wait for a time-out or an answer.
 # The fuzzer's programs are a workspace of their own. What is only checked is not linked: libFuzzer, which wants a C++
 # compiler, is named but not built.
 .PHONY: test-rust
@@ -74,7 +75,7 @@ test-rust:
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
 	CUSTOM_LIBFUZZER_PATH=$(abspath $(TARGET_DIR))/libfuzzer.a \
 		$(CARGO) check --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET_DIR)
-	$(CARGO) test --locked --workspace --no-fail-fast
+	RUST_TEST_THREADS=8 $(CARGO) test --locked --workspace --no-fail-fast
 
 # `make test` runs the commands of the pages too, but for those that build everything anew or take minutes.
 .PHONY: test-commands

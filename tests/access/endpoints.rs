@@ -8,6 +8,7 @@ use crate::authority::{Authority, Holdings};
 use crate::http::{Request, Server, answer};
 use crate::proxy::{HTML, Proxy};
 use crate::sandbox::{Sandbox, assert_says, service, settings};
+use crate::support::each_at_once;
 use crate::support::service::Service;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/logs";
@@ -112,7 +113,7 @@ const UNKNOWN_OPERATION: &str = r#"{"__type":"UnknownOperationException"}"#;
 
 #[test]
 fn what_is_not_firehose_is_told_and_the_data_is_kept() {
-    for (status, headers, body) in [
+    let cases = [
         ("400 Bad Request", OF_AWS, UNKNOWN_OPERATION),
         ("400 Bad Request", HTML, "<html></html>"),
         ("403 Forbidden", HTML, "<html></html>"),
@@ -130,7 +131,8 @@ fn what_is_not_firehose_is_told_and_the_data_is_kept() {
             "server: nginx\r\ncontent-type: text/html\r\n",
             "",
         ),
-    ] {
+    ];
+    each_at_once(cases, |(status, headers, body)| {
         let log = log_of(&stranger(status, headers, body));
         assert_says(&log, "this is not Firehose: check endpoint");
         assert_says(&log, &format!("HTTP status {}", &status[..3]));
@@ -140,7 +142,7 @@ fn what_is_not_firehose_is_told_and_the_data_is_kept() {
         assert_says(&log, "asked to hand the chunk over again");
         assert_says(&log, "documents ambiguous: 0");
         assert_says(&log, "events dropped: 0");
-    }
+    });
 }
 
 /// Smaller calls may pass.
@@ -180,14 +182,15 @@ fn a_proxy_that_takes_no_long_bodies_gets_all_in_shorter_ones() {
 /// It speaks for a service that does not answer.
 #[test]
 fn a_balancer_in_front_of_the_service_is_taken_for_it() {
-    for (status, expected) in [
+    let cases = [
         ("502 Bad Gateway", "the service failed"),
         ("503 Service Unavailable", "quota is used up"),
         ("504 Gateway Timeout", "the service failed"),
-    ] {
+    ];
+    each_at_once(cases, |(status, expected)| {
         let log = log_of(&stranger(status, HTML, "<html></html>"));
         assert_says(&log, expected);
-    }
+    });
 }
 
 #[test]

@@ -8,6 +8,7 @@ use fake_firehose::{Credentials, Scenario, Settings};
 use crate::authority::{Authority, CONTAINER_PATH, Holdings};
 use crate::http::{Request, Server, answer};
 use crate::sandbox::{Sandbox, assert_says, profile, service, settings};
+use crate::support::each_at_once;
 use crate::support::service::Service;
 use crate::variables::printed;
 
@@ -139,11 +140,12 @@ fn of_a_container_s_token_that_is_refused() {
 #[test]
 fn of_helpers_that_fail() {
     // It says more than it should, prints something else, and prints a half.
-    for helper in [
+    let helpers = [
         "cat printed >&2; exit 1",
         "cat .aws/credentials",
         "head -c 100 printed",
-    ] {
+    ];
+    each_at_once(helpers, |helper| {
         let log = log_of(|sandbox, key| {
             sandbox.file("printed", printed(key));
             sandbox.file(".aws/credentials", profile("other", key));
@@ -151,7 +153,7 @@ fn of_helpers_that_fail() {
             sandbox.file(".aws/config", config);
         });
         assert_says(&log, "AWS credentials are missing");
-    }
+    });
 }
 
 #[test]
@@ -200,32 +202,36 @@ fn of_an_endpoint_s_user() {
 /// What can not be sent there, the SDK would show.
 #[test]
 fn of_a_web_identity_for_an_endpoint_that_is_none() {
-    for url in [
+    let urls = [
         "localhost:8000",
         "logs:password-EXAMPLE@127.0.0.1:1",
         "http://logs:password-EXAMPLE@127.0.0.1:1",
-    ] {
-        for variable in ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", ""] {
-            let log = log_of(|sandbox, _| {
-                sandbox.secret("password-EXAMPLE");
-                let token = sandbox.secret("header.claims-of-the-pod.signature-EXAMPLE");
-                let file = sandbox.file("token", &token);
-                sandbox
-                    .set("AWS_WEB_IDENTITY_TOKEN_FILE", file)
-                    .set("AWS_ROLE_ARN", ROLE)
-                    // Nobody is asked beyond this machine.
-                    .set("HTTPS_PROXY", "http://127.0.0.1:1");
-                match variable {
-                    "" => {
-                        let config = format!("[default]\nendpoint_url = {url}\n");
-                        sandbox.file(".aws/config", config);
+    ];
+    each_at_once(urls, |url| {
+        each_at_once(
+            ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", ""],
+            |variable| {
+                let log = log_of(|sandbox, _| {
+                    sandbox.secret("password-EXAMPLE");
+                    let token = sandbox.secret("header.claims-of-the-pod.signature-EXAMPLE");
+                    let file = sandbox.file("token", &token);
+                    sandbox
+                        .set("AWS_WEB_IDENTITY_TOKEN_FILE", file)
+                        .set("AWS_ROLE_ARN", ROLE)
+                        // Nobody is asked beyond this machine.
+                        .set("HTTPS_PROXY", "http://127.0.0.1:1");
+                    match variable {
+                        "" => {
+                            let config = format!("[default]\nendpoint_url = {url}\n");
+                            sandbox.file(".aws/config", config);
+                        }
+                        _ => {
+                            sandbox.set(variable, url);
+                        }
                     }
-                    _ => {
-                        sandbox.set(variable, url);
-                    }
-                }
-            });
-            assert_says(&log, "documents ambiguous: 0");
-        }
-    }
+                });
+                assert_says(&log, "documents ambiguous: 0");
+            },
+        );
+    });
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::sandbox::{Sandbox, assert_says, service};
+use crate::support::each_at_once;
 use crate::variables::printed;
 
 /// Whoever opens it to read waits until somebody writes to it.
@@ -83,15 +84,16 @@ fn a_helper_that_takes_longer_than_its_time_out_is_told_and_waited_for() {
 /// The files that are read on the way to a call, on a mount that answers nothing.
 #[test]
 fn a_file_that_can_not_be_read_holds_no_flush() {
-    let mut sandbox = Sandbox::new();
-    let pipe = Pipe::new(sandbox.home().join("pipe"));
-    for variable in [
+    let variables = [
         "AWS_CA_BUNDLE",
         "SSL_CERT_FILE",
         "AWS_CONFIG_FILE",
         "AWS_SHARED_CREDENTIALS_FILE",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    ] {
+    ];
+    each_at_once(variables, |variable| {
+        let mut sandbox = Sandbox::new();
+        let pipe = Pipe::new(sandbox.home().join("pipe"));
         let key = sandbox.session("reader");
         let service = service(&key);
         sandbox
@@ -106,6 +108,5 @@ fn a_file_that_can_not_be_read_holds_no_flush() {
         assert_says(&log, "the look-up of credentials takes long");
         assert_says(&log, "asked to hand the chunk over again");
         assert_says(&log, "documents ambiguous: 0");
-        sandbox.unset(variable);
-    }
+    });
 }

@@ -5,6 +5,7 @@ use fake_firehose::Credentials;
 use crate::authority::{Authority, CONTAINER_PATH, Holdings};
 use crate::proxy::Proxy;
 use crate::sandbox::{REGION, Sandbox, assert_says, profile, service};
+use crate::support::each_at_once;
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/logs";
 
@@ -219,7 +220,7 @@ fn a_key_that_can_not_be_sent_is_told_by_its_name() {
 
 #[test]
 fn a_url_or_region_that_is_none_is_told_by_its_name() {
-    for (variable, value, expected) in [
+    let cases = [
         (
             "AWS_REGION",
             "eu west 1",
@@ -246,7 +247,8 @@ fn a_url_or_region_that_is_none_is_told_by_its_name() {
             "http://user:pass word@proxy",
             "HTTPS_PROXY is not the URL of a proxy",
         ),
-    ] {
+    ];
+    each_at_once(cases, |(variable, value, expected)| {
         let mut sandbox = Sandbox::new();
         sandbox.secret("pass word");
         let key = sandbox.session("environment");
@@ -260,7 +262,7 @@ fn a_url_or_region_that_is_none_is_told_by_its_name() {
         }
         let log = sandbox.delivers_nothing_to(&service);
         assert_says(&log, expected);
-    }
+    });
 }
 
 /// The applications beside Fluent Bit have the same environment.

@@ -34,11 +34,14 @@ fn aggregated_over_tls() {
     deliver(HostVersion::V5_1, "aggregated-tls", Service::tls(), "true");
 }
 
+/// What is aggregated goes out soon, though no other flush comes to share its records.
+const SOON: (&str, &str) = ("linger", "100ms");
+
 /// More than one batch's records, and with aggregation more than one record.
 fn deliver(version: HostVersion, name: &str, service: Service, simple_aggregation: &str) {
     let host = Host::start(version);
     let options = service.options("logs");
-    let extra = [("simple_aggregation", simple_aggregation)];
+    let extra = [("simple_aggregation", simple_aggregation), SOON];
     let instance = host.init(name, &with(&extra, options));
     let lines = http_logs(0..2000);
     for lines in lines.chunks(700) {
@@ -58,7 +61,11 @@ fn compressed_records_unpack_to_the_documents() {
     let service = Service::tls();
     let host = Host::start(HostVersion::V5_1);
     let options = service.options("logs");
-    let extra = [("simple_aggregation", "true"), ("compression", "gzip")];
+    let extra = [
+        ("simple_aggregation", "true"),
+        ("compression", "gzip"),
+        SOON,
+    ];
     let instance = host.init("gzip", &with(&extra, options));
     let lines = http_logs(0..3000);
     assert_eq!(flush(&instance, &chunk(&lines)), FLB_OK);

@@ -45,6 +45,7 @@ fn depth_is_survived_wherever_it_is() {
         ("time_key", "d"),
         ("replace_dots", "_"),
         ("simple_aggregation", "true"),
+        ("linger", "100ms"),
     ];
     let instance = host.init("depth", &with(&extra, service.options("logs")));
     let arrays = [vec![0x91; DEPTH], vec![0xc0]].concat();

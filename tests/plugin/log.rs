@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use fake_firehose::{Scenario, Settings};
 use firehose_host::{FLB_OK, FLB_RETRY, HostVersion, LogLevel, take_logs};
 
 use crate::host::{Host, chunk, flush, with};
+use crate::support::each_at_once;
 use crate::support::environment::CREDENTIALS;
 use crate::support::logs::http_logs;
 use crate::support::service::Service;
@@ -100,12 +100,9 @@ fn secrets_and_record_bodies_are_never_in_the_log() {
 
     let host = Host::start(HostVersion::V5_1);
     let chunk = chunk(&http_logs(0..10));
-    for (number, (profile, step)) in failures.into_iter().enumerate() {
+    let fails = |(number, (profile, step)): (usize, (&str, &str))| {
         let scenario = format!("[[step]]\nrepeat = \"forever\"\n{step}");
-        let service = Service::start(Settings {
-            scenario: Scenario::parse(&scenario).expect("the scenario is well-formed"),
-            ..Settings::default()
-        });
+        let service = Service::with_scenario(&scenario);
         let extra = [("flush_timeout", "1s"), ("profile", profile)];
         let name = format!("secret-{number}");
         let options = with(&extra, service.options("logs"));
@@ -122,13 +119,14 @@ fn secrets_and_record_bodies_are_never_in_the_log() {
                 assert!(!text.contains(secret), "{step}: {secret} is in {text}");
             }
         }
-    }
+    };
+    each_at_once(failures.into_iter().enumerate(), fails);
 }
 
 /// What an instance logged since the last call, in the form of Fluent Bit's own outputs.
 fn lines(name: &str) -> Vec<(LogLevel, String)> {
     let prefix = format!("[output:firehose:{name}] ");
-    take_logs(&format!("{name}]"))
+    take_logs(&format!(":{name}]"))
         .into_iter()
         .map(|line| {
             let text = line.text.strip_prefix(&prefix);

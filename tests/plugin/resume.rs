@@ -5,12 +5,13 @@ use std::io::Read;
 use firehose_host::{FLB_OK, FLB_RETRY, HostVersion, Instance};
 
 use crate::host::{Host, chunk, flush, with};
+use crate::support::each_at_once;
 use crate::support::logs::{Difference, assert_exactly_once, http_logs};
 use crate::support::service::Service;
 
-/// Accepts about half of the records of so many calls, then nothing for so many, then everything.
-/// Pauses double meanwhile: a flush of a second has no time for five.
-fn half_then_nothing(half: u32, calls: u32) -> String {
+/// Accepts about half of the records of so many calls, then answers none until the flush has ended,
+/// then accepts everything.
+fn half_then_nothing(half: u32) -> String {
     format!(
         "
         seed = 7
@@ -18,11 +19,14 @@ fn half_then_nothing(half: u32, calls: u32) -> String {
         repeat = {half}
         refuse_share = 0.5
         [[step]]
-        repeat = {calls}
-        refuse = \"all\"
+        repeat = 2
+        hang = true
         "
     )
 }
+
+/// Calls that are not answered are given up with the flush.
+const SHORT: [(&str, &str); 2] = [("flush_timeout", "1s"), ("request_timeout", "1s")];
 
 /// The answers of the flushes until the chunk is delivered.
 fn flush_until_delivered(instance: &Instance, chunk: &[u8]) -> Vec<i32> {
@@ -43,25 +47,26 @@ fn is_retry_then_ok(answers: &[i32]) -> bool {
 
 #[test]
 fn only_what_is_left_goes_out_however_it_was_packed() {
-    for (name, packing) in [
-        ("plain", vec![]),
+    let host = Host::start(HostVersion::V5_1);
+    let cases = [
+        ("plain", &[][..]),
         (
             "aggregated",
-            vec![("simple_aggregation", "true"), ("aggregation_size", "6000")],
+            &[("simple_aggregation", "true"), ("aggregation_size", "6000")],
         ),
-        ("compressed", vec![("compression", "gzip")]),
+        ("compressed", &[("compression", "gzip")]),
         (
             "both",
-            vec![
+            &[
                 ("simple_aggregation", "true"),
                 ("aggregation_size", "6000"),
                 ("compression", "gzip"),
             ],
         ),
-    ] {
-        let service = Service::with_scenario(&half_then_nothing(2, 5));
-        let host = Host::start(HostVersion::V5_1);
-        let extra = [vec![("flush_timeout", "1s")], packing.clone()].concat();
+    ];
+    each_at_once(cases, |(name, packing)| {
+        let service = Service::with_scenario(&half_then_nothing(2));
+        let extra = [&SHORT[..], packing].concat();
         let instance = host.init(
             &format!("resume-{name}"),
             &with(&extra, service.options("logs")),
@@ -78,15 +83,14 @@ fn only_what_is_left_goes_out_however_it_was_packed() {
                 .expect("gzip, record after record");
         }
         assert_exactly_once(&lines, &documents);
-    }
+    });
 }
 
 #[test]
 fn equal_chunks_stay_right_in_number() {
-    let service = Service::with_scenario(&half_then_nothing(2, 5));
+    let service = Service::with_scenario(&half_then_nothing(2));
     let host = Host::start(HostVersion::V5_1);
-    let extra = [("flush_timeout", "1s")];
-    let instance = host.init("resume-equal", &with(&extra, service.options("logs")));
+    let instance = host.init("resume-equal", &with(&SHORT, service.options("logs")));
     let lines = http_logs(0..700);
     let chunk = chunk(&lines);
     // One is left in part, the other arrives meanwhile; each flush may be of either.
@@ -103,9 +107,9 @@ fn equal_chunks_stay_right_in_number() {
 
 #[test]
 fn a_successor_with_the_same_options_goes_on_after_a_reload() {
-    let service = Service::with_scenario(&half_then_nothing(2, 5));
+    let service = Service::with_scenario(&half_then_nothing(2));
     let host = Host::start(HostVersion::V5_1);
-    let options = with(&[("flush_timeout", "1s")], service.options("logs"));
+    let options = with(&SHORT, service.options("logs"));
     let lines = http_logs(0..700);
     let chunk = chunk(&lines);
     let first = host.init("resume-before", &options);
@@ -118,9 +122,9 @@ fn a_successor_with_the_same_options_goes_on_after_a_reload() {
 
 #[test]
 fn without_room_to_remember_a_chunk_is_sent_whole_and_said_so() {
-    let service = Service::with_scenario(&half_then_nothing(4, 5));
+    let service = Service::with_scenario(&half_then_nothing(4));
     let host = Host::start(HostVersion::V5_1);
-    let extra = [("flush_timeout", "1s"), ("resume_max_bytes", "1000")];
+    let extra = [&SHORT[..], &[("resume_max_bytes", "1000")]].concat();
     let instance = host.init("resume-no-room", &with(&extra, service.options("logs")));
     let lines = http_logs(0..700);
     flush_until_delivered(&instance, &chunk(&lines));

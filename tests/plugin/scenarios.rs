@@ -9,6 +9,7 @@ use fake_firehose::{Scenario, Settings};
 use firehose_host::{FLB_OK, FLB_RETRY, HostVersion, Instance};
 
 use crate::host::{Host, chunk, flush, with};
+use crate::support::each_at_once;
 use crate::support::logs::{Difference, assert_exactly_once, http_logs};
 use crate::support::service::Service;
 
@@ -17,14 +18,9 @@ const FILES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
 #[test]
 fn every_scenario_ends_as_its_file_says() {
     let host = Host::start(HostVersion::V5_1);
-    // Side by side, as they wait for the most part.
-    thread::scope(|scope| {
-        for file in fs::read_dir(FILES).expect("there are scenario files") {
-            let file = file.expect("their folder can be read").path();
-            let host = &host;
-            scope.spawn(move || run(host, &file));
-        }
-    });
+    let files = fs::read_dir(FILES).expect("there are scenario files");
+    let files = files.map(|file| file.expect("their folder can be read").path());
+    each_at_once(files, |file| run(&host, &file));
 }
 
 fn run(host: &Host, file: &Path) {
@@ -163,9 +159,13 @@ fn only_refused_records_go_out_again() {
 #[test]
 fn a_chunk_refused_for_a_whole_flush_is_delivered_by_a_later_one() {
     // In one second there is time for four calls and no more.
-    let service = Service::with_scenario("[[step]]\nrepeat = 5\nrefuse = \"all\"");
+    let service = Service::with_scenario("[[step]]\nrepeat = 4\nrefuse = \"all\"");
     let host = Host::start(HostVersion::V5_1);
-    let extra = [("flush_timeout", "1s"), ("simple_aggregation", "true")];
+    let extra = [
+        ("flush_timeout", "1s"),
+        ("simple_aggregation", "true"),
+        ("linger", "100ms"),
+    ];
     let instance = host.init("later", &with(&extra, service.options("logs")));
     let lines = http_logs(0..300);
     let chunk = chunk(&lines);

@@ -11,3 +11,13 @@ pub(crate) mod child;
 pub(crate) mod environment;
 pub(crate) mod logs;
 pub(crate) mod service;
+
+/// Runs a test's cases side by side, as they wait for the most part.
+pub(crate) fn each_at_once<C: Send>(cases: impl IntoIterator<Item = C>, run: impl Fn(C) + Sync) {
+    std::thread::scope(|scope| {
+        for case in cases {
+            let run = &run;
+            scope.spawn(move || run(case));
+        }
+    });
+}
