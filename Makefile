@@ -63,24 +63,37 @@ demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs,
 	$(VENV)/bin/python -B demo/demo.py --plugin dist/firehose.so \
 		--host-bin $(TARGET_DIR)/release/firehose-host $(DEMO_FLAGS)
 
-.PHONY: test
-test: build tools test-alerts test-demo test-rust ## Check formatting and lints, run all tests
+TEST_BEGINS := $(shell date +%s)
 
-# More tests than processors run at a time: most wait for a time-out or an answer.
-# The fuzzer's programs are a workspace of their own. What is only checked is not linked: libFuzzer, which wants a C++
-# compiler, is named but not built.
+.PHONY: test
+test: build test-alerts test-demo test-rust ## Check formatting and lints, run the tests
+	@echo "make test took $$(($$(date +%s) - $(TEST_BEGINS))) s. It left to a release:"; \
+	echo "  make test-commands (every command of the pages)"; \
+	echo "  make test-hosts (every Fluent Bit on PATH)"
+
+# The fuzzer's programs are a workspace of their own, whose lock file must follow this one's. More tests than processors
+# run at a time: most wait for a time-out or an answer.
 .PHONY: test-rust
 test-rust:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- --deny warnings
-	CUSTOM_LIBFUZZER_PATH=$(abspath $(TARGET_DIR))/libfuzzer.a \
-		$(CARGO) check --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET_DIR)
+	$(CARGO) tree --locked --manifest-path fuzz/Cargo.toml > /dev/null
+	$(CARGO) build --locked --release --package firehose-instructions
 	RUST_TEST_THREADS=8 $(CARGO) test --locked --workspace --no-fail-fast
 
-# `make test` runs the commands of the pages too, but for those that build everything anew or take minutes.
+# `make test` leaves out what builds programs anew or takes minutes. What is only checked is not linked: libFuzzer, which
+# wants a C++ compiler, is named but not built.
 .PHONY: test-commands
 test-commands: build ## Run every command of the pages, also those that take minutes
+	CUSTOM_LIBFUZZER_PATH=$(abspath $(TARGET_DIR))/libfuzzer.a \
+		$(CARGO) check --locked --manifest-path fuzz/Cargo.toml --target-dir $(TARGET_DIR)
 	$(CARGO) test --locked --test commands -- --include-ignored
+
+# `make test` takes the first one that there is.
+.PHONY: test-hosts
+test-hosts: build ## Run the tests of the real host with every Fluent Bit on PATH
+	$(CARGO) build --locked --package healthcheck
+	FLUENT_BITS=all $(CARGO) test --locked --test fluent_bit
 
 PROMETHEUS := $(TARGET_DIR)/prometheus
 

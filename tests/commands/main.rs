@@ -1,8 +1,8 @@
 //! Every command of the pages is run: as it is written there, or with less to do where that takes minutes. Those of
 //! `docs/deploy`, `docs/configuration.md` and `docs/metrics.md` are run by `deploy/tests` and `tests/fluent_bit`.
 //!
-//! What this machine cannot run is listed as ignored, and so is what builds everything anew or takes minutes however
-//! little it does: `make test-commands` runs that too.
+//! What this machine cannot run is listed as ignored, and so is what builds programs anew or takes minutes:
+//! `make test-commands` runs that too.
 
 mod needs;
 #[path = "../support/pages.rs"]
@@ -24,9 +24,10 @@ use crate::pages::root;
 use crate::rows::{ROWS, Row};
 
 /// What runs these tests, and what `deploy/tests` runs.
-const OTHERS: [&str; 3] = [
+const OTHERS: [&str; 4] = [
     "make test",
     "make test-commands",
+    "make test-hosts",
     "aws glue get-table --database-name app_logs --name http > table.json",
 ];
 /// Pages whose blocks other tests run.

@@ -157,31 +157,27 @@ pub(crate) fn reload(host: &Host, input: &Input) -> Result<(), String> {
 }
 
 /// Again and again, with workers: what a reload leaves behind crashes the host at the second.
-pub(crate) fn reloads(host: &Host, _: &Input) -> Result<(), String> {
-    for own in [None, Some("3")] {
-        let service = Service::tls();
-        let mut sidecar = Sidecar::new(&service);
-        sidecar.service.push(("hot_reload", "on".to_owned()));
-        sidecar.input = options(&[("name", "dummy"), ("rate", "50")]);
-        sidecar
-            .output
-            .extend(own.map(|number| ("workers", number.to_owned())));
-        let mut process = sidecar.start(host);
-        for starts in 1..=5 {
-            if starts > 1 {
-                process.signal(Signal::HUP);
-            }
-            let has_started = |output: &str| output.matches("worker #0 started").count() == starts;
-            process.until(LONG, "the new configuration", has_started)?;
-            let before = service.fake.stats().documents;
-            process.until(LONG, "its events", |_| {
-                service.fake.stats().documents > before
-            })?;
+pub(crate) fn reloads(host: &Host, workers: Option<u32>) -> Result<(), String> {
+    let service = Service::tls();
+    let mut sidecar = Sidecar::new(&service);
+    sidecar.service.push(("hot_reload", "on".to_owned()));
+    sidecar.input = options(&[("name", "dummy"), ("rate", "50")]);
+    let workers = workers.map(|number| ("workers", number.to_string()));
+    sidecar.output.extend(workers);
+    let mut process = sidecar.start(host);
+    for starts in 1..=5 {
+        if starts > 1 {
+            process.signal(Signal::HUP);
         }
-        process.signal(Signal::TERM);
-        ended_well(&mut process)?;
+        let has_started = |output: &str| output.matches("worker #0 started").count() == starts;
+        process.until(LONG, "the new configuration", has_started)?;
+        let before = service.fake.stats().documents;
+        process.until(LONG, "its events", |_| {
+            service.fake.stats().documents > before
+        })?;
     }
-    Ok(())
+    process.signal(Signal::TERM);
+    ended_well(&mut process)
 }
 
 /// What an instance says it has delivered, at its exit.

@@ -1,4 +1,4 @@
-//! What `make build` left behind.
+//! What is built: the plugin by `make build`, programs as the tests are.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -20,13 +20,16 @@ pub(crate) fn host_program() -> PathBuf {
     program("firehose-host")
 }
 
-/// A program of this workspace.
+/// A program of this workspace, which `cargo test --workspace` builds.
 pub(crate) fn program(package: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent();
-    let target = target.expect("cargo's folder for tests is in its target folder");
+    let test = env::current_exe().expect("a process knows its program");
+    let folder = test
+        .ancestors()
+        .nth(2)
+        .expect("a test is in cargo's `deps`");
     existing(
-        target.join("release").join(package),
-        &format!("cargo build --release --package {package}"),
+        folder.join(package),
+        &format!("cargo build --package {package}"),
     )
 }
 
