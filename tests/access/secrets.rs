@@ -47,23 +47,6 @@ fn mirror() -> Server {
 }
 
 #[test]
-fn of_keys_that_are_refused() {
-    let log = log_of(|sandbox, key| {
-        sandbox.set_credentials(key);
-    });
-    assert_says(&log, "UnrecognizedClientException");
-}
-
-#[test]
-fn of_keys_that_can_not_be_sent() {
-    let log = log_of(|sandbox, key| {
-        let torn = sandbox.secret(format!("{}\u{1}x", key.access_key));
-        sandbox.set_credentials(key).set("AWS_ACCESS_KEY_ID", torn);
-    });
-    assert_says(&log, "the access key ID has");
-}
-
-#[test]
 fn of_a_service_that_repeats_what_it_was_sent() {
     let mirror = mirror();
     let log = log_of(|sandbox, key| {
@@ -91,18 +74,6 @@ fn of_a_service_that_says_what_should_have_been_signed() {
     sandbox.set_credentials(&key).send_to(&service);
     let log = sandbox.delivers_nothing_to(&service);
     assert_says(&log, "The signature does not match");
-}
-
-#[test]
-fn of_a_role_that_is_refused() {
-    let authority = Authority::start(Holdings::default());
-    let log = log_of(|sandbox, key| {
-        sandbox
-            .set_credentials(key)
-            .option("role_arn", ROLE)
-            .option("sts_endpoint", authority.url());
-    });
-    assert_says(&log, "SignatureDoesNotMatch");
 }
 
 #[test]

@@ -32,13 +32,6 @@ fn other_authority(sandbox: &Sandbox) -> PathBuf {
 }
 
 #[test]
-fn the_authority_of_the_option() {
-    let (service, mut sandbox, authority) = stranger();
-    sandbox.option("ca_file", authority.display().to_string());
-    sandbox.delivers_to(&service);
-}
-
-#[test]
 fn the_authority_that_the_environment_names() {
     for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
         let (service, mut sandbox, authority) = stranger();

@@ -73,8 +73,6 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     }
     add("gzip", delivery::compressed);
     add("the event's own time comes back", delivery::time);
-    add("dummy", operation::dummy);
-    add("plugins_file", operation::plugins_file);
     add("a wrong option ends the start", operation::wrong_option);
     add("lines go to log_file", operation::log_file);
     add("one pool of workers", operation::workers);
@@ -89,10 +87,6 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     }
     if host.has_metrics() {
         add("metrics", metrics::values);
-        add(
-            "metrics that the dashboard and alerts ask for",
-            metrics::queries,
-        );
         add("metrics of 4 workers", metrics::workers);
         add("metrics after SIGHUP", metrics::reload);
     } else {

@@ -3,62 +3,12 @@
 use std::fs;
 
 use rustix::process::Signal;
-use serde_json::Value;
 
 use crate::delivery::{Input, exactly_once};
 use crate::host::Host;
 use crate::sidecar::{LONG, Sidecar, ended_well, options, text};
-use crate::support::built;
 use crate::support::logs::{Difference, http_logs};
 use crate::support::service::Service;
-
-pub(crate) fn dummy(host: &Host, _: &Input) -> Result<(), String> {
-    const EVENTS: usize = 20;
-    let event = http_logs(7..8).remove(0);
-    let service = Service::tls();
-    let mut sidecar = Sidecar::new(&service);
-    sidecar.input = options(&[("name", "dummy"), ("dummy", &event), ("rate", "100")]);
-    sidecar.input.push(("samples", EVENTS.to_string()));
-    let mut process = sidecar.start(host);
-    process.until(LONG, "all events", |_| {
-        service.fake.stats().documents >= EVENTS as u64
-    })?;
-    process.signal(Signal::TERM);
-    ended_well(&mut process)?;
-    let parse = |line: &[u8]| serde_json::from_slice::<Value>(line).ok();
-    let documents = service.fake.documents();
-    let documents: Vec<&[u8]> = documents
-        .trim_ascii_end()
-        .split(|byte| *byte == b'\n')
-        .collect();
-    let expected = parse(event.as_bytes());
-    if documents.len() == EVENTS && documents.iter().all(|line| parse(line) == expected) {
-        return Ok(());
-    }
-    let documents = documents.join(&b'\n');
-    let documents = String::from_utf8_lossy(&documents);
-    Err(process.failure(&format!("other events arrived:\n{documents}")))
-}
-
-/// By the project's own file, with this machine's path in place of the image's.
-pub(crate) fn plugins_file(host: &Host, _: &Input) -> Result<(), String> {
-    let lines = http_logs(0..1000);
-    let service = Service::tls();
-    let mut sidecar = Sidecar::new(&service);
-    sidecar.tail(&sidecar.write("input.log", &lines), "json");
-    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/plugin.conf");
-    let shipped = fs::read_to_string(shipped).expect("the project has a plugin.conf");
-    let (image, here) = ("/fluent-bit/plugins/firehose.so", built::plugin());
-    let path = sidecar.path("plugin.conf");
-    fs::write(&path, shipped.replace(image, text(&here)))
-        .expect("a temporary folder can be written to");
-    sidecar
-        .service
-        .push(("plugins_file", text(&path).to_owned()));
-    let mut process = sidecar.start_with(host, &[]);
-    ended_well(&mut process)?;
-    exactly_once(&process, &lines, &service.fake.documents())
-}
 
 pub(crate) fn wrong_option(host: &Host, _: &Input) -> Result<(), String> {
     let service = Service::tls();

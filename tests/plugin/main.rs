@@ -5,7 +5,6 @@
 mod support;
 
 mod configuration;
-mod credentials;
 mod delivery;
 mod faults;
 mod host;

@@ -157,38 +157,6 @@ fn only_refused_records_go_out_again() {
 }
 
 #[test]
-fn a_chunk_refused_for_a_whole_flush_is_delivered_by_a_later_one() {
-    // In one second there is time for four calls and no more.
-    let service = Service::with_scenario("[[step]]\nrepeat = 4\nrefuse = \"all\"");
-    let host = Host::start(HostVersion::V5_1);
-    let extra = [
-        ("flush_timeout", "1s"),
-        ("simple_aggregation", "true"),
-        ("linger", "100ms"),
-    ];
-    let instance = host.init("later", &with(&extra, service.options("logs")));
-    let lines = http_logs(0..300);
-    let chunk = chunk(&lines);
-    assert_eq!(flush(&instance, &chunk), FLB_RETRY);
-    assert_eq!(service.fake.stats().records, 0);
-    let answers = (0..20).map(|_| flush(&instance, &chunk));
-    assert!(
-        answers.into_iter().any(|answer| answer == FLB_OK),
-        "never delivered"
-    );
-    assert_exactly_once(&lines, &service.fake.documents());
-}
-
-#[test]
-fn a_service_that_never_answers_does_not_hold_a_flush() {
-    let service = Service::with_scenario("[[step]]\nrepeat = \"forever\"\nhang = true");
-    let host = Host::start(HostVersion::V5_1);
-    let extra = [("flush_timeout", "1s")];
-    let instance = host.init("hung", &with(&extra, service.options("logs")));
-    assert_eq!(flush(&instance, &chunk(&http_logs(0..10))), FLB_RETRY);
-}
-
-#[test]
 fn a_record_that_is_refused_alone_is_dropped_and_the_others_arrive() {
     // A call with anything over 10 kB is refused.
     let service = Service::with_scenario("[[step]]\nrepeat = \"forever\"\nmax_bytes = 10000");
@@ -200,16 +168,6 @@ fn a_record_that_is_refused_alone_is_dropped_and_the_others_arrive() {
     assert_eq!(flush(&instance, &chunk(&lines)), FLB_OK);
     let expected: Vec<String> = [&lines[..37], &lines[38..]].concat();
     assert_exactly_once(&expected, &service.fake.documents());
-}
-
-#[test]
-fn a_stream_that_takes_no_direct_puts_gives_nothing_up() {
-    let step = "[[step]]\nrepeat = \"forever\"\nstatus = 400\ntype = \"InvalidSourceException\"";
-    let service = Service::with_scenario(step);
-    let host = Host::start(HostVersion::V5_1);
-    let extra = [("flush_timeout", "1s")];
-    let instance = host.init("source", &with(&extra, service.options("logs")));
-    assert_eq!(flush(&instance, &chunk(&http_logs(0..10))), FLB_RETRY);
 }
 
 fn scenario(name: &str) -> Scenario {
