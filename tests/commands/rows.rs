@@ -113,7 +113,7 @@ pub(crate) const ROWS: &[Row] = &[
         written: &["make bench"],
         run: "make bench BENCH_FLAGS='--lines 2000 --rounds 1 --seconds 6 --svg {folder}'",
         prints: "| idle",
-        needs: &[Minutes, FLUENT_BIT],
+        needs: &[FLUENT_BIT, Minutes],
     },
     Row {
         written: &[r#"BENCH_FLAGS="--part tags""#],

@@ -67,35 +67,6 @@ fn the_end_of_one_of_a_call_s_flushes_makes_nothing_ambiguous() {
     assert_exactly_once(&lines, &service.fake.documents());
 }
 
-/// Each call takes most of a flush's time, and each is answered.
-#[test]
-fn many_sources_store_each_document_once_however_slow_the_answers_are() {
-    let service = Service::with_scenario("[[step]]\nrepeat = \"forever\"\ndelay_ms = 1200");
-    let host = Host::start(HostVersion::V5_1);
-    let extra = [
-        ("flush_timeout", "2s"),
-        ("request_timeout", "2s"),
-        ("max_in_flight", "3"),
-        ("linger", "300ms"),
-        ("simple_aggregation", "true"),
-    ];
-    let instance = host.init("slow-answers", &with(&extra, service.options("logs")));
-    let lines = http_logs(0..1600);
-    thread::scope(|scope| {
-        for lines in lines.chunks(200) {
-            let instance = &instance;
-            scope.spawn(move || {
-                for lines in lines.chunks(100) {
-                    let answers = flush_until_settled(instance, &chunk(lines));
-                    assert_eq!(answers.last(), Some(&FLB_OK), "{answers:?}");
-                }
-            });
-        }
-    });
-    assert_nothing_is_ambiguous("slow-answers", instance);
-    assert_exactly_once(&lines, &service.fake.documents());
-}
-
 // === verdicts ===
 
 #[test]
@@ -220,37 +191,6 @@ fn after_an_outage_calls_that_are_accepted_in_part_go_side_by_side_again() {
         });
         assert_exactly_once(&lines, &service.fake.documents());
     }
-}
-
-// === two outputs of one stream ===
-
-#[test]
-fn of_two_outputs_of_a_stream_the_lower_limit_of_each_kind_holds_and_is_told() {
-    let service = Service::with_scenario("[[step]]\nrepeat = \"forever\"\ndelay_ms = 200");
-    let host = Host::start(HostVersion::V5_1);
-    let options = |extra: &[(&'static str, &str)]| with(extra, service.options("logs"));
-    let first = [("max_in_flight", "8"), ("max_requests_per_second", "100")];
-    let second = [("max_in_flight", "1"), ("max_requests_per_second", "200")];
-    let first = host.init("generous", &options(&first));
-    let second = host.init("frugal", &options(&second));
-    let lines = http_logs(0..4000);
-    thread::scope(|scope| {
-        for (instance, lines) in [&first, &second].into_iter().zip(lines.chunks(2000)) {
-            scope.spawn(move || assert_eq!(flush(instance, &chunk(lines)), FLB_OK));
-        }
-    });
-    assert_eq!(service.fake.stats().max_concurrent_requests, 1);
-    assert_exactly_once(&lines, &service.fake.documents());
-    let told = told_at_exit("frugal", second);
-    let told = assert_told(
-        &told,
-        LogLevel::Warn,
-        "another output sends to this delivery stream too",
-    );
-    for limit in ["max_in_flight 1", "max_requests_per_second 100"] {
-        assert!(told.contains(limit), "{told}");
-    }
-    first.exit();
 }
 
 // === lines of the log ===
