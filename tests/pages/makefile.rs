@@ -5,10 +5,6 @@ use std::process::Command;
 
 use crate::pages::root;
 
-#[path = "support/pages.rs"]
-#[allow(dead_code, reason = "only the project's folder is needed here")]
-mod pages;
-
 /// A folder that is not there: nothing is built in it.
 const ELSEWHERE: &str = "/elsewhere/built";
 

@@ -1,14 +1,12 @@
 //! What is written about the metrics, the dashboard and the alerts name what the plugin registers.
 
-#[path = "support/metrics.rs"]
-mod metrics;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use firehose_core::tell::metrics::Values;
-use metrics::{PREFIX, base, full_name, kind, names_in, registered};
 use serde_json::Value;
+
+use crate::registered::{PREFIX, base, full_name, kind, names_in, registered};
 
 fn read(path: &str) -> String {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-#[path = "support/pages.rs"]
-mod pages;
+use crate::pages;
 
 #[test]
 fn links_lead_to_files() {
