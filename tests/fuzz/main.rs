@@ -3,6 +3,7 @@
 //!
 //! `FIREHOSE_FUZZ_SEED` starts the damage elsewhere.
 
+mod memory;
 mod mutate;
 mod targets;
 

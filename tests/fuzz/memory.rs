@@ -1,18 +1,13 @@
 //! What hostile input costs in memory: never what it claims, and no more than a few times what it
-//! is. The one test of its process, as it counts all that the process allocates.
+//! is. Counted is what the test's own thread allocates, on which the client runs too.
 
-#[path = "fuzz/targets/mod.rs"]
-mod targets;
-
+use allocation_counter::measure;
 use firehose_core::options::Config;
 use firehose_core::pack::batch::Batch;
 use firehose_core::pack::packer::{OneChunk, Packer};
-use peak_alloc::PeakAlloc;
-use targets::packed;
-use targets::replies::Endpoint;
 
-#[global_allocator]
-static ALLOCATOR: PeakAlloc = PeakAlloc;
+use crate::targets::packed;
+use crate::targets::replies::Endpoint;
 
 const SIZE: usize = 1_000_000;
 /// What a client and its buffers cost by themselves, whatever they carry.
@@ -20,17 +15,11 @@ const OWN: usize = 1_000_000;
 /// The tables of keys that a formatter has, whatever its chunk.
 const TABLES: usize = 50_000;
 
-#[test]
-fn input_costs_a_few_times_its_size() {
-    chunks();
-    giants();
-    replies();
-}
-
 /// The factors come of a control character, which has one byte in msgpack and six in JSON, and of
 /// a level of depth, which has one byte and takes eight to remember, and sixteen more to cut its
 /// document; a buffer that grows by doubling holds twice that, and while it moves three times.
-fn chunks() {
+#[test]
+fn chunks_cost_a_few_times_their_size() {
     let claims: Vec<Vec<u8>> = [0xdb, 0xc6, 0xc9, 0xdd, 0xdf]
         .map(|head| {
             [
@@ -108,9 +97,10 @@ fn assert_cost(bytes: &[u8], factor: usize, what: &str) {
 }
 
 /// What one giant document took to be written is not kept for those that follow.
-fn giants() {
+#[test]
+fn giants_are_not_kept() {
     const TEXT: usize = 100_000_000;
-    const KEPT: usize = 8_000_000;
+    const KEPT: i64 = 8_000_000;
     let head = [&b"\x92\x01\x81\xa1a\xdb"[..], &(TEXT as u32).to_be_bytes()].concat();
     let chunk = [&head[..], &vec![b'x'; TEXT]].concat();
     for options in [
@@ -124,14 +114,18 @@ fn giants() {
             _ => options.contains(&key).then(|| "true".to_owned()),
         });
         let config = config.expect("the options are right");
-        let before = ALLOCATOR.current_usage();
-        let mut packer = Packer::new(&config.delivery_stream, config.packing);
-        let mut batch = Batch::default();
-        let mut source = OneChunk::new(&chunk);
-        let format = &config.delivery.format;
-        packer.pack(format, &mut source, packed::ROOM, &mut batch);
-        assert_eq!(batch.documents(), 1);
-        let kept = ALLOCATOR.current_usage().saturating_sub(before);
+        let mut left = None;
+        let cost = measure(|| {
+            let mut packer = Packer::new(&config.delivery_stream, config.packing);
+            let mut batch = Batch::default();
+            let mut source = OneChunk::new(&chunk);
+            let format = &config.delivery.format;
+            packer.pack(format, &mut source, packed::ROOM, &mut batch);
+            assert_eq!(batch.documents(), 1);
+            left = Some((packer, batch));
+        });
+        let kept = cost.bytes_current;
+        drop(left);
         println!("a document of {TEXT} bytes leaves {kept} with {options:?}");
         assert!(kept <= KEPT, "{options:?} keep {kept} bytes");
     }
@@ -139,7 +133,8 @@ fn giants() {
 
 /// An answer of any length costs no more than the longest one that is read, of 512,000 bytes, and
 /// what is found in it, which takes no more than the answer itself.
-fn replies() {
+#[test]
+fn replies_cost_no_more_than_what_is_read() {
     const GARBAGE: usize = 5_000_000;
     const READ: usize = 512_000;
     let endpoint = Endpoint::start();
@@ -184,8 +179,5 @@ fn cost_of_reply(endpoint: &Endpoint, reply: Vec<u8>) -> usize {
 
 /// The most bytes allocated at a time beyond those before.
 fn peak_of(work: impl FnOnce()) -> usize {
-    ALLOCATOR.reset_peak_usage();
-    let before = ALLOCATOR.current_usage();
-    work();
-    ALLOCATOR.peak_usage().saturating_sub(before)
+    measure(work).bytes_max as usize
 }
