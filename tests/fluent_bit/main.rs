@@ -32,7 +32,7 @@ use crate::samples::{CASES, Case, FIRELENS};
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Most wait for a host's next second, but its threads are many, its lines a hundred thousand.
-    arguments.test_threads = Some(6);
+    arguments.test_threads = Some(10);
     let hosts = host::find();
     let input = Arc::new(Input::default());
     let mut trials: Vec<Trial> = hosts.iter().flat_map(|host| trials(host, &input)).collect();
