@@ -5,9 +5,11 @@ use fastrand::Rng;
 /// More steps than a soak has calls.
 const STEPS: usize = 5_000;
 
-/// Every fault is followed by calls that fare well.
+/// Every fault is followed by calls that fare well. What throttles is a quota, of more than twice
+/// what comes: a service that throttled by chance would be taken for a stream that others keep full.
 pub(super) fn scenario(rng: &mut Rng) -> String {
     let mut scenario = format!("seed = {}\n", rng.u32(..));
+    scenario += "[quota]\nbytes_per_second = 1048576\n";
     for _ in 0..STEPS {
         scenario += &format!("[[step]]\nrepeat = {}\n", rng.u8(1..6));
         scenario += &format!("[[step]]\n{}\n", fault(rng));
@@ -19,7 +21,7 @@ fn fault(rng: &mut Rng) -> String {
     let stored = rng.bool();
     match rng.u8(..10) {
         0..=2 => format!(
-            "repeat = {}\nrefuse_share = 0.{}",
+            "repeat = {}\ncode = \"InternalFailure\"\nrefuse_share = 0.{}",
             rng.u8(1..8),
             rng.u8(1..10)
         ),
