@@ -13,6 +13,8 @@ struct Call {
     records: usize,
     record_bytes: usize,
     throttled: usize,
+    /// Refused for a cause of their own.
+    failed: usize,
 }
 
 /// Makes one call after the other, each as soon as it may.
@@ -21,6 +23,8 @@ struct Process {
     now: Instant,
     /// How long the last call had to wait.
     waited: Duration,
+    /// What a call's share of the rate is chosen by.
+    random: f64,
 }
 
 impl Process {
@@ -32,6 +36,7 @@ impl Process {
             gate,
             now,
             waited: Duration::ZERO,
+            random: 0.5,
         }
     }
 
@@ -51,7 +56,7 @@ impl Process {
         }
         self.waited = self.now - asked;
         let bytes = call.records * call.record_bytes;
-        self.gate.began(self.now, bytes, call.records, 0.5);
+        self.gate.began(self.now, bytes, call.records, self.random);
         self.now
     }
 
@@ -61,7 +66,7 @@ impl Process {
             began,
             bytes: call.records * call.record_bytes,
             records: call.records,
-            accepted_bytes: (call.records - call.throttled) * call.record_bytes,
+            accepted_bytes: (call.records - call.throttled - call.failed) * call.record_bytes,
             throttled: call.throttled,
         };
         self.gate.answered(self.now, &answer, 0.5);
@@ -100,6 +105,7 @@ fn units(records: usize, throttled: usize) -> Call {
         records,
         record_bytes: UNIT,
         throttled,
+        failed: 0,
     }
 }
 
@@ -154,6 +160,7 @@ fn small_calls_tell_little_beside_what_may_be_under_way() {
         records: 8,
         record_bytes: 100,
         throttled: 8,
+        failed: 0,
     };
     for _ in 0..100 {
         process.call(small);
@@ -239,6 +246,40 @@ fn calls_keep_to_the_rate() {
 }
 
 #[test]
+fn what_fails_for_a_cause_of_its_own_tells_nothing_of_the_rate() {
+    let mut process = Process::new();
+    process.settle(64.0 * KIB);
+    let rate = process.rate();
+    let failed = Call {
+        failed: 8,
+        ..units(8, 0)
+    };
+    process.call(failed);
+    assert_eq!(process.rate(), rate);
+    process.call(units(8, 4));
+    assert!(process.rate() < rate, "throttled after it");
+}
+
+/// So that processes do not fall into step.
+#[test]
+fn a_call_costs_a_tenth_less_or_more_by_chance() {
+    for (random, share) in [(0.0, 0.9), (0.5, 1.0), (1.0, 1.1)] {
+        let mut process = Process::new();
+        process.call(units(4, 4));
+        process.now += Duration::from_secs(60);
+        process.random = random;
+        let began = process.begin(units(4, 0));
+        let Admission::At(due) = process.gate.admit(began) else {
+            panic!("the rate is used up");
+        };
+        // What was saved up is a sixteenth of a second's.
+        let expected = 4.0 * UNIT as f64 * share / process.rate() - 1.0 / 16.0;
+        let waits = (due - began).as_secs_f64();
+        assert!((waits - expected).abs() < 1e-6, "{waits} for {expected}");
+    }
+}
+
+#[test]
 fn calls_and_records_are_small_shares_of_a_rate() {
     let mut process = Process::new();
     assert_eq!(process.gate.record_bytes(), UNIT);
@@ -319,6 +360,7 @@ fn a_rate_that_is_not_refused_for_long_grows_faster_and_faster() {
                 records: 1,
                 record_bytes: process.gate.call_bytes(),
                 throttled: 0,
+                failed: 0,
             });
         }
         (process.rate() / before).ln() / seconds as f64
