@@ -10,13 +10,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use firehose_core::deliver::failure::{CallError, Cause};
-use firehose_core::deliver::ledger::Key;
-use firehose_core::deliver::stream::{CallId, Delivery, OutputId, Remembered, Step, Stream};
+use firehose_core::deliver::journal::{Page, Remembered};
+use firehose_core::deliver::ledger::{Key, Secret};
+use firehose_core::deliver::stream::{CallId, Delivery, OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
+use firehose_core::options;
 use firehose_core::pack::batch::{Batch, ChunkId, Piece};
 use firehose_core::pack::packer::{Packer, Room, Source};
 use firehose_core::tell::log::{Level, Line, Log};
@@ -28,21 +30,24 @@ use tokio::time::{timeout, timeout_at};
 
 use crate::lent::{Flush, Told};
 use crate::service::{Answer, Sent, Service};
+use crate::state::{self, State};
 
 /// What happens.
 pub enum Message<V> {
-    /// With what an earlier output of the same scope left.
-    Join(OutputId, Box<Output<V>>, Remembered),
+    Join(OutputId, Box<Output<V>>),
     Flush(Flush),
     /// The host stops: all flushes of the output end until then.
     Stop(OutputId, Instant),
-    /// The output ends: what it has left, for its successor and the host's log.
-    Leave(OutputId, Sender<(Remembered, Vec<Line>)>),
+    /// The output ends: the lines that it still has for the host's log, and, if it is the last
+    /// one, what is remembered of chunks.
+    Leave(OutputId, Sender<(Vec<Line>, Option<Remembered>)>),
     /// The service can be called.
     Ready(OutputId),
     /// It still can't.
     Unready(OutputId),
     Answered(CallId, Answer),
+    /// A page of the journal is written, or why it is not.
+    Written(u64, Result<(), String>),
 }
 
 pub struct Output<V> {
@@ -52,7 +57,21 @@ pub struct Output<V> {
     pub delivery: Delivery,
     pub totals: Arc<Totals>,
     pub max_level: Level,
+    /// What its log says first.
+    pub notes: Vec<String>,
 }
+
+/// Where a stream's journal is.
+pub struct Place {
+    pub state: Arc<State>,
+    /// The stream's name, and what else it is known by.
+    pub name: String,
+    pub stream: String,
+    pub options: options::State,
+}
+
+/// So long nothing is sent while the journal is being read.
+const OPENING: Duration = Duration::from_secs(5);
 
 /// Batches whose memory is kept: one to be packed while another is encrypted, by each of two
 /// threads.
@@ -63,20 +82,17 @@ pub struct Driver<V: Service> {
     outputs: HashMap<OutputId, Output<V>>,
     /// What waits until an output's service is ready.
     unready: HashMap<OutputId, JoinSet<()>>,
+    place: Option<Place>,
+    /// Chunks are named by it.
+    secret: Secret,
+    /// What the next output's log says of the journal, and how much of it could not be read.
+    opened: (Vec<String>, usize),
     waiting: HashMap<ChunkId, Flush>,
     calls: HashMap<CallId, Call>,
     spare: Vec<Batch>,
     messages: UnboundedReceiver<Message<V>>,
     sender: UnboundedSender<Message<V>>,
     gauges: Arc<Gauges>,
-}
-
-impl<V> Output<V> {
-    /// Names a chunk.
-    fn key(&self, flush: &Flush) -> Key {
-        let tag = &flush.tag;
-        flush.chunk.read(|bytes| Key::new(&self.scope, tag, bytes))
-    }
 }
 
 struct Call {
@@ -90,14 +106,21 @@ struct Call {
 
 impl<V: Service> Driver<V> {
     /// Begins one, which ends when its last output has left: where its messages go, and how things
-    /// stand at its stream.
-    pub fn start(runtime: &Handle) -> (UnboundedSender<Message<V>>, Arc<Gauges>) {
+    /// stand at its stream. An earlier one of this process may have remembered chunks.
+    pub fn start(
+        runtime: &Handle,
+        remembered: Option<Remembered>,
+        place: Option<Place>,
+    ) -> (UnboundedSender<Message<V>>, Arc<Gauges>) {
         let (sender, messages) = unbounded_channel();
         let gauges = Arc::new(Gauges::default());
         let driver = Self {
             stream: Stream::new(now(), fastrand::u64(..)),
             outputs: HashMap::new(),
             unready: HashMap::new(),
+            place,
+            secret: state::secret_of_process(),
+            opened: Default::default(),
             waiting: HashMap::new(),
             calls: HashMap::new(),
             spare: Vec::new(),
@@ -105,11 +128,14 @@ impl<V: Service> Driver<V> {
             sender: sender.clone(),
             gauges: Arc::clone(&gauges),
         };
-        runtime.spawn(driver.run());
+        runtime.spawn(driver.run(remembered));
         (sender, gauges)
     }
 
-    async fn run(mut self) {
+    async fn run(mut self, remembered: Option<Remembered>) {
+        let read = self.open().await;
+        // What this process remembers is newer than what it wrote.
+        self.stream.remember(now(), remembered.unwrap_or(read));
         let mut wait: Option<Instant> = None;
         loop {
             let message = match wait {
@@ -135,6 +161,34 @@ impl<V: Service> Driver<V> {
         }
     }
 
+    /// Opens the journal, if there is one: what an earlier process remembered.
+    async fn open(&mut self) -> Remembered {
+        let Some(place) = &self.place else {
+            return Remembered::default();
+        };
+        let opened = timeout(OPENING, place.state.open(&place.name, &place.stream)).await;
+        let opened = match opened {
+            Ok(opened) => opened.unwrap_or_else(|_| Err("its thread ended".to_owned())),
+            Err(_) => Err(format!("reading it takes more than {OPENING:?}")),
+        };
+        match opened {
+            Ok(opened) => {
+                self.stream.keep_journal(place.options.max_bytes);
+                self.secret = opened.secret;
+                self.opened = (opened.notes, opened.cut);
+                opened.remembered
+            }
+            Err(why) => {
+                self.place = None;
+                self.opened.0.push(format!(
+                    "there is no journal in state_path: {why}; logs are delivered all the same, \
+                     but after the end of the process what was accepted of a chunk is sent again"
+                ));
+                Remembered::default()
+            }
+        }
+    }
+
     /// Tells the machine of a message, if one came, and does what it asks for, one call at the most.
     /// Until when there is nothing to do.
     fn turn(&mut self, message: Option<Message<V>>) -> Option<Instant> {
@@ -154,6 +208,7 @@ impl<V: Service> Driver<V> {
                     return Some(now);
                 }
                 Step::Name(chunk) => self.name(chunk),
+                Step::Write(page) => self.write(page),
                 Step::Answer(chunk, verdict) => self.answer(chunk, verdict),
             }
         }
@@ -161,11 +216,10 @@ impl<V: Service> Driver<V> {
 
     fn tell(&mut self, now: Instant, message: Message<V>) {
         match message {
-            Message::Join(id, output, remembered) => self.join(now, id, *output, remembered),
+            Message::Join(id, output) => self.join(now, id, *output),
             Message::Flush(flush) => self.flush(now, flush),
             Message::Stop(id, deadline) => self.stream.stop(id, deadline),
-            // Who asked may have waited long enough.
-            Message::Leave(id, left) => _ = left.send(self.leave(id)),
+            Message::Leave(id, left) => self.leave(id, left),
             Message::Ready(id) => self.stream.ready(id),
             Message::Unready(id) => {
                 if let Some(log) = self.stream.log(id) {
@@ -175,13 +229,19 @@ impl<V: Service> Driver<V> {
                 }
             }
             Message::Answered(id, answer) => self.answered(now, id, answer),
+            Message::Written(page, result) => self.stream.written(now, page, result),
         }
     }
 
-    fn join(&mut self, now: Instant, id: OutputId, output: Output<V>, remembered: Remembered) {
-        let log = Log::new(output.max_level);
+    fn join(&mut self, now: Instant, id: OutputId, mut output: Output<V>) {
+        let mut log = Log::new(output.max_level);
+        let (notes, cut) = mem::take(&mut self.opened);
+        output.totals.journal_cut.add(cut as u64);
+        for note in notes.into_iter().chain(mem::take(&mut output.notes)) {
+            log.write(now, Level::Warn, "state", || note);
+        }
         let (delivery, totals) = (output.delivery.clone(), Arc::clone(&output.totals));
-        self.stream.join(now, id, delivery, totals, log, remembered);
+        self.stream.join(now, id, delivery, totals, log);
         self.outputs.insert(id, output);
     }
 
@@ -190,7 +250,7 @@ impl<V: Service> Driver<V> {
         let output = self.outputs.get(&id);
         let output = output.filter(|_| self.stream.wants_names(id));
         let look = || {
-            let key = output.map(|output| output.key(&flush));
+            let key = output.map(|output| self.key(output, &flush));
             (key, flush.chunk.read(<[u8]>::len))
         };
         let Ok((key, length)) = catch_unwind(AssertUnwindSafe(look)) else {
@@ -214,14 +274,14 @@ impl<V: Service> Driver<V> {
         }
     }
 
-    fn leave(&mut self, id: OutputId) -> (Remembered, Vec<Line>) {
+    fn leave(&mut self, id: OutputId, left: Sender<(Vec<Line>, Option<Remembered>)>) {
         let lines = self.stream.lines(id).collect();
         let own = self.waiting.iter().filter(|(_, flush)| flush.output == id);
         let open: Vec<ChunkId> = own.map(|(chunk, _)| *chunk).collect();
         open.iter().for_each(|chunk| self.name(*chunk));
         let calls = &self.calls;
         let was_sent = |call| calls.get(&call).is_some_and(|call| call.sent.is_set());
-        let remembered = self.stream.leave(now(), id, was_sent);
+        self.stream.leave(now(), id, was_sent);
         self.outputs.remove(&id);
         self.unready.remove(&id);
         for chunk in open {
@@ -229,7 +289,36 @@ impl<V: Service> Driver<V> {
         }
         let stream = &self.stream;
         self.calls.retain(|call, _| stream.is_under_way(*call));
-        (remembered, lines)
+        let is_last = self.outputs.is_empty();
+        if is_last && let Step::Write(page) = self.stream.next(now()) {
+            self.write(page);
+        }
+        let remembered = is_last.then(|| self.replace_stream().end());
+        // Who asked may have waited long enough.
+        _ = left.send((lines, remembered));
+        if let Some(place) = &self.place {
+            // It waits until the journal is written.
+            place.state.then(move || drop(left));
+        }
+    }
+
+    fn write(&mut self, page: Page) {
+        let Some(place) = &self.place else {
+            return;
+        };
+        let (number, sender) = (page.number, self.sender.clone());
+        let done = move |result| _ = sender.send(Message::Written(number, result));
+        let is_synced = place.options.is_synced;
+        let done = Box::new(done);
+        place.state.write(&place.stream, page, is_synced, done);
+    }
+
+    /// Names a chunk.
+    fn key(&self, output: &Output<V>, flush: &Flush) -> Key {
+        let (secret, scope) = (&self.secret, &output.scope);
+        let tag = &flush.tag;
+        let chunk = &flush.chunk;
+        chunk.read(|bytes| Key::new(secret, scope, tag, bytes))
     }
 
     fn pack(&mut self, now: Instant, id: OutputId, room: Room) {
@@ -327,7 +416,7 @@ impl<V: Service> Driver<V> {
         let key = self.waiting.get(&chunk).and_then(|flush| {
             let output = self.outputs.get(&flush.output)?;
             // What can't be read can't be packed either, which is told of.
-            catch_unwind(AssertUnwindSafe(|| output.key(flush))).ok()
+            catch_unwind(AssertUnwindSafe(|| self.key(output, flush))).ok()
         });
         self.stream.named(chunk, key.unwrap_or(Key::UNKNOWN));
     }
@@ -341,10 +430,15 @@ impl<V: Service> Driver<V> {
         }
     }
 
+    /// Has a new machine in the place of this one.
+    fn replace_stream(&mut self) -> Stream {
+        let new = self.stream.anew(now(), fastrand::u64(..));
+        mem::replace(&mut self.stream, new)
+    }
+
     /// The machine failed by a panic: nothing that it knew can be relied on.
     fn begin_anew(&mut self) {
-        let now = now();
-        self.stream = self.stream.anew(now, fastrand::u64(..));
+        self.replace_stream();
         for (_, flush) in self.waiting.drain() {
             let text = "the plugin failed by a panic, please report it as a bug (standard error \
                         says more); Fluent Bit is asked to hand the chunk over again, and what of \
@@ -357,7 +451,7 @@ impl<V: Service> Driver<V> {
             }
         }
         for (id, output) in mem::take(&mut self.outputs) {
-            self.join(now, id, output, Remembered::default());
+            self.join(now(), id, output);
         }
     }
 }

@@ -12,3 +12,4 @@ pub mod lent;
 pub mod output;
 pub mod runtime;
 pub mod service;
+pub mod state;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use firehose_core::deliver::stream::{OutputId, Remembered};
-use firehose_core::options::Config;
+use firehose_core::options::{self, Config};
 use firehose_core::pack::packer::Packer;
 use firehose_core::tell::log::{Level, Line};
 use firehose_core::tell::metrics::{self, Metric};
@@ -16,8 +16,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::aws::Firehose;
-use crate::driver::{self, Driver, Message};
+use crate::driver::{self, Driver, Message, Place};
 use crate::lent::Flush;
+use crate::state::State;
 
 /// The host's signal is noticed by flushes only, which come or look again within this time.
 const NOTICED: Duration = Duration::from_secs(1);
@@ -30,9 +31,8 @@ pub struct Output {
     pub id: OutputId,
     pub flush_timeout: Duration,
     pub stop_timeout: Duration,
-    /// Names the delivery stream, and what the output makes of a chunk.
+    /// Names the delivery stream.
     stream: String,
-    scope: String,
     driver: UnboundedSender<Message<Firehose>>,
     service: Arc<Firehose>,
     totals: Arc<Totals>,
@@ -48,13 +48,15 @@ static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
 struct Registry {
     /// The delivery streams that outputs of the process send to.
     streams: BTreeMap<String, Registered>,
-    /// What ended outputs left, by their scope.
+    /// What is remembered of chunks of delivery streams that no output sends to.
     left: BTreeMap<String, Remembered>,
 }
 
 struct Registered {
     driver: UnboundedSender<Message<Firehose>>,
     gauges: Arc<Gauges>,
+    /// Of its first output.
+    state: Option<options::State>,
     outputs: usize,
 }
 
@@ -75,35 +77,58 @@ impl Output {
         let (flush_timeout, stop_timeout) = (delivery.flush_timeout, delivery.stop_timeout);
         let totals = Arc::new(Totals::default());
         let packer = Packer::new(&name, config.packing);
-        let service = Arc::new(Firehose::new(name, access, config.credentials_timeout));
-        let output = driver::Output {
+        let service = Arc::new(Firehose::new(
+            name.clone(),
+            access,
+            config.credentials_timeout,
+        ));
+        let mut output = driver::Output {
             service: Arc::clone(&service),
             packer,
-            scope: scope.clone(),
+            scope,
             delivery,
             totals: Arc::clone(&totals),
             max_level,
+            notes: Vec::new(),
         };
         let mut registry = registry();
-        let remembered = registry.left.remove(&scope).unwrap_or_default();
-        let registered = registry.streams.entry(stream.clone()).or_insert_with(|| {
-            let (driver, gauges) = Driver::start(runtime);
+        let Registry { streams, left } = &mut *registry;
+        let registered = streams.entry(stream.clone()).or_insert_with(|| {
+            let place = config.state.clone().and_then(|options| {
+                let state = State::shared(&options.path);
+                let failed = |why| format!("state_path is not used: no thread can be made: {why}");
+                let state = state.map_err(|why| output.notes.push(failed(why))).ok()?;
+                Some(Place {
+                    state,
+                    name: name.clone(),
+                    stream: stream.clone(),
+                    options,
+                })
+            });
+            let (driver, gauges) = Driver::start(runtime, left.remove(&stream), place);
             Registered {
                 driver,
                 gauges,
+                state: config.state.clone(),
                 outputs: 0,
             }
         });
+        if registered.state != config.state {
+            output.notes.push(
+                "another output sends to this delivery stream too: the state_path, state_sync and \
+                 state_max_bytes of the first one hold for both"
+                    .to_owned(),
+            );
+        }
         registered.outputs += 1;
         let (driver, gauges) = (registered.driver.clone(), Arc::clone(&registered.gauges));
         // It runs as long as it has outputs.
-        _ = driver.send(Message::Join(id, Box::new(output), remembered));
+        _ = driver.send(Message::Join(id, Box::new(output)));
         Self {
             id,
             flush_timeout,
             stop_timeout,
             stream,
-            scope,
             driver,
             service,
             totals,
@@ -135,11 +160,14 @@ impl Output {
             stream.outputs > 0
         });
         _ = self.driver.send(Message::Leave(self.id, sender));
-        let Ok((remembered, lines)) = left.recv_timeout(LEAVING) else {
+        let end = Instant::now() + LEAVING;
+        let Ok((lines, remembered)) = left.recv_timeout(LEAVING) else {
             return Vec::new();
         };
-        if !remembered.is_empty() {
-            registry().left.insert(self.scope.clone(), remembered);
+        // Nothing more comes: this waits until the journal is written.
+        _ = left.recv_timeout(end.saturating_duration_since(Instant::now()));
+        if let Some(remembered) = remembered {
+            registry().left.insert(self.stream.clone(), remembered);
         }
         lines
     }

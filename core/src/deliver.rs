@@ -6,6 +6,7 @@
 //! - [`queue`]: which chunks of an output wait, and when a call for them is due.
 //! - [`flight`]: which ranges of which chunks are in which call.
 //! - [`ledger`]: what is left of the chunks that no flush waits for.
+//! - [`journal`]: what of it is written to a file, so that it outlives the process.
 //! - [`gate`]: when the next call may begin and how large it may be, by the [`pace`] that the
 //!   stream takes, and by fixed limits ([`bucket`]).
 //! - [`failure`]: what each error means. [`verdict`]: what the host is answered.
@@ -15,6 +16,7 @@ mod chunk;
 pub mod failure;
 pub mod flight;
 pub mod gate;
+pub mod journal;
 pub mod ledger;
 pub mod output;
 mod pace;

@@ -33,6 +33,7 @@ pub struct Config {
     pub packing: Packing,
     pub delivery: Delivery,
     pub access: Access,
+    pub state: Option<State>,
     /// One look-up of credentials.
     pub credentials_timeout: Duration,
     /// Sentences about options that are allowed but do nothing, or not what one may expect.
@@ -49,6 +50,14 @@ pub struct Access {
     pub profile: Option<String>,
     pub role_arn: Option<String>,
     pub external_id: Option<String>,
+}
+
+/// What outlives the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    pub path: PathBuf,
+    pub is_synced: bool,
+    pub max_bytes: usize,
 }
 
 /// A sentence that names key, value and what is allowed.
@@ -118,6 +127,7 @@ impl Config {
             credentials_timeout: options.time("credentials_timeout")?,
             warnings: Vec::new(),
             access,
+            state: options.state()?,
         };
         config.warnings = options.warnings(&config);
         Ok(config)
@@ -165,6 +175,16 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             role_arn: self.text("role_arn")?,
             external_id: self.text("external_id")?,
         })
+    }
+
+    fn state(&self) -> Result<Option<State>, Error> {
+        let (is_synced, max_bytes) = (self.flag("state_sync")?, self.number("state_max_bytes")?);
+        let path = self.text("state_path")?;
+        Ok(path.map(|path| State {
+            path: PathBuf::from(path),
+            is_synced,
+            max_bytes,
+        }))
     }
 
     fn packing(&self, destinations: &[Destination]) -> Result<Packing, Error> {
@@ -225,6 +245,8 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             ("aggregation_size", "simple_aggregation", packs),
             ("aggregation_max_documents", "simple_aggregation", packs),
             ("external_id", "role_arn", access.role_arn.is_some()),
+            ("state_sync", "state_path", config.state.is_some()),
+            ("state_max_bytes", "state_path", config.state.is_some()),
         ];
         for (key, needed, is_there) in needs {
             if self.set(key).is_some() && !is_there {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use rmpv::Value as Packed;
@@ -144,6 +145,11 @@ pub(crate) fn kill(host: &Host) -> Result<(), String> {
     })?;
     process.signal(Signal::TERM);
     ended_well(&mut process)?;
+    each_once(&process, &service)
+}
+
+/// The lines 0 to 999 arrived once each.
+fn each_once(process: &Process, service: &Service) -> Result<(), String> {
     let arrived = documents(&service.fake.documents());
     let mut numbers: Vec<Option<u64>> = arrived.iter().map(|line| line["n"].as_u64()).collect();
     numbers.sort();
@@ -154,6 +160,47 @@ pub(crate) fn kill(host: &Host) -> Result<(), String> {
         "{} documents arrived, not each once",
         arrived.len()
     )))
+}
+
+/// Of what was accepted in part when the process was killed, only the rest is sent.
+pub(crate) fn kill_half_delivered(host: &Host) -> Result<(), String> {
+    // The second call is not answered while the first process lives.
+    let scenario = "[[step]]\nrefuse_share = 0.5\n[[step]]\nhang = true\n";
+    let service = Service::with_scenario(scenario);
+    let mut image = prepared(host, &service);
+    let lines: Vec<String> = (0..1000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
+    let log = image.write("/logs/app.log", &lines.concat());
+    let path = text(&log).to_owned();
+    image.variables.insert("APP_LOG_PATH".to_owned(), path);
+    // Records of a few lines each, so that some are accepted.
+    let own = fs::read_to_string(image.path("/fluent-bit/etc/common.conf"));
+    let own = own.expect("it is part of the image");
+    let small = own.replace(
+        "simple_aggregation true",
+        "simple_aggregation true\n    aggregation_size 5120",
+    );
+    image.write("/fluent-bit/etc/common.conf", &small);
+    let mut process = start(host, &image, "tail.conf");
+    let state = PathBuf::from(format!("{}/firehose", image.variables["SIDECAR_STATE_DIR"]));
+    process.until(LONG, "a journal", |_| {
+        let files = fs::read_dir(&state).into_iter().flatten().flatten();
+        let mut journals = files.filter(|file| file.path().extension() == Some("journal".as_ref()));
+        journals.any(|file| file.metadata().is_ok_and(|it| it.len() > 0))
+    })?;
+    process.signal(Signal::KILL);
+    process.wait(LONG)?;
+    let before = service.fake.stats().documents;
+    if before == 0 || before >= 1000 {
+        return Err(process.failure(&format!("{before} documents were accepted before")));
+    }
+
+    let mut process = start(host, &image, "tail.conf");
+    process.until(LONG, "all lines", |_| {
+        service.fake.stats().documents >= 1000
+    })?;
+    process.signal(Signal::TERM);
+    ended_well(&mut process)?;
+    each_once(&process, &service)
 }
 
 /// The image's own command tells a host that is well from one that is not there.

@@ -159,6 +159,8 @@ fn configuration_trials(host: &Arc<Host>) -> Vec<Trial> {
     add(health, None, Box::new(configurations::health_check));
     let kill = "what tail.conf read outlives kill -9";
     add(kill, None, Box::new(configurations::kill));
+    let half = "only the rest of a chunk goes out after kill -9";
+    add(half, None, Box::new(configurations::kill_half_delivered));
     if host.has_hot_reload() {
         let reload = "SIGHUP from another folder";
         add(reload, None, Box::new(configurations::reload));

@@ -3,17 +3,19 @@
 
 use std::time::Instant;
 
+use crate::deliver::journal::Done;
 use crate::deliver::ledger::Key;
 use crate::deliver::ranges::Ranges;
 use crate::deliver::verdict::History;
 use crate::format::outcome::Tally;
 use crate::pack::batch::Piece;
 
-use super::flight::{OutputId, Suspicion};
+use super::flight::Suspicion;
 
 #[derive(Debug)]
 pub(super) struct Chunk {
-    pub(super) output: OutputId,
+    /// Of all its bytes.
+    pub(super) length: usize,
     pub(super) tag: String,
     pub(super) key: Option<Key>,
     /// While the host waits.
@@ -25,6 +27,8 @@ pub(super) struct Chunk {
     /// To where the events were counted that give no document, or less than a whole one.
     pub(super) counted: usize,
     pub(super) history: History,
+    /// The journal's last page that tells of it; 0 for none.
+    pub(super) page: u64,
     /// What was refused in the last flush, and is to be sent a part at a time in the next.
     pub(super) suspects: Vec<(Piece, Suspicion)>,
 }
@@ -54,10 +58,10 @@ impl Flush {
 }
 
 impl Chunk {
-    pub(super) fn new(output: OutputId, tag: &str, length: usize) -> Self {
+    pub(super) fn new(tag: &str, length: usize) -> Self {
         let all = Ranges::from(0..length);
         Self {
-            output,
+            length,
             tag: tag.to_owned(),
             key: None,
             flush: None,
@@ -65,7 +69,25 @@ impl Chunk {
             left: all,
             counted: 0,
             history: History::default(),
+            page: 0,
             suspects: Vec::new(),
+        }
+    }
+    /// Whether any of it is done with.
+    pub(super) fn is_begun(&self) -> bool {
+        self.left.bytes() < self.length
+    }
+
+    /// All that is done with.
+    pub(super) fn done(&self) -> Done {
+        let mut ranges = Ranges::from(0..self.length);
+        for range in self.left.iter() {
+            ranges.remove(range);
+        }
+        Done {
+            ranges,
+            delivered: self.history.delivered,
+            rejected: self.history.rejected,
         }
     }
 }

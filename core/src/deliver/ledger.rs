@@ -4,31 +4,48 @@
 //! known by a hash of both, and of what makes them other documents.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest, Sha256};
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3;
 
 use crate::deliver::ranges::Ranges;
 use crate::pack::batch::ChunkId;
 
 /// Names a chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key([u8; 32]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Key(u64, u64);
 
 impl Key {
     /// Of a chunk whose bytes are gone: no chunk that comes has it.
-    pub const UNKNOWN: Self = Self([0; 32]);
+    pub const UNKNOWN: Self = Self(0, 0);
 
     /// `scope` names the output by what it makes of a chunk and where it sends it.
-    pub fn new(scope: &str, tag: &str, chunk: &[u8]) -> Self {
-        let mut hash = Sha256::new();
+    pub fn new(secret: &Secret, scope: &str, tag: &str, chunk: &[u8]) -> Self {
+        let mut hash = Xxh3::with_secret(secret.0);
         for text in [scope, tag] {
-            hash.update(text.len().to_le_bytes());
-            hash.update(text);
+            hash.update(&text.len().to_le_bytes());
+            hash.update(text.as_bytes());
         }
         hash.update(chunk);
-        Self(hash.finalize().into())
+        let digest = hash.digest128();
+        Self((digest >> 64) as u64, digest as u64)
     }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}{:016x}", self.0, self.1)
+    }
+}
+
+/// Random bytes. Who does not know them can't make chunks that share a key.
+#[derive(Clone)]
+pub struct Secret(pub [u8; Self::LENGTH]);
+
+impl Secret {
+    pub const LENGTH: usize = 192;
 }
 
 /// How much an output's ledger may hold.
@@ -38,7 +55,15 @@ pub struct Bounds {
     pub max_bytes: usize,
 }
 
-/// An output's chunks that no flush waits for, oldest first.
+impl Bounds {
+    /// Of what was bounded when it was kept first.
+    pub const NONE: Self = Self {
+        max_chunks: usize::MAX,
+        max_bytes: usize::MAX,
+    };
+}
+
+/// Chunks that no flush waits for, oldest first.
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: VecDeque<Entry>,
@@ -109,8 +134,9 @@ impl Ledger {
         oldest.map(|entry| entry.chunk)
     }
 
-    pub fn chunks(&self) -> impl Iterator<Item = ChunkId> {
-        self.entries.iter().map(|entry| entry.chunk)
+    /// Takes the oldest chunk.
+    pub fn pop(&mut self) -> Option<ChunkId> {
+        self.entries.pop_front().map(|entry| entry.chunk)
     }
 }
 
@@ -118,8 +144,10 @@ impl Ledger {
 mod tests {
     use super::*;
 
+    const SECRET: Secret = Secret([7; Secret::LENGTH]);
+
     fn key(chunk: &str) -> Key {
-        Key::new("scope", "tag", chunk.as_bytes())
+        Key::new(&SECRET, "scope", "tag", chunk.as_bytes())
     }
 
     /// So many ranges.
@@ -156,19 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn keys_tell_scope_tag_and_chunk_apart() {
+    fn keys_tell_secret_scope_tag_and_chunk_apart() {
+        let key = |scope, tag, chunk| Key::new(&SECRET, scope, tag, chunk);
         let keys = [
-            Key::new("s", "a", b"b"),
-            Key::new("s", "a", b"c"),
-            Key::new("s", "ab", b""),
-            Key::new("s", "", b"ab"),
-            Key::new("sa", "", b"b"),
-            Key::new("", "sa", b"b"),
+            key("s", "a", b"b"),
+            key("s", "a", b"c"),
+            key("s", "ab", b""),
+            key("s", "", b"ab"),
+            key("sa", "", b"b"),
+            key("", "sa", b"b"),
+            Key::new(&Secret([8; Secret::LENGTH]), "s", "a", b"b"),
         ];
-        for (at, key) in keys.iter().enumerate() {
-            assert!(!keys[at + 1..].contains(key));
+        for (at, first) in keys.iter().enumerate() {
+            assert!(!keys[at + 1..].contains(first));
         }
-        assert_eq!(keys[0], Key::new("s", "a", b"b"));
+        assert_eq!(keys[0], key("s", "a", b"b"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::deliver::gate::Limits;
+use crate::deliver::journal::News;
 use crate::deliver::ledger::{Bounds, Ledger};
 use crate::deliver::queue::{Linger, Queue};
 use crate::deliver::verdict::Verdict;
@@ -127,6 +128,24 @@ impl Output {
                 count(chunks as u64, "chunk")
             )
         });
+    }
+
+    pub(super) fn tell_journal(&mut self, now: Instant, news: &News) {
+        let (level, text) = match news {
+            News::Broken(why) => (
+                Level::Warn,
+                format!(
+                    "the journal in state_path can't be written: {why}; logs are delivered all \
+                     the same, but what of a chunk was accepted is sent again if the process ends \
+                     now"
+                ),
+            ),
+            News::Mended => (
+                Level::Info,
+                "the journal in state_path is written again".to_owned(),
+            ),
+        };
+        self.log.write(now, level, "journal", || text);
     }
 
     /// Says now and then what was delivered and what it will be billed.

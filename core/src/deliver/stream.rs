@@ -6,6 +6,7 @@
 //! late, moves what it held to where it belongs.
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,8 @@ use fastrand::Rng;
 use super::chunk::{Chunk, Flush};
 use super::flight::{Call, Filling};
 use super::gate::{Admission, Gate, Limits};
-use super::ledger::Key;
+use super::journal::{Journal, Page};
+use super::ledger::{Bounds, Key, Ledger};
 use super::output::Output;
 use super::verdict::Verdict;
 use crate::pack::batch::ChunkId;
@@ -23,6 +25,7 @@ use crate::tell::log::{Level, Line, Log};
 use crate::tell::totals::Totals;
 
 pub use super::flight::{CallId, OutputId};
+pub use super::journal::Remembered;
 pub use super::output::Delivery;
 
 mod answer;
@@ -36,6 +39,8 @@ pub enum Step {
     Pack(OutputId, Room),
     /// Hash a chunk while the host still waits, and tell the name by [`Stream::named`].
     Name(ChunkId),
+    /// Write a page of the journal, and tell of it by [`Stream::written`].
+    Write(Page),
     /// Answer the host; its bytes are not needed anymore.
     Answer(ChunkId, Verdict),
     /// Nothing until then, or until something happens.
@@ -49,7 +54,10 @@ const SHORTEST_CALL: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Stream {
     outputs: BTreeMap<OutputId, Output>,
+    /// What outputs that have left remembered: whoever is handed such a chunk resumes it.
+    left: Ledger,
     chunks: HashMap<ChunkId, Chunk>,
+    journal: Option<Journal>,
     last_chunk: u64,
     /// Those under way.
     calls: BTreeMap<CallId, Call>,
@@ -64,21 +72,13 @@ pub struct Stream {
     last_turn: OutputId,
 }
 
-/// What is known of the chunks that were handed back for a retry, oldest first.
-#[derive(Debug, Default)]
-pub struct Remembered(Vec<(Key, Chunk)>);
-
-impl Remembered {
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
 impl Stream {
     pub fn new(now: Instant, seed: u64) -> Self {
         Self {
             outputs: BTreeMap::new(),
+            left: Ledger::default(),
             chunks: HashMap::new(),
+            journal: None,
             last_chunk: 0,
             calls: BTreeMap::new(),
             last_call: CallId(0),
@@ -94,15 +94,34 @@ impl Stream {
     /// call's.
     pub fn anew(&self, now: Instant, seed: u64) -> Self {
         Self {
+            journal: self.journal.as_ref().map(Journal::anew),
             last_chunk: self.last_chunk,
             last_call: self.last_call,
             ..Self::new(now, seed)
         }
     }
 
+    /// Keeps a journal, whose file is written anew where it grows larger than this.
+    pub fn keep_journal(&mut self, max_bytes: usize) {
+        self.journal = Some(Journal::new(max_bytes));
+    }
+
+    /// What an earlier machine of the stream, or an earlier process, remembered.
+    pub fn remember(&mut self, now: Instant, remembered: Remembered) {
+        for mut chunk in remembered.0 {
+            // It was a page of another journal.
+            chunk.page = 0;
+            let Some(key) = chunk.key else {
+                continue;
+            };
+            self.last_chunk += 1;
+            let id = ChunkId(self.last_chunk);
+            self.left.keep(now, Bounds::NONE, key, id, &chunk.left);
+            self.chunks.insert(id, chunk);
+        }
+    }
+
     /// An output begins. The stream's limits are the lower ones of all its outputs'.
-    ///
-    /// `remembered` is what an earlier output of the same scope left.
     pub fn join(
         &mut self,
         now: Instant,
@@ -110,21 +129,9 @@ impl Stream {
         delivery: Delivery,
         totals: Arc<Totals>,
         log: Log,
-        remembered: Remembered,
     ) {
         let own = delivery.limits;
         let mut output = Output::new(now, delivery, totals, log);
-        for (key, mut chunk) in remembered.0 {
-            chunk.output = id;
-            self.last_chunk += 1;
-            let chunk_id = ChunkId(self.last_chunk);
-            let bounds = output.delivery.resume;
-            let gone = output.ledger.keep(now, bounds, key, chunk_id, &chunk.left);
-            self.chunks.insert(chunk_id, chunk);
-            for id in gone {
-                self.chunks.remove(&id);
-            }
-        }
         let limits = self.limits().map_or(own, |before| before.merge(own));
         if self
             .limits()
@@ -147,17 +154,11 @@ impl Stream {
         limits.reduce(Limits::merge)
     }
 
-    /// An output ends: what it remembers of chunks, for its successor; also of those that the host
-    /// waits for, if they are named. Its calls are given up, and what of them may have been stored
-    /// is ambiguous.
-    pub fn leave(
-        &mut self,
-        now: Instant,
-        id: OutputId,
-        was_sent: impl Fn(CallId) -> bool,
-    ) -> Remembered {
-        let Some(output) = self.outputs.remove(&id) else {
-            return Remembered::default();
+    /// An output ends. What it remembers of chunks stays, also of those that the host waits for, if
+    /// they are named. Its calls are given up, and what of them may have been stored is ambiguous.
+    pub fn leave(&mut self, now: Instant, id: OutputId, was_sent: impl Fn(CallId) -> bool) {
+        let Some(mut output) = self.outputs.remove(&id) else {
+            return;
         };
         for (call_id, call) in self.calls.extract_if(.., |_, call| call.output == id) {
             self.gate.ended(call.bytes);
@@ -169,18 +170,29 @@ impl Stream {
         if let Some(limits) = self.limits() {
             self.gate.set_limits(now, limits);
         }
-        let open = output.open.iter().copied();
-        let kept = output.ledger.chunks().chain(open).filter_map(|chunk| {
-            let mut chunk = self.chunks.remove(&chunk)?;
+        let remembered = iter::from_fn(|| output.ledger.pop());
+        for chunk_id in remembered.chain(output.open) {
+            let Some(mut chunk) = self.chunks.remove(&chunk_id) else {
+                continue;
+            };
             chunk.flush = None;
             // What is in no call anymore waits.
             chunk.waiting = chunk.left.clone();
             chunk.suspects.clear();
-            Some((chunk.key?, chunk))
-        });
-        let kept = kept.collect();
-        self.chunks.retain(|_, chunk| chunk.output != id);
-        Remembered(kept)
+            let Some(key) = chunk.key else {
+                continue;
+            };
+            let bounds = output.delivery.resume;
+            let gone = self.left.keep(now, bounds, key, chunk_id, &chunk.left);
+            self.chunks.insert(chunk_id, chunk);
+            self.forget(now, gone);
+        }
+    }
+
+    /// The last output has left: what is remembered of chunks, for the next machine of the stream.
+    pub fn end(mut self) -> Remembered {
+        let chunks = iter::from_fn(|| self.left.pop());
+        Remembered(chunks.flat_map(|id| self.chunks.remove(&id)).collect())
     }
 
     /// The host stops: nothing lingers, and all flushes of the output end until then, those that
@@ -206,11 +218,12 @@ impl Stream {
         }
     }
 
-    /// Whether a chunk's name is needed when it comes. Nothing is hashed while nothing is left of
-    /// any.
+    /// Whether a chunk's name is needed when it comes. Without a journal nothing is hashed while
+    /// nothing is left of any.
     pub fn wants_names(&self, id: OutputId) -> bool {
         let output = self.outputs.get(&id);
-        output.is_some_and(|output| !output.ledger.is_empty())
+        let is_known = |ledger: &Ledger| self.journal.is_some() || !ledger.is_empty();
+        output.is_some_and(|output| is_known(&output.ledger) || is_known(&self.left))
     }
 
     /// A flush begins, of a chunk of so many bytes; none if there is no such output.
@@ -224,15 +237,19 @@ impl Stream {
         key: Option<Key>,
     ) -> Option<ChunkId> {
         let output = self.outputs.get_mut(&id)?;
-        while let Some(old) = output.ledger.outlived(now) {
-            self.chunks.remove(&old);
-        }
-        let known = key.and_then(|key| output.ledger.take(&key));
+        let mut ledgers = [&mut output.ledger, &mut self.left];
+        let old = ledgers.iter_mut();
+        let old: Vec<_> = old.flat_map(|ledger| ledger.outlived(now)).collect();
+        let mut known = ledgers.iter_mut();
+        let known = key.and_then(|key| known.find_map(|ledger| ledger.take(&key)));
+        self.forget(now, old);
+        let output = self.outputs.get_mut(&id)?;
         let chunk_id = known.unwrap_or(ChunkId(self.last_chunk + 1));
         self.last_chunk = self.last_chunk.max(chunk_id.0);
         let chunk = self.chunks.entry(chunk_id);
-        let chunk = chunk.or_insert_with(|| Chunk::new(id, tag, length));
+        let chunk = chunk.or_insert_with(|| Chunk::new(tag, length));
         chunk.key = key;
+        tag.clone_into(&mut chunk.tag);
         chunk.flush = Some(Flush {
             arrived: now,
             deadline: output.stop.unwrap_or(now + output.delivery.flush_timeout),
@@ -256,6 +273,27 @@ impl Stream {
         Some(chunk_id)
     }
 
+    /// Chunks of which nothing needs to be known anymore.
+    fn forget(&mut self, now: Instant, chunks: Vec<ChunkId>) {
+        for id in chunks {
+            let is_begun = self.chunks.remove(&id).is_some_and(|it| it.is_begun());
+            if let Some(journal) = self.journal.as_mut().filter(|_| is_begun) {
+                journal.closed(now, id);
+            }
+        }
+    }
+
+    /// A page of the journal was written, or why it could not be.
+    pub fn written(&mut self, now: Instant, page: u64, result: Result<(), String>) {
+        let output = self.outputs.values().next().filter(|_| result.is_err());
+        if let Some(output) = output {
+            output.totals.journal_failures.add(1);
+        }
+        if let Some(journal) = &mut self.journal {
+            journal.written(now, page, result);
+        }
+    }
+
     pub fn named(&mut self, chunk: ChunkId, key: Key) {
         if let Some(chunk) = self.chunks.get_mut(&chunk) {
             chunk.key = Some(key);
@@ -267,12 +305,17 @@ impl Stream {
         if let Some(step) = self.next_end(now) {
             return step;
         }
+        if let Some(page) = self.next_page(now) {
+            return Step::Write(page);
+        }
         match self.next_call(now) {
             Ok(step) => step,
             Err(due) => {
                 let flushes = self.chunks.values().flat_map(|chunk| &chunk.flush);
                 let deadlines = flushes.map(|flush| flush.deadline);
-                Step::Wait(deadlines.chain(due).min())
+                let patience = self.journal.as_ref().and_then(Journal::patience);
+                let patience = patience.filter(|patience| *patience > now);
+                Step::Wait(deadlines.chain(due).chain(patience).min())
             }
         }
     }
@@ -284,7 +327,9 @@ impl Stream {
                 let chunk = self.chunks.get_mut(&id)?;
                 let is_left = !chunk.left.is_empty();
                 let is_in_time = |flush: &Flush| now < flush.deadline;
-                if is_left && chunk.flush.as_ref().is_some_and(is_in_time) {
+                let journal = self.journal.as_ref();
+                let waits = is_left || journal.is_some_and(|it| it.holds(now, chunk.page));
+                if waits && chunk.flush.as_ref().is_some_and(is_in_time) {
                     continue;
                 }
                 if is_left && chunk.key.is_none() {
@@ -309,13 +354,22 @@ impl Stream {
                     gone = output.ledger.keep(now, bounds, key, id, &chunk.left);
                     output.tell_forgotten(now, gone.len());
                 }
-                for id in gone {
-                    self.chunks.remove(&id);
-                }
+                self.forget(now, gone);
                 return Some(Step::Answer(id, verdict));
             }
         }
         None
+    }
+
+    /// The next page of the journal, and what is to be said of it.
+    fn next_page(&mut self, now: Instant) -> Option<Page> {
+        let journal = self.journal.as_mut()?;
+        let page = journal.page(now, self.chunks.iter().map(|(id, chunk)| (*id, chunk)));
+        let output = self.outputs.values_mut().next();
+        if let (Some(news), Some(output)) = (journal.news(), output) {
+            output.tell_journal(now, &news);
+        }
+        page
     }
 
     /// The next call, or when it is due.

@@ -95,6 +95,10 @@ pub static ALL: &[Row] = &[
     row("auto_retry_requests", Flag, "`true`"),
     row("resume_max_chunks", Number(Count, 1..=1_000_000), "`1000`"),
     row("resume_max_bytes", Number(Bytes, 1_000..=1_000_000_000), "`1000000`"),
+    row("state_path", Free("a directory"), "none"),
+    row("state_sync", Flag, "`false`"),
+    // Some 10,000 chunks between two times that it is written anew.
+    row("state_max_bytes", Number(Bytes, 10_000..=100_000_000), "`1000000`"),
 ];
 
 /// Times are counted in milliseconds.

@@ -40,12 +40,12 @@ fn every_default_in_backquotes_is_a_value_of_its_kind() {
 /// An option that is named in no other place than the table would change nothing.
 #[test]
 fn every_option_of_the_table_changes_what_is_asked_for() {
-    let values = "false 2s 6 6000 xx eu-west-2 %s";
+    let values = "false true 2s 6 6000 20000 xx eu-west-2 %s";
     for row in table::ALL {
         let around = match row.name {
             // A log line as it is has no place for a time.
-            "log_key" => "",
-            _ => "; region eu-west-1; simple_aggregation true; time_key at",
+            "log_key" => "; state_path /state",
+            _ => "; region eu-west-1; simple_aggregation true; time_key at; state_path /state",
         };
         let asked = |value: &str| {
             let set = match value {
@@ -295,6 +295,7 @@ fn what_does_nothing_is_warned_of() {
         ["aggregation_size does nothing without simple_aggregation"]
     );
     assert_eq!(warnings("time_key_format %s; external_id id").len(), 2);
+    assert_eq!(warnings("state_sync true; state_max_bytes 1M").len(), 2);
     let told = warnings("time_key at; time_key_format %FT%T");
     assert_eq!(told.len(), 1);
     assert!(told[0].contains("conversion to Parquet"), "{told:?}");

@@ -35,6 +35,9 @@ pub struct Totals {
     pub resumed_chunks: Counter,
     pub forgotten_chunks: Counter,
     pub corrupt_chunks: Counter,
+    /// Bytes of the journal that could not be read, and pages that could not be written.
+    pub journal_cut: Counter,
+    pub journal_failures: Counter,
     pub flush_time: Histogram,
     pub throttled: Counter,
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firehose_core::deliver::failure::{CallError, Cause};
-use firehose_core::deliver::ledger::Key;
-use firehose_core::deliver::stream::{CallId, OutputId, Remembered, Step, Stream};
+use firehose_core::deliver::journal::Page;
+use firehose_core::deliver::ledger::{Key, Secret};
+use firehose_core::deliver::stream::{CallId, OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::Config;
 use firehose_core::pack::batch::{Batch, ChunkId, Piece};
@@ -30,6 +31,8 @@ pub(crate) struct Host {
     pub(crate) now: Instant,
     /// Of the flushes that ended, in this order.
     pub(crate) ended: Vec<(ChunkId, Verdict)>,
+    /// Of the journal, in this order.
+    pub(crate) pages: Vec<Page>,
     config: Config,
     packer: Packer,
     chunks: HashMap<ChunkId, Vec<u8>>,
@@ -51,6 +54,10 @@ impl Source for Chunks<'_> {
     }
 }
 
+fn key(chunk: &[u8]) -> Key {
+    Key::new(&Secret([7; Secret::LENGTH]), "scope", TAG, chunk)
+}
+
 impl Host {
     pub(crate) fn new(options: Options) -> Self {
         let config = super::config(options);
@@ -60,25 +67,25 @@ impl Host {
             totals: Arc::default(),
             now,
             ended: Vec::new(),
+            pages: Vec::new(),
             packer: Packer::new("logs", config.packing),
             config,
             chunks: HashMap::new(),
         };
-        host.join(ID, options, Remembered::default());
+        host.join(ID, options);
         host
     }
 
     /// One more output.
-    pub(crate) fn join(&mut self, id: OutputId, options: Options, remembered: Remembered) {
+    pub(crate) fn join(&mut self, id: OutputId, options: Options) {
         let (delivery, totals) = (super::config(options).delivery, self.totals.clone());
         let log = Log::new(Level::Debug);
         let now = self.now;
-        self.stream.join(now, id, delivery, totals, log, remembered);
+        self.stream.join(now, id, delivery, totals, log);
     }
 
     pub(crate) fn begin(&mut self, id: OutputId, caller: usize, chunk: &[u8]) -> ChunkId {
-        let key = Key::new("scope", TAG, chunk);
-        let key = self.stream.wants_names(id).then_some(key);
+        let key = self.stream.wants_names(id).then(|| key(chunk));
         let length = chunk.len();
         let flush = self.stream.flush(self.now, id, caller, TAG, length, key);
         let flush = flush.expect("the output is there");
@@ -99,9 +106,10 @@ impl Host {
                     calls.extend(self.stream.packed(self.now, &batch));
                 }
                 Step::Name(id) => {
-                    let key = Key::new("scope", TAG, &self.chunks[&id]);
+                    let key = key(&self.chunks[&id]);
                     self.stream.named(id, key);
                 }
+                Step::Write(page) => self.pages.push(page),
                 Step::Answer(id, verdict) => self.ended.push((id, verdict)),
                 Step::Wait(until) => return (calls, until),
             }

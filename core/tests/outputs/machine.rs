@@ -1,9 +1,10 @@
 //! What the machine decides, one decision at a time.
 
+use std::mem;
 use std::time::Duration;
 
 use firehose_core::deliver::failure::Cause;
-use firehose_core::deliver::stream::{OutputId, Remembered, Step};
+use firehose_core::deliver::stream::{OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::tell::log::Level;
 
@@ -212,7 +213,7 @@ fn a_chunk_waits_for_no_thread_that_waits_for_a_call() {
 #[test]
 fn outputs_take_turns() {
     let mut host = Host::new(&[("max_in_flight", "1")]);
-    host.join(OTHER, &[], Remembered::default());
+    host.join(OTHER, &[]);
     for caller in 0..4 {
         let id = if caller < 2 { ID } else { OTHER };
         host.begin(id, caller, &vec![chunk(b'a'); 600].concat());
@@ -233,13 +234,13 @@ fn outputs_take_turns() {
 #[test]
 fn an_output_that_leaves_takes_what_is_its_own() {
     let mut host = Host::new(&[]);
-    host.join(OTHER, &[], Remembered::default());
+    host.join(OTHER, &[]);
     let other = host.begin(OTHER, 1, &chunk(b'b'));
     host.begin(ID, 0, &chunk(b'a'));
     assert_eq!(host.calls().0.len(), 2);
-    let remembered = host.stream.leave(host.now, ID, |_| true);
+    host.stream.leave(host.now, ID, |_| true);
     // It was not named.
-    assert!(remembered.is_empty());
+    assert!(!host.stream.wants_names(OTHER));
     assert_eq!(host.totals.ambiguous.get(), 1);
     assert_eq!(host.stream.in_flight(), 1);
     host.now += Duration::from_secs(30);
@@ -254,9 +255,12 @@ fn chunks_are_named_while_any_is_remembered() {
     host.flush(&chunk(b'a'), THROTTLED);
     assert!(host.stream.wants_names(ID));
     assert!(!host.stream.wants_names(OTHER));
-    let remembered = host.stream.leave(host.now, ID, |_| false);
+    host.stream.leave(host.now, ID, |_| false);
+    let next = Stream::new(host.now, 1);
+    let remembered = mem::replace(&mut host.stream, next).end();
     assert!(!remembered.is_empty());
-    host.join(OTHER, &[], remembered);
+    host.stream.remember(host.now, remembered);
+    host.join(OTHER, &[]);
     assert!(host.stream.wants_names(OTHER));
     host.begin(OTHER, 0, &chunk(b'a'));
     assert!(!host.stream.wants_names(OTHER));

@@ -1,13 +1,14 @@
 //! Outputs that share a delivery stream, and what becomes of their limits and their lines.
 
 mod host;
+mod journal;
 mod lines;
 mod machine;
 mod sums;
 
 use std::time::Duration;
 
-use firehose_core::deliver::stream::{CallId, OutputId, Remembered};
+use firehose_core::deliver::stream::{CallId, OutputId};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::Config;
 
@@ -39,7 +40,7 @@ fn the_lower_limits_of_two_outputs_hold_for_both_and_the_log_says_so() {
     let mut host = Host::new(&[("max_in_flight", "5")]);
     assert_eq!(host.lines(), [""; 0]);
     let lower = [("max_in_flight", "2"), ("max_requests_per_second", "50")];
-    host.join(OTHER, &lower, Remembered::default());
+    host.join(OTHER, &lower);
     let told = host.lines_of(OTHER).join("; ");
     assert!(
         told.starts_with("Warn: another output sends to this delivery stream too"),
@@ -54,14 +55,14 @@ fn the_lower_limits_of_two_outputs_hold_for_both_and_the_log_says_so() {
 #[test]
 fn equal_limits_are_no_news() {
     let mut host = Host::new(&[]);
-    host.join(OTHER, &[], Remembered::default());
+    host.join(OTHER, &[]);
     assert_eq!((host.lines(), host.lines_of(OTHER)), (vec![], vec![]));
 }
 
 #[test]
 fn the_limits_of_an_output_go_with_it() {
     let mut host = Host::new(&[("max_in_flight", "5")]);
-    host.join(OTHER, &[("max_in_flight", "1")], Remembered::default());
+    host.join(OTHER, &[("max_in_flight", "1")]);
     host.stream.leave(host.now, OTHER, |_| false);
     assert_eq!(calls_at_once(&mut host, &[ID; 6]).len(), 5);
 }
@@ -89,7 +90,7 @@ fn an_answer_to_a_call_of_before_a_new_beginning_is_no_other_call_s() {
     let old = host.calls().0[0];
     host.now += Duration::from_secs(1);
     host.stream = host.stream.anew(host.now, 1);
-    host.join(ID, &[], Remembered::default());
+    host.join(ID, &[]);
     let flush = host.begin(ID, 0, &event(&[(b'a', 1)]));
     assert!(flush > old_flush, "chunks are numbered on too");
     let new = host.calls().0[0];

@@ -29,6 +29,8 @@ fn totals() -> Totals {
         &totals.resumed_chunks,
         &totals.forgotten_chunks,
         &totals.corrupt_chunks,
+        &totals.journal_cut,
+        &totals.journal_failures,
     ];
     for (number, counter) in (1..).zip(counters) {
         counter.add(number);
@@ -99,6 +101,8 @@ flush_duration_seconds 2 in 70.02 s, [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2]
 resumed_chunks_total 17
 forgotten_chunks_total 18
 corrupt_chunks_total 19
+journal_cut_bytes_total 20
+journal_failures_total 21
 throttled_seconds_total 2.25
 calls_in_flight 3
 rate_limit_bytes_per_second 1.5

@@ -9,6 +9,7 @@
 //! - `make simulate HISTORIES=10000000`: more of them.
 //! - `SEED=7 cargo test -p firehose-core --test simulation replay -- --nocapture`: one, told.
 
+mod disk;
 mod script;
 mod service;
 mod world;
@@ -89,7 +90,8 @@ fn replay() {
 /// A history that goes wrong is found out: without this nobody knows that any would be.
 #[test]
 fn a_judge_that_sees_nothing_is_found_out() {
-    let script = Script::new(1);
+    let mut script = Script::new(1);
+    script.happenings.clear();
     let mut world = World::new(&script, false);
     world.forget_one();
     assert!(world.run().is_err());

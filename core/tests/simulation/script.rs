@@ -16,6 +16,8 @@ pub(crate) struct Script {
     /// What becomes of each call, in the order in which they begin; later ones are accepted.
     pub(crate) fates: Vec<Fate>,
     pub(crate) happenings: Vec<(Duration, Happening)>,
+    /// Of each stream's file, if it keeps one.
+    pub(crate) journal_bytes: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,8 +67,15 @@ pub(crate) enum Happening {
     Stop,
     /// The configuration is loaded anew.
     Reload,
-    /// The process is gone from one moment to the next, and comes again.
-    Kill,
+    /// The process is gone from one moment to the next, and comes again. So many bytes of what was
+    /// to be written last are.
+    Kill(u16),
+    /// The same, as soon as the host hears of a chunk that is done with.
+    KillAtAnswer(u16),
+    /// The machine is gone: of its files an end is lost, or a page of them is empty.
+    PowerLoss(u16),
+    /// Nothing can be written for a while, or what is takes so long.
+    BadDisk(u16, bool),
     /// The next packing ends by a panic, after so many pieces.
     Panic(u8),
     /// Credentials are gone for a while.
@@ -88,11 +97,14 @@ impl Script {
         let fates = fates(&mut random);
         let happenings = (0..random.usize(0..4)).map(|_| {
             let at = Duration::from_millis(random.u64(0..60_000));
-            let what = match random.u8(..10) {
+            let what = match random.u8(..14) {
                 0 => Happening::Stop,
                 1 | 2 => Happening::Reload,
-                3 => Happening::Kill,
-                4..=6 => Happening::Panic(random.u8(..4)),
+                3 | 4 => Happening::Kill(random.u16(..)),
+                5 => Happening::KillAtAnswer(random.u16(..)),
+                6 => Happening::PowerLoss(random.u16(..)),
+                7 => Happening::BadDisk(random.u16(1..10_000), random.bool()),
+                8..=10 => Happening::Panic(random.u8(..4)),
                 _ => Happening::Unready(random.u16(1..20_000)),
             };
             (at, what)
@@ -100,6 +112,7 @@ impl Script {
         Self {
             seed,
             happenings: happenings.collect(),
+            journal_bytes: random.bool().then(|| 1 << random.u8(6..14)),
             outputs,
             chunks,
             fates,

@@ -2,11 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use firehose_core::deliver::failure::{CallError, Cause};
-use firehose_core::deliver::ledger::{Bounds, Key};
+use firehose_core::deliver::journal::Page;
+use firehose_core::deliver::ledger::{Bounds, Key, Secret};
 use firehose_core::deliver::stream::{CallId, OutputId, Remembered, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::Config;
@@ -15,11 +17,15 @@ use firehose_core::pack::packer::{Packer, Room, Source};
 use firehose_core::tell::log::{Level, Log};
 use firehose_core::tell::totals::Totals;
 
+use super::disk::{Disk, Told};
 use super::script::{Fate, Happening, Id, Script, What};
 use super::service::{Stored, records};
 
 /// All is well by then, however long the pauses were.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
+
+/// So long the host waits for a page of the journal.
+const LONGEST_WRITE: Duration = Duration::from_secs(1);
 
 /// How long the host keeps a chunk before it hands it over again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -34,11 +40,16 @@ pub(crate) struct World<'s> {
     configs: Vec<Config>,
     life: Life,
     stored: Stored,
+    /// Of each stream.
+    disks: Vec<Disk>,
+    /// Until when they are bad, and whether only slow.
+    bad_disks: Option<(Instant, bool)>,
     calls_begun: usize,
     /// Documents of calls that were sent and whose answer is not known.
     ambiguous: u64,
     counted_ambiguous: u64,
     panic_next: Option<u8>,
+    kill_at_answer: Option<u16>,
     /// The chunk whose turn is next.
     turn: usize,
     story: Option<Vec<String>>,
@@ -51,6 +62,7 @@ enum Event {
     GiveUp(u64, usize, CallId),
     Happens(Happening),
     Ready(u64, usize),
+    Written(u64, usize),
     Exit(u64),
 }
 
@@ -79,6 +91,10 @@ struct Life {
     wakes: Vec<Option<Instant>>,
     /// Until when all flushes have to end.
     stop: Option<Instant>,
+    /// When the last flush of each stream began, or its last call ended.
+    last_ended: Vec<Instant>,
+    /// When the last page of each stream's journal is written.
+    last_written: Vec<Instant>,
 }
 
 struct Output {
@@ -118,15 +134,21 @@ impl<'s> World<'s> {
             what: Vec::new(),
             chunks: script.chunks.iter().map(chunk).collect(),
             life: Life::new(0, start, script, &configs, Vec::new()),
+            disks: Vec::new(),
+            bad_disks: None,
             configs,
             stored: Stored::default(),
             calls_begun: 0,
             ambiguous: 0,
             counted_ambiguous: 0,
             panic_next: None,
+            kill_at_answer: None,
             turn: 0,
             story: is_told.then(Vec::new),
         };
+        world
+            .disks
+            .resize_with(world.life.streams.len(), Disk::default);
         for (place, chunk) in script.chunks.iter().enumerate() {
             world.at(start + chunk.arrives, Event::Arrives(place));
         }
@@ -239,7 +261,14 @@ impl<'s> World<'s> {
                 self.life.streams[stream].ready(own.id);
                 self.drive(stream)?;
             }
-            Event::Exit(of) if of == life => self.begin_anew(false)?,
+            Event::Written(of, stream) if of == life => {
+                let is_bad = self.is_bad_disk() == Some(false);
+                if let Some((page, result)) = self.disks[stream].written(is_bad) {
+                    self.life.streams[stream].written(self.now, page, result);
+                }
+                self.drive(stream)?;
+            }
+            Event::Exit(of) if of == life => self.begin_anew(None)?,
             Event::Happens(what) => self.befall(what)?,
             // Of an earlier life.
             _ => {}
@@ -276,9 +305,8 @@ impl<'s> World<'s> {
             &self.life.outputs[output],
         );
         let bytes = &self.chunks[place].bytes;
-        let key = stream
-            .wants_names(own.id)
-            .then(|| Key::new("", "tag", bytes));
+        let key = stream.wants_names(own.id).then(|| key(bytes));
+        self.life.last_ended[stream_place] = now;
         let flushed = stream.flush(now, own.id, worker, "tag", bytes.len(), key);
         let flushed = flushed.ok_or("strange: there is no output")?;
         let timeout = self.configs[output].delivery.flush_timeout;
@@ -297,9 +325,10 @@ impl<'s> World<'s> {
                 Step::Pack(id, room) => self.pack(stream, id, room)?,
                 Step::Name(chunk) => {
                     let place = self.life.flushed[&(stream, chunk)];
-                    let key = Key::new("", "tag", &self.chunks[place].bytes);
+                    let key = key(&self.chunks[place].bytes);
                     self.life.streams[stream].named(chunk, key);
                 }
+                Step::Write(page) => self.write(stream, page),
                 Step::Answer(chunk, verdict) => self.answered(stream, chunk, verdict)?,
                 Step::Wait(None) => return Ok(()),
                 Step::Wait(Some(time)) => {
@@ -316,6 +345,23 @@ impl<'s> World<'s> {
                 }
             }
         }
+    }
+
+    fn write(&mut self, stream: usize, page: Page) {
+        let time = Duration::from_micros(page.number * 370 % 3_000);
+        let slow = self.bad_disks.filter(|(_, is_slow)| *is_slow);
+        let due = slow.map_or(self.now, |(until, _)| until.max(self.now)) + time;
+        // One after the other.
+        let due = due.max(self.life.last_written[stream]);
+        self.life.last_written[stream] = due;
+        self.disks[stream].write(page);
+        self.at(due, Event::Written(self.life.number, stream));
+    }
+
+    /// Whether the disks are bad, and if so, only slow.
+    fn is_bad_disk(&self) -> Option<bool> {
+        let bad = self.bad_disks.filter(|(until, _)| self.now < *until);
+        bad.map(|(_, is_slow)| is_slow)
     }
 
     fn pack(&mut self, stream_place: usize, id: OutputId, mut room: Room) -> Result<(), String> {
@@ -501,7 +547,15 @@ impl<'s> World<'s> {
                 self.stored.may_drop(*id);
             }
         }
+        if let Ok(results) = &answer {
+            for (record, result) in call.records.iter().zip(results) {
+                if result.is_ok() {
+                    self.disks[stream].accepted(record);
+                }
+            }
+        }
         let forgotten = self.forgotten();
+        self.life.last_ended[stream] = self.now;
         for _ in 0..=u8::from(is_twice) {
             let answer = answer.as_deref().map_err(CallError::clone);
             self.life.streams[stream].answered(self.now, id, call.is_sent, answer);
@@ -546,6 +600,16 @@ impl<'s> World<'s> {
             return Err(format!("late: chunk {place} by {:?}", self.now - due));
         }
         self.give_back(place, verdict);
+        let ended = self.life.last_ended[stream];
+        if verdict != Verdict::Retry && self.now > ended + LONGEST_WRITE {
+            return Err(format!("slow: chunk {place}, by {:?}", self.now - ended));
+        }
+        if verdict != Verdict::Retry {
+            self.disks[stream].closed(place);
+            if let Some(bytes) = self.kill_at_answer.take() {
+                self.at(self.now, Event::Happens(Happening::Kill(bytes)));
+            }
+        }
         if verdict == Verdict::Retry && self.small_ledgers() {
             // Which chunk was forgotten is not told.
             self.forget_open();
@@ -579,8 +643,14 @@ impl<'s> World<'s> {
         let (now, life) = (self.now, self.life.number);
         self.say(|| format!("{what:?}"));
         match what {
-            Happening::Kill => self.begin_anew(true)?,
-            Happening::Reload => self.begin_anew(false)?,
+            Happening::Kill(bytes) => self.begin_anew(Some(Death::OfProcess(bytes)))?,
+            Happening::KillAtAnswer(bytes) => self.kill_at_answer = Some(bytes),
+            Happening::PowerLoss(place) => self.begin_anew(Some(Death::OfMachine(place)))?,
+            Happening::BadDisk(millis, is_slow) => {
+                let until = now + Duration::from_millis(millis.into());
+                self.bad_disks = Some((until, is_slow));
+            }
+            Happening::Reload => self.begin_anew(None)?,
             Happening::Panic(pieces) => self.panic_next = Some(pieces),
             Happening::Unready(millis) => {
                 for place in 0..self.life.outputs.len() {
@@ -614,27 +684,20 @@ impl<'s> World<'s> {
     }
 
     /// Another process takes over, or the same one with its configuration loaded anew.
-    fn begin_anew(&mut self, is_killed: bool) -> Result<(), String> {
-        let is_stopped = self.life.stop.is_some();
+    fn begin_anew(&mut self, death: Option<Death>) -> Result<(), String> {
+        let is_other_process = death.is_some() || self.life.stop.is_some();
         let mut remembered = Vec::new();
-        if !is_killed {
-            for (place, output) in self.script.outputs.iter().enumerate() {
-                let id = self.life.outputs[place].id;
-                for ((stream, chunk), place) in &self.life.flushed {
-                    if *stream == output.stream {
-                        let key = Key::new("", "tag", &self.chunks[*place].bytes);
-                        self.life.streams[*stream].named(*chunk, key);
-                    }
-                }
-                let calls = &self.life.calls;
-                let was_sent = |call| calls[&(output.stream, call)].is_sent;
-                remembered.push(self.life.streams[output.stream].leave(self.now, id, was_sent));
+        match death {
+            None => remembered = self.leave(),
+            // What was counted goes with the process.
+            Some(_) => {
+                self.count_ambiguous();
+                self.ambiguous = self.counted_ambiguous;
             }
-            self.count_ambiguous();
         }
         for call in self.life.calls.values().filter(|call| call.is_sent) {
             let documents: Vec<Id> = call.records.iter().flatten().copied().collect();
-            if !is_killed {
+            if death.is_none() {
                 self.ambiguous += documents.len() as u64;
             }
             let accepts = matches!(
@@ -645,13 +708,11 @@ impl<'s> World<'s> {
                 self.stored.excuse(&documents);
             }
         }
-        if is_killed {
-            // What was counted goes with the process.
-            self.count_ambiguous();
-            self.ambiguous = self.counted_ambiguous;
+        if is_other_process {
+            remembered = self.read_journals(death);
         }
-        if is_killed || is_stopped || self.small_ledgers() {
-            remembered.clear();
+        let keeps_journal = self.script.journal_bytes.is_some();
+        if (is_other_process && !keeps_journal) || self.small_ledgers() {
             self.forget_open();
         }
         for place in 0..self.chunks.len() {
@@ -663,6 +724,95 @@ impl<'s> World<'s> {
         self.life = Life::new(number, self.now, self.script, &self.configs, remembered);
         Ok(())
     }
+
+    /// All outputs leave: what their streams remember.
+    fn leave(&mut self) -> Vec<Remembered> {
+        let is_bad = self.is_bad_disk().is_some();
+        for (place, output) in self.script.outputs.iter().enumerate() {
+            let id = self.life.outputs[place].id;
+            for ((stream, chunk), place) in &self.life.flushed {
+                if *stream == output.stream {
+                    let key = key(&self.chunks[*place].bytes);
+                    self.life.streams[*stream].named(*chunk, key);
+                }
+            }
+            let calls = &self.life.calls;
+            let was_sent = |call| calls[&(output.stream, call)].is_sent;
+            self.life.streams[output.stream].leave(self.now, id, was_sent);
+        }
+        self.count_ambiguous();
+        let streams = mem::take(&mut self.life.streams).into_iter();
+        let streams = streams.zip(&mut self.disks).map(|(mut stream, disk)| {
+            if let Step::Write(page) = stream.next(self.now) {
+                disk.write(page);
+            }
+            while disk.written(is_bad).is_some() {}
+            stream.end()
+        });
+        streams.collect()
+    }
+
+    /// What another process finds; what it does not is excused.
+    fn read_journals(&mut self, death: Option<Death>) -> Vec<Remembered> {
+        if let Some(Death::OfMachine(_)) = death {
+            self.forget_open();
+            // Which were closed may not be known either, and then one of the same bytes is thought
+            // to be an old one.
+            for chunk in &self.script.chunks {
+                chunk
+                    .documents
+                    .iter()
+                    .for_each(|id| self.stored.may_drop(*id));
+            }
+        }
+        let bytes = match death {
+            // Nothing, half of the time.
+            Some(Death::OfProcess(bytes)) => usize::from(bytes / 2 * (bytes % 2)),
+            _ => 0,
+        };
+        let told: Vec<Told> = self.disks.iter_mut().map(|disk| disk.die(bytes)).collect();
+        for told in told {
+            self.judge_unwritten(told);
+        }
+        if let Some(Death::OfMachine(place)) = death {
+            let disks = self.disks.iter_mut();
+            disks.for_each(|disk| disk.lose_power(place.into()));
+        }
+        self.disks.iter_mut().map(Disk::read).collect()
+    }
+
+    /// What the file did not tell when the process ended.
+    fn judge_unwritten(&mut self, told: Told) {
+        let Told {
+            mut accepted,
+            closed,
+            is_torn,
+        } = told;
+        let is_good = self.script.journal_bytes.is_some() && self.bad_disks.is_none();
+        for place in closed {
+            let documents = &self.script.chunks[place].documents;
+            let chunks = self.script.chunks.iter();
+            let has_twin = chunks.filter(|chunk| chunk.documents == *documents).count() > 1;
+            if is_good && !is_torn && !has_twin {
+                // The host had not removed it yet. What of it was accepted was written before.
+                accepted.retain(|id| !documents.contains(id));
+                self.chunks[place].state = State::Away;
+                self.at(self.now + RETRY, Event::Arrives(place));
+            } else {
+                // One of the same bytes is taken for it.
+                documents.iter().for_each(|id| self.stored.may_drop(*id));
+            }
+        }
+        self.stored.excuse(&accepted);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Death {
+    /// So many bytes of what was being written are.
+    OfProcess(u16),
+    /// With a place in the file.
+    OfMachine(u16),
 }
 
 impl Life {
@@ -678,7 +828,14 @@ impl Life {
         let mut streams: Vec<Stream> = (0..count.unwrap_or_default())
             .map(|_| Stream::new(now, seed))
             .collect();
-        let mut remembered = remembered.into_iter();
+        for (stream, remembered) in streams.iter_mut().zip(remembered) {
+            stream.remember(now, remembered);
+        }
+        if let Some(bytes) = script.journal_bytes {
+            streams
+                .iter_mut()
+                .for_each(|stream| stream.keep_journal(bytes));
+        }
         let outputs = script.outputs.iter().zip(configs).enumerate();
         let outputs = outputs.map(|(place, (output, config))| {
             let id = OutputId(number * 100 + place as u64);
@@ -689,8 +846,7 @@ impl Life {
                 max_bytes: 1_000_000,
             };
             let log = Log::new(Level::Error);
-            let left = remembered.next().unwrap_or_default();
-            streams[output.stream].join(now, id, delivery, Arc::clone(&totals), log, left);
+            streams[output.stream].join(now, id, delivery, Arc::clone(&totals), log);
             Output {
                 id,
                 packer: Packer::new("logs", config.packing),
@@ -703,6 +859,8 @@ impl Life {
             number,
             outputs: outputs.collect(),
             wakes: vec![None; streams.len()],
+            last_ended: vec![now; streams.len()],
+            last_written: vec![now; streams.len()],
             streams,
             flushed: HashMap::new(),
             calls: HashMap::new(),
@@ -732,6 +890,10 @@ impl Source for Waiters<'_> {
         let place = self.flushed[&(self.place, chunk)];
         reader(&self.chunks[place].bytes)
     }
+}
+
+fn key(chunk: &[u8]) -> Key {
+    Key::new(&Secret([7; Secret::LENGTH]), "", "tag", chunk)
 }
 
 fn event(id: Id) -> Vec<u8> {

@@ -1,12 +1,15 @@
 //! What the answer to a call means for the documents that were in it.
 
+use std::collections::BTreeMap;
+use std::mem;
 use std::time::Instant;
 
 use super::Stream;
 use crate::deliver::failure::{CallError, Cause};
 use crate::deliver::flight::{Call, CallId, Suspicion};
 use crate::deliver::gate;
-use crate::pack::batch::Share;
+use crate::deliver::journal::Done;
+use crate::pack::batch::{ChunkId, Share};
 use crate::tell::log::{Level, count};
 use crate::tell::totals::{Accepted, Answer};
 
@@ -40,21 +43,14 @@ impl Stream {
     /// Counts what was accepted, and has what was refused wait again.
     fn settle(&mut self, now: Instant, id: CallId, call: &Call, results: &[Result<(), Cause>]) {
         let mut accepted = Accepted::default();
+        let mut delivered: Vec<&Share> = Vec::new();
         let mut refused: Vec<&[Share]> = Vec::new();
         let (mut throttled, mut cause) = (0, None);
         for ((record, shares), result) in call.shares_by_record().zip(results) {
             match *result {
                 Ok(()) => {
                     accepted.add(record);
-                    for share in shares {
-                        if let Some(chunk) = self.chunks.get_mut(&share.chunk) {
-                            chunk.left.remove(share.range.clone());
-                            chunk.history.delivered += share.documents;
-                            if let Some(flush) = &mut chunk.flush {
-                                flush.delivered += share.documents;
-                            }
-                        }
-                    }
+                    delivered.extend(shares);
                 }
                 Err(refusal) => {
                     refused.push(shares);
@@ -66,6 +62,7 @@ impl Stream {
                 }
             }
         }
+        self.done_with(now, &delivered, false);
         if accepted.records > 0 {
             self.last_accepted = self.last_accepted.max(Some(id));
         }
@@ -173,10 +170,37 @@ impl Stream {
             return self.wait_again(now, call.output, call.pieces(), Some(suspicion));
         }
         output.totals.rejected.add(documents);
-        for share in &call.shares {
-            if let Some(chunk) = self.chunks.get_mut(&share.chunk) {
-                chunk.left.remove(share.range.clone());
-                chunk.history.rejected += share.documents;
+        let shares: Vec<&Share> = call.shares.iter().collect();
+        self.done_with(now, &shares, true);
+    }
+
+    /// What was accepted, or refused for good, is not left of its chunk.
+    fn done_with(&mut self, now: Instant, shares: &[&Share], is_rejected: bool) {
+        let mut done: BTreeMap<ChunkId, Done> = BTreeMap::new();
+        for share in shares {
+            let Some(chunk) = self.chunks.get_mut(&share.chunk) else {
+                continue;
+            };
+            chunk.left.remove(share.range.clone());
+            let (mut delivered, mut rejected) = (share.documents, 0);
+            if is_rejected {
+                mem::swap(&mut delivered, &mut rejected);
+            }
+            chunk.history.delivered += delivered;
+            chunk.history.rejected += rejected;
+            if let Some(flush) = &mut chunk.flush {
+                flush.delivered += delivered;
+            }
+            if self.journal.is_some() {
+                let done = done.entry(share.chunk).or_default();
+                done.ranges.insert(share.range.clone());
+                done.delivered += delivered;
+                done.rejected += rejected;
+            }
+        }
+        for (id, done) in done {
+            if let (Some(journal), Some(chunk)) = (&mut self.journal, self.chunks.get_mut(&id)) {
+                chunk.page = journal.done(now, id, chunk, &done);
             }
         }
     }

@@ -1,76 +1,24 @@
 //! The driver of a delivery stream, with a model of the service and on a paused clock: what one
 //! flush does to the others when the plugin itself fails.
 
-use std::future::pending;
-use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+mod rig;
+mod state;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use firehose::driver::{Driver, Message, Output};
-use firehose::lent::{Flush, LentChunk, Told};
-use firehose::service::{Answer, Sent, Service};
-use firehose_core::deliver::stream::{OutputId, Remembered};
+use firehose::driver::Message;
+use firehose::lent::{LentChunk, Told};
 use firehose_core::deliver::verdict::Verdict;
-use firehose_core::options::Config;
-use firehose_core::pack::packer::Packer;
 use firehose_core::tell::log::{Level, Line};
-use firehose_core::tell::totals::{Gauges, Totals};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::yield_now;
-use tokio::time::Instant;
 
-const OUTPUT: OutputId = OutputId(1);
-/// [0, {"a": 1}]
-const EVENT: &[u8] = &[0x92, 0, 0x81, 0xa1, b'a', 1];
+use crate::rig::{EVENT, OUTPUT, Rig, end_of};
+
 /// Far less than a flush may last.
 const SOON: Duration = Duration::from_secs(1);
-
-/// Accepts all that it is sent, but fails by a panic first.
-#[derive(Default)]
-struct Model {
-    /// So many calls fail.
-    panics: AtomicUsize,
-    /// Calls are sent, and never answered.
-    is_silent: AtomicBool,
-    accepted: Mutex<Vec<Bytes>>,
-    /// As each call saw them when it was sent.
-    gauges: OnceLock<Arc<Gauges>>,
-    under_way: Mutex<Vec<u64>>,
-}
-
-impl Model {
-    /// The records of each call that was accepted.
-    fn accepted(&self) -> Vec<usize> {
-        let calls = mem::take(&mut *self.accepted.lock().unwrap());
-        let records = |body: &Bytes| {
-            let body: serde_json::Value = serde_json::from_slice(body).unwrap();
-            body["Records"].as_array().unwrap().len()
-        };
-        calls.iter().map(records).collect()
-    }
-}
-
-impl Service for Model {
-    async fn put(&self, body: Bytes, records: usize, sent: Sent) -> Answer {
-        sent.set();
-        let gauges = self.gauges.get().expect("there is a driver");
-        self.under_way.lock().unwrap().push(gauges.in_flight());
-        if self.is_silent.load(Ordering::Relaxed) {
-            return pending().await;
-        }
-        let left = self
-            .panics
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(1)
-            });
-        assert!(left.is_err(), "session-token-EXAMPLE");
-        self.accepted.lock().unwrap().push(body);
-        Ok(vec![Ok(()); records])
-    }
-}
 
 /// Can be looked at so often; then whoever does so fails by a panic.
 struct Trap(AtomicUsize);
@@ -84,76 +32,6 @@ impl AsRef<[u8]> for Trap {
             });
         assert!(left.is_ok(), "a bug");
         EVENT
-    }
-}
-
-struct Rig {
-    driver: UnboundedSender<Message<Model>>,
-    service: Arc<Model>,
-    totals: Arc<Totals>,
-    gauges: Arc<Gauges>,
-}
-
-impl Rig {
-    /// A driver with one output.
-    fn new() -> Self {
-        let (driver, gauges) = Driver::start(&Handle::current());
-        let config = Config::parse(|key| (key == "delivery_stream").then(|| "logs".to_owned()));
-        let config = config.expect("the options are right");
-        let rig = Self {
-            driver,
-            service: Arc::default(),
-            totals: Arc::default(),
-            gauges,
-        };
-        let known = rig.service.gauges.set(Arc::clone(&rig.gauges));
-        assert!(known.is_ok(), "it has one driver");
-        let output = Output {
-            service: Arc::clone(&rig.service),
-            packer: Packer::new(&config.delivery_stream, config.packing),
-            scope: "scope".to_owned(),
-            delivery: config.delivery,
-            totals: Arc::clone(&rig.totals),
-            max_level: Level::Info,
-        };
-        rig.send(Message::Join(
-            OUTPUT,
-            Box::new(output),
-            Remembered::default(),
-        ));
-        rig
-    }
-
-    fn send(&self, message: Message<Model>) {
-        assert!(self.driver.send(message).is_ok(), "the driver runs");
-    }
-
-    fn flush(&self, chunk: LentChunk) -> UnboundedReceiver<Told> {
-        let (waiter, told) = unbounded_channel();
-        self.flush_for(move |what| _ = waiter.send(what), chunk);
-        told
-    }
-
-    fn flush_for(&self, host: impl Fn(Told) + Send + 'static, chunk: LentChunk) {
-        self.send(Message::Flush(Flush {
-            output: OUTPUT,
-            chunk,
-            tag: "app".to_owned(),
-            caller: 0,
-            host: Box::new(host),
-        }));
-    }
-}
-
-/// A flush's answer, how long it took, and the lines that came before it.
-async fn end_of(mut told: UnboundedReceiver<Told>) -> (Verdict, Duration, Vec<Line>) {
-    let start = Instant::now();
-    let mut lines = Vec::new();
-    loop {
-        match told.recv().await.expect("each flush is answered") {
-            Told::Line(line) => lines.push(line),
-            Told::Answer(verdict) => return (verdict, start.elapsed(), lines),
-        }
     }
 }
 
@@ -248,8 +126,8 @@ async fn an_output_that_leaves_answers_who_waits_and_ends_the_driver() {
     rig.send(Message::Leave(OUTPUT, left));
     let (verdict, _, _) = end_of(waiting).await;
     assert_eq!(verdict, Verdict::Retry);
-    let (remembered, _) = remembered.try_recv().expect("the driver has answered");
-    assert!(!remembered.is_empty());
+    let (_, remembered) = remembered.try_recv().expect("the driver has answered");
+    assert!(remembered.is_some_and(|remembered| !remembered.is_empty()));
     rig.driver.closed().await;
 }
 
