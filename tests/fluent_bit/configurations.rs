@@ -145,12 +145,12 @@ pub(crate) fn kill(host: &Host) -> Result<(), String> {
     })?;
     process.signal(Signal::TERM);
     ended_well(&mut process)?;
-    each_once(&process, &service)
+    each_once(&process, &service.fake.documents())
 }
 
 /// The lines 0 to 999 arrived once each.
-fn each_once(process: &Process, service: &Service) -> Result<(), String> {
-    let arrived = documents(&service.fake.documents());
+fn each_once(process: &Process, arrived: &[u8]) -> Result<(), String> {
+    let arrived = documents(arrived);
     let mut numbers: Vec<Option<u64>> = arrived.iter().map(|line| line["n"].as_u64()).collect();
     numbers.sort();
     if numbers.into_iter().eq((0..1000).map(Some)) {
@@ -162,45 +162,40 @@ fn each_once(process: &Process, service: &Service) -> Result<(), String> {
     )))
 }
 
-/// Of what was accepted in part when the process was killed, only the rest is sent.
+/// Of a chunk that was accepted in part when the process was killed, only the rest is sent.
 pub(crate) fn kill_half_delivered(host: &Host) -> Result<(), String> {
-    // The second call is not answered while the first process lives.
-    let scenario = "[[step]]\nrefuse_share = 0.5\n[[step]]\nhang = true\n";
-    let service = Service::with_scenario(scenario);
+    // The first call has but a part of the lines; no other one is answered.
+    let scenario = "[[step]]\n[[step]]\nrepeat = 1000\nhang = true\n";
+    let (hangs, service) = (Service::with_scenario(scenario), Service::plain());
     let mut image = prepared(host, &service);
     let lines: Vec<String> = (0..1000).map(|n| format!("{{\"n\":{n}}}\n")).collect();
     let log = image.write("/logs/app.log", &lines.concat());
     let path = text(&log).to_owned();
     image.variables.insert("APP_LOG_PATH".to_owned(), path);
-    // Records of a few lines each, so that some are accepted.
-    let own = fs::read_to_string(image.path("/fluent-bit/etc/common.conf"));
-    let own = own.expect("it is part of the image");
-    let small = own.replace(
-        "simple_aggregation true",
-        "simple_aggregation true\n    aggregation_size 5120",
-    );
-    image.write("/fluent-bit/etc/common.conf", &small);
+    let endpoint = "AWS_ENDPOINT_URL_FIREHOSE".to_owned();
+    let url = image.variables.insert(endpoint.clone(), hangs.fake.url());
     let mut process = start(host, &image, "tail.conf");
     let state = PathBuf::from(format!("{}/firehose", image.variables["SIDECAR_STATE_DIR"]));
-    process.until(LONG, "a journal", |_| {
+    process.until(LONG, "a call that hangs, and a journal", |_| {
+        let requests = hangs.fake.requests();
         let files = fs::read_dir(&state).into_iter().flatten().flatten();
         let mut journals = files.filter(|file| file.path().extension() == Some("journal".as_ref()));
-        journals.any(|file| file.metadata().is_ok_and(|it| it.len() > 0))
+        let is_written = journals.any(|file| file.metadata().is_ok_and(|it| it.len() > 0));
+        is_written && requests.iter().any(|request| request.outcome == "hung")
     })?;
     process.signal(Signal::KILL);
     process.wait(LONG)?;
-    let before = service.fake.stats().documents;
-    if before == 0 || before >= 1000 {
-        return Err(process.failure(&format!("{before} documents were accepted before")));
-    }
+    let before = hangs.fake.documents();
+    let rest = lines.len() - documents(&before).len();
 
+    image.variables.insert(endpoint, url.unwrap_or_default());
     let mut process = start(host, &image, "tail.conf");
-    process.until(LONG, "all lines", |_| {
-        service.fake.stats().documents >= 1000
+    process.until(LONG, "the rest", |_| {
+        service.fake.stats().documents >= rest as u64
     })?;
     process.signal(Signal::TERM);
     ended_well(&mut process)?;
-    each_once(&process, &service)
+    each_once(&process, &[before, service.fake.documents()].concat())
 }
 
 /// The image's own command tells a host that is well from one that is not there.

@@ -28,7 +28,7 @@ const STREAMS: [&str; 2] = ["app-logs", "logs"];
 const LOG: &str = include_str!("samples/shown.log");
 const EXPECTED: &str = include_str!("samples/shown.expected");
 
-const SHOWN: [Shown; 5] = [
+const SHOWN: [Shown; 6] = [
     Shown {
         page: "README.md",
         line: "[SERVICE]",
@@ -73,6 +73,20 @@ const SHOWN: [Shown; 5] = [
                     \"timestamp\":\"2024-02-29T23:59:58.123Z\"}\n\
                    {\"level\":\"warn\",\"message\":\"Seoul's time\",\
                     \"timestamp\":\"2024-02-29T23:59:59.456Z\"}\n",
+    },
+    Shown {
+        page: "docs/reliability.md",
+        line: "    state_path      /var/lib/fluent-bit/firehose",
+        around: [
+            "[SERVICE]\n    plugins_file /fluent-bit/etc/plugin.conf\n    \
+             parsers_file /fluent-bit/etc/parsers.conf\n    \
+             storage.path /var/lib/fluent-bit/storage\n\
+             [INPUT]\n    name tail\n    path /var/log/app/*.log\n    parser json_timestamp\n    \
+             read_from_head on\n    storage.type filesystem\n",
+            "    time_key timestamp\n",
+        ],
+        log: LOG,
+        expected: EXPECTED,
     },
     Shown {
         page: "docs/configuration.md",

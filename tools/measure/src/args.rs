@@ -72,12 +72,24 @@ pub(crate) struct Bench {
     /// Worker threads of each output in throughput and drain
     #[arg(long, value_name = "N", default_value = "2")]
     pub(crate) workers: usize,
+    /// What this project's outputs remember on disk in throughput and drain
+    #[arg(long, value_name = "WHAT", default_value = "nothing")]
+    pub(crate) state: State,
     /// How long the sidecars are fed, the 100 tags half as long, and the idle plugin is watched a sixth as long
     #[arg(long, value_name = "N", default_value = "60", value_parser = value_parser!(u64).range(1..))]
     pub(crate) seconds: u64,
     /// Draw bench.svg there, if all parts ran
     #[arg(long, value_name = "DIRECTORY")]
     pub(crate) svg: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum State {
+    Nothing,
+    /// With a state_path
+    Path,
+    /// With state_sync too
+    Sync,
 }
 
 /// In the order in which they run.

@@ -131,6 +131,7 @@ impl Bench<'_> {
             lines: self.args.lines,
             workers,
             latency,
+            state: self.args.state,
         };
         let mut round = Round::new();
         for &output in outputs {

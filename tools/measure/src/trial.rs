@@ -359,6 +359,20 @@ impl<'a> Trial<'a> {
         self.processes.clear();
     }
 
+    /// Records that the service stored within a tenth of a second of this moment: the client may
+    /// not have heard of them.
+    pub(crate) fn accepted_now(&self) -> Result<u64, Error> {
+        const AROUND: Duration = Duration::from_millis(100);
+        let now = self.service_started.elapsed();
+        thread::sleep(AROUND);
+        let requests = self.service.requests();
+        let late = requests.iter().rev().take_while(|request| {
+            let decided = Duration::from_millis(request.decided_ms);
+            decided + AROUND >= now
+        });
+        Ok(late.map(|request| request.accepted).sum())
+    }
+
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), Error> {
         assert!(!self.processes.is_empty(), "{STARTED}");
         for process in &self.processes {

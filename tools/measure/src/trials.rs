@@ -7,6 +7,7 @@ mod report;
 mod restarts;
 mod scrape;
 mod soak;
+mod state;
 mod throttled;
 
 use std::thread;
@@ -33,7 +34,7 @@ pub(crate) struct Story {
 const ALL: &[Output] = &[Output::Core, Output::Firehose, Output::FirehoseAggregated];
 const PLAIN: &[Output] = &[Output::Core, Output::Firehose];
 
-pub(crate) const STORIES: [Story; 9] = [
+pub(crate) const STORIES: [Story; 10] = [
     Story {
         name: "shortest",
         tells: "the shortest section, memory only: nobody listens for 7 minutes, then all is well",
@@ -72,10 +73,19 @@ pub(crate) const STORIES: [Story; 9] = [
     },
     Story {
         name: "kill",
-        tells: "kill -9 and a new start, three times, with filesystem storage and tail's database",
+        tells: "kill -9 and a new start, three times, with filesystem storage and tail's database; \
+                the same while the stream throttles for minutes",
         outputs: PLAIN,
         waits: true,
         run: restarts::kill,
+    },
+    Story {
+        name: "state",
+        tells: "kill -9 three times as before, with a state_path that is full, read-only, cut, or of \
+                another version",
+        outputs: &[Output::Firehose],
+        waits: true,
+        run: restarts::bad_state,
     },
     Story {
         name: "stop",

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use fake_firehose::Stats;
 
+use crate::args::State;
 use crate::error::Error;
 use crate::lines::Lines;
 use crate::output::Output;
@@ -23,6 +24,7 @@ pub(super) struct Throughput<'a> {
     pub(super) workers: Option<usize>,
     /// Of each answer of the service.
     pub(super) latency: Duration,
+    pub(super) state: State,
 }
 
 #[derive(Clone, Debug)]
@@ -38,12 +40,20 @@ pub(super) struct Measurement {
 impl Throughput<'_> {
     pub(super) fn run(&self, output: Output) -> Result<Measurement, Error> {
         let mut trial = Trial::counted(self.setup, output, self.latency, Lines::of(400))?;
-        let configuration = format!(
+        let mut configuration = format!(
             "    grace {}\n{}    exit_on_eof on\n{}",
             LIMIT.as_secs(),
             trial.tail(self.input, "a"),
             trial.section(STREAM, "a", self.workers)
         );
+        if output.is_of_this_project() && self.state != State::Nothing {
+            let path = trial.path("state");
+            let is_synced = self.state == State::Sync;
+            configuration += &format!(
+                "    state_path {}\n    state_sync {is_synced}\n",
+                path.display()
+            );
+        }
         let started = Instant::now();
         trial.start_as_it_is(&configuration)?;
         let Some(cpu) = trial.ends_within(LIMIT)? else {

@@ -54,7 +54,7 @@ fn reload(setup: &Setup, output: Output, workers: Option<usize>) -> Result<Row, 
     let story = format!("reload, workers: {workers}");
     let mut row = Row::of(&trial, &story, drain);
     // A reload ends what is under way after its grace.
-    row.may_double = true;
+    row.may_double = u64::MAX;
     row.remarks.push(format!(
         "{RELOADS} reloads: threads {} to {}, descriptors {} to {}, RSS {:.0} to {:.0} MB",
         before.threads,

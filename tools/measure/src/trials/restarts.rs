@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::report::Row;
+use super::state::State;
 use crate::error::Error;
 use crate::lines::Lines;
 use crate::output::Output;
@@ -23,42 +24,91 @@ const LIMIT: Duration = Duration::from_secs(100);
 const END_SECONDS: f64 = 5.0 + 1.0;
 
 pub(super) fn kill(setup: &Setup, output: Output) -> Result<Vec<Row>, Error> {
-    const COUNT: u64 = 100_000;
-    /// So slow that there is always something under way.
-    const SCENARIO: &str = "[quota]\nbytes_per_second = 6000000\n";
-    const LIMIT: Duration = Duration::from_secs(60);
-    let mut trial = Trial::new(setup, output, SCENARIO, Lines::of(400))?;
-    trial.write(COUNT)?;
-    let configuration = on_disk(&trial);
+    let mut rows = Vec::new();
+    for state in State::of(output) {
+        rows.push(killed(setup, output, *state, FAST)?);
+        rows.push(killed(setup, output, *state, THROTTLED)?);
+    }
+    Ok(rows)
+}
+
+/// Whatever is wrong with the directory, it costs no more than to have none.
+pub(super) fn bad_state(setup: &Setup, output: Output) -> Result<Vec<Row>, Error> {
+    let states = State::BAD.iter();
+    states
+        .map(|state| killed(setup, output, *state, FAST))
+        .collect()
+}
+
+/// What it dies of, and how fast the stream is.
+struct Deaths {
+    story: &'static str,
+    count: u64,
+    scenario: &'static str,
+    limit: Duration,
+}
+
+/// So slow that there is always something under way.
+const FAST: &Deaths = &Deaths {
+    story: "kill",
+    count: 100_000,
+    scenario: "[quota]\nbytes_per_second = 6000000\n",
+    limit: Duration::from_secs(60),
+};
+
+/// It takes minutes.
+const THROTTLED: &Deaths = &Deaths {
+    story: "kill, throttled",
+    count: 40_000,
+    scenario: "[quota]\nbytes_per_second = 131072\n",
+    limit: Duration::from_secs(240),
+};
+
+fn killed(setup: &Setup, output: Output, state: State, deaths: &Deaths) -> Result<Row, Error> {
+    let mut trial = Trial::new(setup, output, deaths.scenario, Lines::of(400))?;
+    trial.write(deaths.count)?;
+    let configuration = on_disk(&trial) + &state.option(&trial);
     let started = Instant::now();
+    let mut under_way = 0;
     for share in DEATHS {
         trial.start(&configuration)?;
-        until_arrived(&mut trial, (COUNT as f64 * share) as u64, LIMIT)?;
+        let count = (deaths.count as f64 * share) as u64;
+        until_arrived(&mut trial, count, deaths.limit)?;
         trial.kill();
+        under_way += trial.accepted_now()?;
+        state.damage(&trial)?;
     }
     trial.start(&configuration)?;
-    let drain = trial.drain(started, LIMIT)?;
-    let mut row = Row::of(&trial, "kill", drain);
+    let drain = trial.drain(started, deaths.limit)?;
+    let mut row = Row::of(&trial, deaths.story, drain);
     // What was under way at its death may have been stored.
-    row.may_double = true;
-    row.remarks.push(format!("killed {} times", DEATHS.len()));
-    Ok(vec![row])
+    row.may_double = match state {
+        State::Kept => under_way,
+        _ => u64::MAX,
+    };
+    row.remarks.extend(state.remark());
+    row.remarks.push(format!(
+        "killed {} times with {under_way} lines stored within 100 ms of it",
+        DEATHS.len()
+    ));
+    Ok(row)
 }
 
 pub(super) fn stop(setup: &Setup, output: Output) -> Result<Vec<Row>, Error> {
-    Ok(vec![
-        restart(setup, output)?,
-        patient(setup, output)?,
-        outage(setup, output)?,
-    ])
+    let states = State::of(output).iter();
+    let rows = states.map(|state| restart(setup, output, *state));
+    let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+    rows.push(patient(setup, output)?);
+    rows.push(outage(setup, output)?);
+    Ok(rows)
 }
 
 /// What is left is on disk, and comes with the next start.
-fn restart(setup: &Setup, output: Output) -> Result<Row, Error> {
+fn restart(setup: &Setup, output: Output, state: State) -> Result<Row, Error> {
     const SCENARIO: &str = "[quota]\nbytes_per_second = 262144\n";
     let mut trial = Trial::new(setup, output, SCENARIO, LINES)?;
     trial.write(COUNT)?;
-    let configuration = on_disk(&trial);
+    let configuration = on_disk(&trial) + &state.option(&trial);
     let started = Instant::now();
     trial.start(&configuration)?;
     until_arrived(&mut trial, ARRIVED, LIMIT)?;
@@ -68,8 +118,11 @@ fn restart(setup: &Setup, output: Output) -> Result<Row, Error> {
     trial.start(&configuration)?;
     let drain = trial.drain(started, LIMIT)?;
     let mut row = Row::of(&trial, "stop", drain);
-    // What was accepted of a chunk is forgotten with the process.
-    row.may_double = true;
+    if state == State::None {
+        // What was accepted of a chunk is forgotten with the process.
+        row.may_double = u64::MAX;
+    }
+    row.remarks.extend(state.remark());
     tell_end(&mut row, end);
     row.target("end s", end, END_SECONDS);
     Ok(row)
