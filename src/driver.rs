@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use firehose_core::deliver::failure::{CallError, Cause};
@@ -173,7 +173,10 @@ impl<V: Service> Driver<V> {
         };
         match opened {
             Ok(opened) => {
-                self.stream.keep_journal(place.options.max_bytes);
+                let unix_time = SystemTime::now().duration_since(UNIX_EPOCH);
+                let unix_time = unix_time.unwrap_or_default();
+                let max_bytes = place.options.max_bytes;
+                self.stream.keep_journal(now(), unix_time, max_bytes);
                 self.secret = opened.secret;
                 self.opened = (opened.notes, opened.cut);
                 opened.remembered
@@ -293,7 +296,7 @@ impl<V: Service> Driver<V> {
         if is_last && let Step::Write(page) = self.stream.next(now()) {
             self.write(page);
         }
-        let remembered = is_last.then(|| self.replace_stream().end());
+        let remembered = is_last.then(|| self.replace_stream().end(now()));
         // Who asked may have waited long enough.
         _ = left.send((lines, remembered));
         if let Some(place) = &self.place {

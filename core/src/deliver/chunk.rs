@@ -29,6 +29,8 @@ pub(super) struct Chunk {
     pub(super) history: History,
     /// The journal's last page that tells of it; 0 for none.
     pub(super) page: u64,
+    /// When the journal was told of it last, in Unix time.
+    pub(super) done_at: u64,
     /// What was refused in the last flush, and is to be sent a part at a time in the next.
     pub(super) suspects: Vec<(Piece, Suspicion)>,
 }
@@ -70,6 +72,7 @@ impl Chunk {
             counted: 0,
             history: History::default(),
             page: 0,
+            done_at: 0,
             suspects: Vec::new(),
         }
     }

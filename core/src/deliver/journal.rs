@@ -40,6 +40,8 @@ enum Entry {
         ranges: Vec<Range<usize>>,
         delivered: u64,
         rejected: u64,
+        /// When, in Unix time.
+        at: u64,
     },
     /// The host knows that all of a chunk is done with, or the chunk is forgotten.
     Closed { chunk: u64 },
@@ -57,7 +59,15 @@ pub struct Page {
 
 /// What is known of the chunks that were not done with, oldest first.
 #[derive(Debug, Default)]
-pub struct Remembered(pub(super) Vec<Chunk>);
+pub struct Remembered(pub(super) Vec<Remains>);
+
+#[derive(Debug)]
+pub(super) struct Remains {
+    pub(super) chunk: Chunk,
+    /// For how long it has been remembered. The time in which no process ran does not count: the
+    /// host has not given it up meanwhile.
+    pub(super) age: Duration,
+}
 
 impl Remembered {
     pub fn is_empty(&self) -> bool {
@@ -72,6 +82,7 @@ impl Remembered {
 /// What a file tells, and how many bytes at its end are no entries.
 pub fn read(file: &[u8]) -> Result<(Remembered, usize), UnknownVersion> {
     let mut chunks = BTreeMap::new();
+    let mut newest = 0;
     let mut rest = match file.split_at_checked(HEAD.len()) {
         Some((head, rest)) if head == HEAD => rest,
         Some((head, _)) if head[..7] == HEAD[..7] => return Err(UnknownVersion(head[7])),
@@ -87,7 +98,9 @@ pub fn read(file: &[u8]) -> Result<(Remembered, usize), UnknownVersion> {
                 ranges,
                 delivered,
                 rejected,
+                at,
             } => {
+                newest = at.max(newest);
                 let known = chunks.entry(chunk);
                 let chunk: &mut Chunk = known.or_insert_with(|| Chunk::new("", length));
                 chunk.key = Some(key);
@@ -96,15 +109,17 @@ pub fn read(file: &[u8]) -> Result<(Remembered, usize), UnknownVersion> {
                 }
                 chunk.history.delivered += delivered;
                 chunk.history.rejected += rejected;
+                chunk.done_at = at;
             }
             Entry::Closed { chunk } => _ = chunks.remove(&chunk),
         }
     }
-    let mut chunks: Vec<Chunk> = chunks.into_values().collect();
-    for chunk in &mut chunks {
+    let remains = chunks.into_values().map(|mut chunk| {
         chunk.waiting = chunk.left.clone();
-    }
-    Ok((Remembered(chunks), rest.len()))
+        let age = Duration::from_secs(newest.saturating_sub(chunk.done_at));
+        Remains { chunk, age }
+    });
+    Ok((Remembered(remains.collect()), rest.len()))
 }
 
 /// A file is of a version that is not known here.
@@ -148,6 +163,8 @@ pub(super) struct Done {
 /// What is to be written to a stream's file, and how that goes.
 #[derive(Debug)]
 pub(super) struct Journal {
+    /// A moment, and the same in Unix time.
+    began: (Instant, Duration),
     max_bytes: usize,
     /// From this size on the file is written anew.
     full_bytes: usize,
@@ -172,8 +189,9 @@ pub(super) enum News {
 }
 
 impl Journal {
-    pub(super) fn new(max_bytes: usize) -> Self {
+    pub(super) fn new(now: Instant, unix_time: Duration, max_bytes: usize) -> Self {
         Self {
+            began: (now, unix_time),
             max_bytes,
             full_bytes: max_bytes,
             file_bytes: 0,
@@ -191,16 +209,24 @@ impl Journal {
     pub(super) fn anew(&self) -> Self {
         Self {
             number: self.number,
-            ..Self::new(self.max_bytes)
+            ..Self::new(self.began.0, self.began.1, self.max_bytes)
         }
     }
 
-    /// Notes what of a chunk is done with: the page on which it will stand; 0 for none.
-    pub(super) fn done(&mut self, now: Instant, id: ChunkId, chunk: &Chunk, done: &Done) -> u64 {
-        match self.takes_entries(now) {
+    /// Notes what of a chunk is done with, and on which page that will stand.
+    pub(super) fn done(&mut self, now: Instant, id: ChunkId, chunk: &mut Chunk, done: &Done) {
+        chunk.done_at = self.unix_time(now);
+        chunk.page = match self.takes_entries(now) {
             true => self.push(id, chunk, done),
             false => 0,
-        }
+        };
+    }
+
+    pub(super) fn unix_time(&self, at: Instant) -> u64 {
+        let (began, unix_time) = self.began;
+        let later = at.saturating_duration_since(began);
+        let earlier = began.saturating_duration_since(at);
+        (unix_time + later).saturating_sub(earlier).as_secs()
     }
 
     /// Notes that nothing needs to be known of a chunk anymore.
@@ -230,6 +256,7 @@ impl Journal {
             ranges: done.ranges.iter().collect(),
             delivered: done.delivered,
             rejected: done.rejected,
+            at: chunk.done_at,
         };
         push(&mut self.entries, &entry);
         self.number

@@ -96,7 +96,7 @@ impl Ledger {
     /// goes itself.
     pub fn keep(
         &mut self,
-        now: Instant,
+        kept: Instant,
         bounds: Bounds,
         key: Key,
         chunk: ChunkId,
@@ -109,21 +109,30 @@ impl Ledger {
         if bytes > bounds.max_bytes {
             return vec![chunk];
         }
+        let gone = self.shrink(Bounds {
+            max_chunks: bounds.max_chunks.saturating_sub(1),
+            max_bytes: bounds.max_bytes - bytes,
+        });
+        self.entries.push_back(Entry {
+            key,
+            chunk,
+            bytes,
+            kept,
+        });
+        gone
+    }
+
+    /// Forgets the oldest until what is left is within bounds: what has to go.
+    pub fn shrink(&mut self, bounds: Bounds) -> Vec<ChunkId> {
         let mut sum: usize = self.entries.iter().map(|entry| entry.bytes).sum();
         let mut gone = Vec::new();
-        while self.entries.len() >= bounds.max_chunks || sum + bytes > bounds.max_bytes {
+        while self.entries.len() > bounds.max_chunks || sum > bounds.max_bytes {
             let Some(oldest) = self.entries.pop_front() else {
                 break;
             };
             sum -= oldest.bytes;
             gone.push(oldest.chunk);
         }
-        self.entries.push_back(Entry {
-            key,
-            chunk,
-            bytes,
-            kept: now,
-        });
         gone
     }
 
@@ -134,9 +143,11 @@ impl Ledger {
         oldest.map(|entry| entry.chunk)
     }
 
-    /// Takes the oldest chunk.
-    pub fn pop(&mut self) -> Option<ChunkId> {
-        self.entries.pop_front().map(|entry| entry.chunk)
+    /// Takes the oldest chunk, and since when it was kept.
+    pub fn pop(&mut self) -> Option<(ChunkId, Instant)> {
+        self.entries
+            .pop_front()
+            .map(|entry| (entry.chunk, entry.kept))
     }
 }
 

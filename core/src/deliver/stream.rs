@@ -15,7 +15,7 @@ use fastrand::Rng;
 use super::chunk::{Chunk, Flush};
 use super::flight::{Call, Filling};
 use super::gate::{Admission, Gate, Limits};
-use super::journal::{Journal, Page};
+use super::journal::{Journal, Page, Remains};
 use super::ledger::{Bounds, Key, Ledger};
 use super::output::Output;
 use super::verdict::Verdict;
@@ -102,13 +102,13 @@ impl Stream {
     }
 
     /// Keeps a journal, whose file is written anew where it grows larger than this.
-    pub fn keep_journal(&mut self, max_bytes: usize) {
-        self.journal = Some(Journal::new(max_bytes));
+    pub fn keep_journal(&mut self, now: Instant, unix_time: Duration, max_bytes: usize) {
+        self.journal = Some(Journal::new(now, unix_time, max_bytes));
     }
 
     /// What an earlier machine of the stream, or an earlier process, remembered.
     pub fn remember(&mut self, now: Instant, remembered: Remembered) {
-        for mut chunk in remembered.0 {
+        for Remains { mut chunk, age } in remembered.0 {
             // It was a page of another journal.
             chunk.page = 0;
             let Some(key) = chunk.key else {
@@ -116,7 +116,11 @@ impl Stream {
             };
             self.last_chunk += 1;
             let id = ChunkId(self.last_chunk);
-            self.left.keep(now, Bounds::NONE, key, id, &chunk.left);
+            let kept = now.checked_sub(age).unwrap_or(now);
+            if let Some(journal) = &self.journal {
+                chunk.done_at = journal.unix_time(kept);
+            }
+            self.left.keep(kept, Bounds::NONE, key, id, &chunk.left);
             self.chunks.insert(id, chunk);
         }
     }
@@ -130,6 +134,9 @@ impl Stream {
         totals: Arc<Totals>,
         log: Log,
     ) {
+        // What it has from before is bounded as what it will remember.
+        let gone = self.left.shrink(delivery.resume);
+        self.forget(now, gone);
         let own = delivery.limits;
         let mut output = Output::new(now, delivery, totals, log);
         let limits = self.limits().map_or(own, |before| before.merge(own));
@@ -171,7 +178,8 @@ impl Stream {
             self.gate.set_limits(now, limits);
         }
         let remembered = iter::from_fn(|| output.ledger.pop());
-        for chunk_id in remembered.chain(output.open) {
+        let open = output.open.iter().map(|id| (*id, now));
+        for (chunk_id, kept) in remembered.chain(open) {
             let Some(mut chunk) = self.chunks.remove(&chunk_id) else {
                 continue;
             };
@@ -183,16 +191,20 @@ impl Stream {
                 continue;
             };
             let bounds = output.delivery.resume;
-            let gone = self.left.keep(now, bounds, key, chunk_id, &chunk.left);
+            let gone = self.left.keep(kept, bounds, key, chunk_id, &chunk.left);
             self.chunks.insert(chunk_id, chunk);
             self.forget(now, gone);
         }
     }
 
     /// The last output has left: what is remembered of chunks, for the next machine of the stream.
-    pub fn end(mut self) -> Remembered {
-        let chunks = iter::from_fn(|| self.left.pop());
-        Remembered(chunks.flat_map(|id| self.chunks.remove(&id)).collect())
+    pub fn end(mut self, now: Instant) -> Remembered {
+        let remains = iter::from_fn(|| self.left.pop()).filter_map(|(id, kept)| {
+            let chunk = self.chunks.remove(&id)?;
+            let age = now.saturating_duration_since(kept);
+            Some(Remains { chunk, age })
+        });
+        Remembered(remains.collect())
     }
 
     /// The host stops: nothing lingers, and all flushes of the output end until then, those that

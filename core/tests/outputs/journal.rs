@@ -18,8 +18,14 @@ fn chunk(key: u8) -> Vec<u8> {
 }
 
 fn host() -> Host {
+    host_at(0)
+}
+
+/// A process that begins so many hours after the first one.
+fn host_at(hours: u64) -> Host {
     let mut host = Host::new(&[]);
-    host.stream.keep_journal(MAX_BYTES);
+    let unix_time = Duration::from_hours(500_000 + hours);
+    host.stream.keep_journal(host.now, unix_time, MAX_BYTES);
     host
 }
 
@@ -246,6 +252,41 @@ fn the_file_is_written_anew_before_it_grows_too_large() {
     let mut next = after(&file);
     next.begin(ID, 0, &chunk(b'z'));
     assert_eq!(next.totals.resumed_chunks.get(), 1);
+}
+
+#[test]
+fn what_no_process_is_handed_again_ages_over_all_of_them() {
+    let mut file = Vec::new();
+    let mut first = host();
+    let call = first.call(&chunk(b'a'));
+    first.answer(call, HALF);
+    first.write(&mut file);
+    // Each delivers something else an hour after its start. In between, none runs for days.
+    for process in 1..8 {
+        let (remembered, _) = journal::read(&file).expect("it is of this version");
+        let mut next = host_at(100 * process);
+        next.stream.remember(next.now, remembered);
+        next.now += Duration::from_hours(1);
+        next.deliver_to(b'b', &mut file);
+        let (remembered, _) = journal::read(&file).expect("it is of this version");
+        assert_eq!(remembered.is_empty(), process >= 6, "process {process}");
+    }
+}
+
+#[test]
+fn what_earlier_processes_left_is_bounded() {
+    let (remembered, _) = journal::read(&some_file()).expect("it is of this version");
+    let mut next = Host::new(&[]);
+    next.stream.leave(next.now, ID, |_| false);
+    next.stream.remember(next.now, remembered);
+    next.join(ID, &[("resume_max_chunks", "2")]);
+    let mut known = Vec::new();
+    for key in b'a'..b'h' {
+        let before = next.totals.resumed_chunks.get();
+        next.begin(ID, 0, &chunk(key));
+        known.push(next.totals.resumed_chunks.get() > before);
+    }
+    assert_eq!(known, [false, false, false, false, false, true, true]);
 }
 
 /// The file of some chunks, and how many of them it tells of at each of its lengths.

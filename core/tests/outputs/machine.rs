@@ -257,7 +257,7 @@ fn chunks_are_named_while_any_is_remembered() {
     assert!(!host.stream.wants_names(OTHER));
     host.stream.leave(host.now, ID, |_| false);
     let next = Stream::new(host.now, 1);
-    let remembered = mem::replace(&mut host.stream, next).end();
+    let remembered = mem::replace(&mut host.stream, next).end(host.now);
     assert!(!remembered.is_empty());
     host.stream.remember(host.now, remembered);
     host.join(OTHER, &[]);

@@ -87,6 +87,19 @@ fn replay() {
     }
 }
 
+/// In more than a tenth of the histories a process ends, and another one has its journal.
+#[test]
+fn many_histories_have_restarts() {
+    let has_restart = |script: &Script| {
+        let mut happenings = script.happenings.iter();
+        happenings.any(|(_, what)| what.ends_process()) && script.journal_bytes.is_some()
+    };
+    let restarts = (0..HISTORIES).filter(|seed| has_restart(&Script::new(*seed)));
+    let count = restarts.count();
+    println!("{count} of {HISTORIES} histories have restarts with a journal");
+    assert!(count > 10_000);
+}
+
 /// A history that goes wrong is found out: without this nobody knows that any would be.
 #[test]
 fn a_judge_that_sees_nothing_is_found_out() {

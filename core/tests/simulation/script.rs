@@ -82,6 +82,15 @@ pub(crate) enum Happening {
     Unready(u16),
 }
 
+impl Happening {
+    pub(crate) fn ends_process(self) -> bool {
+        matches!(
+            self,
+            Self::Stop | Self::Kill(_) | Self::KillAtAnswer(_) | Self::PowerLoss(_)
+        )
+    }
+}
+
 /// When the first of the last chunks come, and how often more of them do.
 const LAST: Duration = Duration::from_secs(1_200);
 const ROUNDS: u32 = 7;

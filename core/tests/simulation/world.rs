@@ -747,7 +747,7 @@ impl<'s> World<'s> {
                 disk.write(page);
             }
             while disk.written(is_bad).is_some() {}
-            stream.end()
+            stream.end(self.now)
         });
         streams.collect()
     }
@@ -772,7 +772,7 @@ impl<'s> World<'s> {
         };
         let told: Vec<Told> = self.disks.iter_mut().map(|disk| disk.die(bytes)).collect();
         for told in told {
-            self.judge_unwritten(told);
+            self.judge_unwritten(told, matches!(death, Some(Death::OfProcess(_))));
         }
         if let Some(Death::OfMachine(place)) = death {
             let disks = self.disks.iter_mut();
@@ -782,7 +782,7 @@ impl<'s> World<'s> {
     }
 
     /// What the file did not tell when the process ended.
-    fn judge_unwritten(&mut self, told: Told) {
+    fn judge_unwritten(&mut self, told: Told, is_killed: bool) {
         let Told {
             mut accepted,
             closed,
@@ -793,7 +793,7 @@ impl<'s> World<'s> {
             let documents = &self.script.chunks[place].documents;
             let chunks = self.script.chunks.iter();
             let has_twin = chunks.filter(|chunk| chunk.documents == *documents).count() > 1;
-            if is_good && !is_torn && !has_twin {
+            if is_good && is_killed && !is_torn && !has_twin {
                 // The host had not removed it yet. What of it was accepted was written before.
                 accepted.retain(|id| !documents.contains(id));
                 self.chunks[place].state = State::Away;
@@ -828,13 +828,13 @@ impl Life {
         let mut streams: Vec<Stream> = (0..count.unwrap_or_default())
             .map(|_| Stream::new(now, seed))
             .collect();
+        for stream in &mut streams {
+            if let Some(bytes) = script.journal_bytes {
+                stream.keep_journal(now, Duration::from_hours(500_000), bytes);
+            }
+        }
         for (stream, remembered) in streams.iter_mut().zip(remembered) {
             stream.remember(now, remembered);
-        }
-        if let Some(bytes) = script.journal_bytes {
-            streams
-                .iter_mut()
-                .for_each(|stream| stream.keep_journal(bytes));
         }
         let outputs = script.outputs.iter().zip(configs).enumerate();
         let outputs = outputs.map(|(place, (output, config))| {

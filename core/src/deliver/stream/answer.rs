@@ -200,7 +200,7 @@ impl Stream {
         }
         for (id, done) in done {
             if let (Some(journal), Some(chunk)) = (&mut self.journal, self.chunks.get_mut(&id)) {
-                chunk.page = journal.done(now, id, chunk, &done);
+                journal.done(now, id, chunk, &done);
             }
         }
     }
