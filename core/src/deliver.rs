@@ -7,6 +7,7 @@
 //! - [`flight`]: which ranges of which chunks are in which call.
 //! - [`ledger`]: what is left of the chunks that no flush waits for.
 //! - [`journal`]: what of it is written to a file, so that it outlives the process.
+//! - `unheard`: which chunks the host may not know to be done with.
 //! - [`gate`]: when the next call may begin and how large it may be, by the [`pace`] that the
 //!   stream takes, and by fixed limits ([`bucket`]).
 //! - [`failure`]: what each error means. [`verdict`]: what the host is answered.
@@ -23,4 +24,5 @@ mod pace;
 pub mod queue;
 pub mod ranges;
 pub mod stream;
+mod unheard;
 pub mod verdict;

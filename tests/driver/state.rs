@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use firehose::driver::Place;
 use firehose::lent::LentChunk;
@@ -14,6 +15,7 @@ use firehose_core::options;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
+use tokio::time::{advance, pause};
 
 use crate::rig::{EVENT, Rig, end_of};
 
@@ -65,11 +67,16 @@ fn begin(path: &Path) {
         while rig.service.under_way.lock().unwrap().len() < 2 * flushes.len() {
             yield_now().await;
         }
-        let (written, done) = oneshot::channel();
-        let state = State::shared(path).expect("it is there");
-        state.then(move || _ = written.send(()));
-        done.await.expect("the thread runs");
+        written(path).await;
     });
+}
+
+/// Returns when all is written.
+async fn written(path: &Path) {
+    let (written, done) = oneshot::channel();
+    let state = State::shared(path).expect("it is there");
+    state.then(move || _ = written.send(()));
+    done.await.expect("the thread runs");
 }
 
 /// What another process sends of the same chunks, and what its log says.
@@ -81,6 +88,11 @@ fn end(path: &Path) -> (usize, Vec<String>) {
             assert_eq!(verdict, Verdict::Delivered);
             all.extend(lines.into_iter().map(|line| line.text));
         }
+        // The host has surely heard of all of them by then.
+        pause();
+        advance(Duration::from_secs(2)).await;
+        yield_now().await;
+        written(path).await;
         (rig.service.accepted().iter().sum(), all)
     })
 }
@@ -214,8 +226,8 @@ fn a_disk_that_breaks_is_told_once_and_delivery_goes_on() {
     let path = path.as_path();
     let (failures, lines) = process(place_of(path, 1), |rig| async move {
         let mut all = Vec::new();
-        // Each page takes the place of the file, and after the first there is none.
-        for number in 0..CHUNKS {
+        // Some pages take the place of the file, and after the first there is none.
+        for number in 0..3 * CHUNKS {
             let (verdict, _, lines) = end_of(rig.flush(LentChunk::new(chunk(number)))).await;
             assert_eq!(verdict, Verdict::Delivered);
             all.extend(lines.into_iter().map(|line| line.text));

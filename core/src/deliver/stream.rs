@@ -18,6 +18,7 @@ use super::gate::{Admission, Gate, Limits};
 use super::journal::{Journal, Page, Remains};
 use super::ledger::{Bounds, Key, Ledger};
 use super::output::Output;
+use super::unheard::Unheard;
 use super::verdict::Verdict;
 use crate::pack::batch::ChunkId;
 use crate::pack::packer::Room;
@@ -58,6 +59,7 @@ pub struct Stream {
     left: Ledger,
     chunks: HashMap<ChunkId, Chunk>,
     journal: Option<Journal>,
+    unheard: Unheard,
     last_chunk: u64,
     /// Those under way.
     calls: BTreeMap<CallId, Call>,
@@ -79,6 +81,7 @@ impl Stream {
             left: Ledger::default(),
             chunks: HashMap::new(),
             journal: None,
+            unheard: Unheard::default(),
             last_chunk: 0,
             calls: BTreeMap::new(),
             last_call: CallId(0),
@@ -178,8 +181,10 @@ impl Stream {
             self.gate.set_limits(now, limits);
         }
         let remembered = iter::from_fn(|| output.ledger.pop());
-        let open = output.open.iter().map(|id| (*id, now));
-        for (chunk_id, kept) in remembered.chain(open) {
+        let (heard, unheard) = self.unheard.leave(id);
+        self.forget(now, heard);
+        let named = output.open.iter().chain(&unheard).map(|id| (*id, now));
+        for (chunk_id, kept) in remembered.chain(named) {
             let Some(mut chunk) = self.chunks.remove(&chunk_id) else {
                 continue;
             };
@@ -274,6 +279,7 @@ impl Stream {
             output.totals.resumed_chunks.add(1);
         }
         output.open.push(chunk_id);
+        self.unheard.flush_begins(now, id, caller);
         let longest = output.delivery.linger.time;
         let linger = output.queue.arrive(now, caller, longest);
         if !chunk.waiting.is_empty() {
@@ -317,6 +323,8 @@ impl Stream {
         if let Some(step) = self.next_end(now) {
             return step;
         }
+        let heard = self.unheard.heard(now);
+        self.forget(now, heard);
         if let Some(page) = self.next_page(now) {
             return Step::Write(page);
         }
@@ -327,14 +335,15 @@ impl Stream {
                 let deadlines = flushes.map(|flush| flush.deadline);
                 let patience = self.journal.as_ref().and_then(Journal::patience);
                 let patience = patience.filter(|patience| *patience > now);
-                Step::Wait(deadlines.chain(due).chain(patience).min())
+                let heard = self.unheard.due();
+                Step::Wait(deadlines.chain(due).chain(patience).chain(heard).min())
             }
         }
     }
 
     /// Ends a flush that is settled, or has no more time.
     fn next_end(&mut self, now: Instant) -> Option<Step> {
-        for output in self.outputs.values_mut() {
+        for (output_id, output) in &mut self.outputs {
             for (place, &id) in output.open.iter().enumerate() {
                 let chunk = self.chunks.get_mut(&id)?;
                 let is_left = !chunk.left.is_empty();
@@ -356,11 +365,17 @@ impl Stream {
                 }
                 output.suspects.retain(|suspect| !suspect.pieces.is_empty());
                 let verdict = Verdict::of(&chunk.history, is_left);
-                if let Some(flush) = chunk.flush.take() {
-                    output.queue.depart(now, flush.caller);
-                    output.ended(now, chunk, &flush, verdict);
-                }
                 let mut gone = vec![id];
+                if let Some(flush) = chunk.flush.take() {
+                    let caller = flush.caller;
+                    output.queue.depart(now, caller);
+                    output.ended(now, chunk, &flush, verdict);
+                    self.unheard.flush_ends(now, *output_id, caller);
+                    if self.journal.is_some() && !is_left && chunk.is_begun() {
+                        self.unheard.answered(now, *output_id, caller, id);
+                        gone.clear();
+                    }
+                }
                 if let Some(key) = chunk.key.filter(|_| is_left) {
                     let bounds = output.delivery.resume;
                     gone = output.ledger.keep(now, bounds, key, id, &chunk.left);

@@ -71,8 +71,14 @@ impl Host {
         let call = self.call(&chunk(key));
         self.answer(call, DELIVERED);
         self.write(file);
+        assert_eq!(self.verdicts().last(), Some(&Verdict::Delivered));
+        self.close(file);
+    }
+
+    /// Until the host has heard of what was answered.
+    fn close(&mut self, file: &mut Vec<u8>) {
+        self.now += Duration::from_secs(1);
         self.write(file);
-        assert_eq!(self.verdicts(), [Verdict::Delivered]);
     }
 
     fn fail(&mut self) {
@@ -83,12 +89,13 @@ impl Host {
         }
     }
 
-    /// A chunk goes out, and how its page ends.
+    /// A chunk goes out: the first page that is to be written.
     fn deliver(&mut self, key: u8) -> Option<Page> {
+        self.pages.clear();
         let call = self.call(&chunk(key));
         self.answer(call, DELIVERED);
         self.calls();
-        self.pages.pop()
+        (!self.pages.is_empty()).then(|| self.pages.remove(0))
     }
 }
 
@@ -101,11 +108,30 @@ fn the_host_hears_of_nothing_that_is_not_written() {
     host.write(&mut file);
     let written = file.len();
     assert_eq!(host.verdicts(), [Verdict::Delivered]);
-    // Then it is closed.
+    // It is closed when the host has surely heard.
+    let is_known = |file: &[u8]| !journal::read(file).expect("it is one").0.is_empty();
     host.write(&mut file);
-    assert!(file.len() > written);
-    let (remembered, _) = journal::read(&file).expect("it is of this version");
-    assert!(remembered.is_empty());
+    assert!(file.len() == written && is_known(&file));
+    host.close(&mut file);
+    assert!(file.len() > written && !is_known(&file));
+}
+
+/// A worker hands its answer on after the next flush, if one waits for it.
+#[test]
+fn what_the_host_has_not_heard_outlives_the_process() {
+    let (mut first, mut file) = (host(), Vec::new());
+    let call = first.call(&chunk(b'a'));
+    first.answer(call, DELIVERED);
+    first.write(&mut file);
+    assert_eq!(first.verdicts(), [Verdict::Delivered]);
+    first.call(&chunk(b'b'));
+    for _ in 0..20 {
+        first.close(&mut file);
+    }
+    let mut next = after(&file);
+    next.begin(ID, 0, &chunk(b'a'));
+    assert_eq!(next.verdicts(), [Verdict::Delivered]);
+    assert_eq!(next.all_calls(), 0);
 }
 
 #[test]
@@ -133,7 +159,7 @@ fn the_next_process_sends_what_was_not_accepted() {
     assert_eq!(next.totals.documents.get(), 3);
     assert_eq!(next.totals.resumed_chunks.get(), 1);
     // It is used once.
-    next.write(&mut file);
+    next.close(&mut file);
     let mut third = after(&file);
     let call = third.call(&chunk(b'a'));
     third.answer(call, DELIVERED);

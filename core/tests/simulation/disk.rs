@@ -12,43 +12,28 @@ pub(crate) struct Disk {
     file: Vec<u8>,
     /// A page was written in part: nothing can follow it.
     is_torn: bool,
-    pending: VecDeque<(Page, Told)>,
-    /// What the next page will tell.
-    told: Told,
-}
-
-/// What is not in the file yet.
-#[derive(Default)]
-pub(crate) struct Told {
-    /// Documents that were accepted.
-    pub(crate) accepted: Vec<Id>,
-    /// Chunks of which the host knows that they are done with.
-    pub(crate) closed: Vec<usize>,
-    /// Some of it may be there all the same.
-    pub(crate) is_torn: bool,
+    /// Each with the documents of which it tells that they were accepted.
+    pending: VecDeque<(Page, Vec<Id>)>,
+    /// Those of which the next page will tell.
+    accepted: Vec<Id>,
 }
 
 impl Disk {
     pub(crate) fn accepted(&mut self, documents: &[Id]) {
-        self.told.accepted.extend(documents);
-    }
-
-    pub(crate) fn closed(&mut self, chunk: usize) {
-        self.told.closed.push(chunk);
+        self.accepted.extend(documents);
     }
 
     pub(crate) fn write(&mut self, page: Page) {
-        let told = mem::take(&mut self.told);
-        self.pending.push_back((page, told));
+        let accepted = mem::take(&mut self.accepted);
+        self.pending.push_back((page, accepted));
     }
 
     /// The oldest page is written, or can't be: its number, and how that went.
     pub(crate) fn written(&mut self, is_bad: bool) -> Option<(u64, Result<(), String>)> {
-        let (page, told) = self.pending.pop_front()?;
+        let (page, accepted) = self.pending.pop_front()?;
         let is_lost = is_bad || (self.is_torn && !page.is_whole);
         if is_lost {
-            self.told.accepted.extend(told.accepted);
-            self.told.closed.extend(told.closed);
+            self.accepted.extend(accepted);
             self.tear(&page, page.bytes.len() / 2);
             return Some((page.number, Err("the disk is bad".to_owned())));
         }
@@ -68,23 +53,15 @@ impl Disk {
         }
     }
 
-    /// The process ends, when so many bytes of what it was writing are written: what is not.
-    pub(crate) fn die(&mut self, bytes: usize) -> Told {
-        let mut told = mem::take(&mut self.told);
-        if let Some((page, _)) = self.pending.front() {
-            let bytes = bytes % page.bytes.len();
-            told.is_torn = bytes > 0;
-            let page = Page {
-                bytes: page.bytes.clone(),
-                ..*page
-            };
-            self.tear(&page, bytes);
+    /// The process ends, when so many bytes of what it was writing are written: the accepted
+    /// documents of which the file may not tell.
+    pub(crate) fn die(&mut self, bytes: usize) -> Vec<Id> {
+        let pages: Vec<(Page, Vec<Id>)> = self.pending.drain(..).collect();
+        if let Some((page, _)) = pages.first() {
+            self.tear(page, bytes % page.bytes.len());
         }
-        for (_, unwritten) in self.pending.drain(..) {
-            told.accepted.extend(unwritten.accepted);
-            told.closed.extend(unwritten.closed);
-        }
-        told
+        let unwritten = pages.into_iter().flat_map(|(_, accepted)| accepted);
+        unwritten.chain(mem::take(&mut self.accepted)).collect()
     }
 
     /// The machine ends: the file ends before, or a piece of it is empty.

@@ -17,7 +17,7 @@ use firehose_core::pack::packer::{Packer, Room, Source};
 use firehose_core::tell::log::{Level, Log};
 use firehose_core::tell::totals::Totals;
 
-use super::disk::{Disk, Told};
+use super::disk::Disk;
 use super::script::{Fate, Happening, Id, Script, What};
 use super::service::{Stored, records};
 
@@ -26,6 +26,9 @@ const LONGEST: Duration = Duration::from_secs(4 * 3600);
 
 /// So long the host waits for a page of the journal.
 const LONGEST_WRITE: Duration = Duration::from_secs(1);
+
+/// An answer is heard by then: it waits for the longest flush.
+const LONGEST_UNHEARD: Duration = Duration::from_secs(60);
 
 /// How long the host keeps a chunk before it hands it over again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -69,6 +72,17 @@ enum Event {
 struct Chunk {
     bytes: Vec<u8>,
     state: State,
+    /// When the host was answered that it is done with.
+    answered: Option<Instant>,
+}
+
+/// An answer that the host may not have heard, as its worker began another flush.
+struct Answered {
+    place: usize,
+    output: usize,
+    worker: usize,
+    at: Instant,
+    is_behind: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +101,7 @@ struct Life {
     streams: Vec<Stream>,
     outputs: Vec<Output>,
     flushed: HashMap<(usize, ChunkId), usize>,
+    unheard: Vec<Answered>,
     calls: HashMap<(usize, CallId), Call>,
     wakes: Vec<Option<Instant>>,
     /// Until when all flushes have to end.
@@ -124,6 +139,7 @@ impl<'s> World<'s> {
         let chunk = |chunk: &super::script::Chunk| Chunk {
             bytes: chunk.documents.iter().flat_map(|id| event(*id)).collect(),
             state: State::Away,
+            answered: None,
         };
         let configs: Vec<Config> = script.outputs.iter().map(config).collect();
         let mut world = Self {
@@ -289,6 +305,11 @@ impl<'s> World<'s> {
                 continue;
             };
             workers[worker] = Some(place);
+            // It hands on what it answered just now after the next flush.
+            for answered in &mut self.life.unheard {
+                let is_its = (answered.output, answered.worker) == (output, worker);
+                answered.is_behind |= is_its && answered.at == self.now;
+            }
             self.turn = place + 1;
             self.flush(place, output, worker)?;
             return self.assign();
@@ -605,7 +626,7 @@ impl<'s> World<'s> {
             return Err(format!("slow: chunk {place}, by {:?}", self.now - ended));
         }
         if verdict != Verdict::Retry {
-            self.disks[stream].closed(place);
+            self.chunks[place].answered = Some(self.now);
             if let Some(bytes) = self.kill_at_answer.take() {
                 self.at(self.now, Event::Happens(Happening::Kill(bytes)));
             }
@@ -625,9 +646,26 @@ impl<'s> World<'s> {
     }
 
     fn give_back(&mut self, place: usize, verdict: Verdict) {
-        for output in &mut self.life.outputs {
-            for worker in &mut output.workers {
-                worker.take_if(|chunk| *chunk == place);
+        let now = self.now;
+        let life = &mut self.life;
+        for (output_place, output) in life.outputs.iter_mut().enumerate() {
+            for (worker_place, worker) in output.workers.iter_mut().enumerate() {
+                if worker.take_if(|chunk| *chunk == place).is_none() {
+                    continue;
+                }
+                let its = |answered: &Answered| {
+                    (answered.output, answered.worker) == (output_place, worker_place)
+                };
+                life.unheard.retain(|answered| !its(answered));
+                if verdict != Verdict::Retry {
+                    life.unheard.push(Answered {
+                        place,
+                        output: output_place,
+                        worker: worker_place,
+                        at: now,
+                        is_behind: false,
+                    });
+                }
             }
         }
         self.chunks[place].state = match verdict {
@@ -715,6 +753,7 @@ impl<'s> World<'s> {
         if (is_other_process && !keeps_journal) || self.small_ledgers() {
             self.forget_open();
         }
+        self.hand_over_unheard(death);
         for place in 0..self.chunks.len() {
             if matches!(self.chunks[place].state, State::Flushed(_)) {
                 self.give_back(place, Verdict::Retry);
@@ -756,6 +795,10 @@ impl<'s> World<'s> {
     fn read_journals(&mut self, death: Option<Death>) -> Vec<Remembered> {
         if let Some(Death::OfMachine(_)) = death {
             self.forget_open();
+            for answered in &self.life.unheard {
+                let documents = &self.script.chunks[answered.place].documents;
+                self.stored.forget(documents);
+            }
             // Which were closed may not be known either, and then one of the same bytes is thought
             // to be an old one.
             for chunk in &self.script.chunks {
@@ -770,10 +813,17 @@ impl<'s> World<'s> {
             Some(Death::OfProcess(bytes)) => usize::from(bytes / 2 * (bytes % 2)),
             _ => 0,
         };
-        let told: Vec<Told> = self.disks.iter_mut().map(|disk| disk.die(bytes)).collect();
-        for told in told {
-            self.judge_unwritten(told, matches!(death, Some(Death::OfProcess(_))));
+        let mut accepted: Vec<Id> = Vec::new();
+        for disk in &mut self.disks {
+            accepted.extend(disk.die(bytes));
         }
+        // The host hears what is written before.
+        let unheard = self.life.unheard.iter().filter(|_| self.is_good_disk());
+        for answered in unheard {
+            let documents = &self.script.chunks[answered.place].documents;
+            accepted.retain(|id| !documents.contains(id) || self.has_twin(answered.place));
+        }
+        self.stored.excuse(&accepted);
         if let Some(Death::OfMachine(place)) = death {
             let disks = self.disks.iter_mut();
             disks.for_each(|disk| disk.lose_power(place.into()));
@@ -781,29 +831,40 @@ impl<'s> World<'s> {
         self.disks.iter_mut().map(Disk::read).collect()
     }
 
-    /// What the file did not tell when the process ended.
-    fn judge_unwritten(&mut self, told: Told, is_killed: bool) {
-        let Told {
-            mut accepted,
-            closed,
-            is_torn,
-        } = told;
-        let is_good = self.script.journal_bytes.is_some() && self.bad_disks.is_none();
-        for place in closed {
-            let documents = &self.script.chunks[place].documents;
-            let chunks = self.script.chunks.iter();
-            let has_twin = chunks.filter(|chunk| chunk.documents == *documents).count() > 1;
-            if is_good && is_killed && !is_torn && !has_twin {
-                // The host had not removed it yet. What of it was accepted was written before.
-                accepted.retain(|id| !documents.contains(id));
-                self.chunks[place].state = State::Away;
-                self.at(self.now + RETRY, Event::Arrives(place));
-            } else {
+    /// What the host has not heard comes again, and is known if there is a journal.
+    fn hand_over_unheard(&mut self, death: Option<Death>) {
+        let keeps_journal = self.script.journal_bytes.is_some();
+        for place in 0..self.chunks.len() {
+            let answered = self.chunks[place].answered;
+            let is_late = answered.is_some_and(|at| self.now < at + LONGEST_UNHEARD);
+            if is_late && keeps_journal && self.has_twin(place) {
                 // One of the same bytes is taken for it.
+                let documents = &self.script.chunks[place].documents;
                 documents.iter().for_each(|id| self.stored.may_drop(*id));
             }
         }
-        self.stored.excuse(&accepted);
+        for answered in mem::take(&mut self.life.unheard) {
+            let Answered { place, .. } = answered;
+            let is_unheard = answered.is_behind || (death.is_some() && answered.at == self.now);
+            if !is_unheard || self.has_twin(place) {
+                continue;
+            }
+            if !self.is_good_disk() || self.small_ledgers() {
+                self.stored.forget(&self.script.chunks[place].documents);
+            }
+            self.chunks[place].state = State::Away;
+            self.at(self.now + RETRY, Event::Arrives(place));
+        }
+    }
+
+    fn is_good_disk(&self) -> bool {
+        self.script.journal_bytes.is_some() && self.bad_disks.is_none()
+    }
+
+    fn has_twin(&self, place: usize) -> bool {
+        let documents = &self.script.chunks[place].documents;
+        let chunks = self.script.chunks.iter();
+        chunks.filter(|chunk| chunk.documents == *documents).count() > 1
     }
 }
 
@@ -863,6 +924,7 @@ impl Life {
             last_written: vec![now; streams.len()],
             streams,
             flushed: HashMap::new(),
+            unheard: Vec::new(),
             calls: HashMap::new(),
             stop: None,
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use rustix::process::Signal;
 
+use super::state::State;
 use crate::args;
 use crate::error::Error;
 use crate::lines::Lines;
@@ -78,6 +79,7 @@ pub(crate) fn run(soak: &args::Soak) -> Result<(), Error> {
         + &trial.on_disk()
         + &trial.tail_on_disk("a")
         + &trial.output(STREAM, "a", 0)
+        + &State::Kept.option(&trial)
         + "    request_timeout 2s\n    flush_timeout 10s\n";
     trial.start(&configuration)?;
     let mut course = Course {
