@@ -7,6 +7,7 @@ pub mod json;
 mod keys;
 pub mod msgpack;
 pub mod outcome;
+pub mod rejected;
 pub mod time;
 pub mod tokens;
 pub mod transcode;

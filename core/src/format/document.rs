@@ -46,6 +46,8 @@ pub struct Formatter<'f> {
     time: Option<TimePair>,
     transcoder: Transcoder,
     doubles: Doubles,
+    /// Also those whose key comes again.
+    has_all_pairs: bool,
 }
 
 #[derive(Debug)]
@@ -123,6 +125,15 @@ impl<'f> Formatter<'f> {
             time,
             transcoder,
             doubles: Doubles::default(),
+            has_all_pairs: false,
+        }
+    }
+
+    /// Leaves no pair out whose key comes again, for whoever keeps what is not delivered.
+    pub fn of_all_pairs(format: &'f Format) -> Self {
+        Self {
+            has_all_pairs: true,
+            ..Self::new(format)
         }
     }
 
@@ -153,7 +164,7 @@ impl<'f> Formatter<'f> {
                 Some(is_json) => is_json,
             },
         };
-        let doubled = match is_json && self.transcoder.may_have_doubles {
+        let doubled = match is_json && self.transcoder.may_have_doubles && !self.has_all_pairs {
             true => self.doubles.leave_out(out, start),
             false => None,
         };

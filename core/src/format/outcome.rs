@@ -4,6 +4,7 @@ use crate::format::document::Formatter;
 use crate::format::doubles::Doubled;
 use crate::format::event::{self, Head};
 use crate::format::msgpack::{Malformed, Reader};
+use crate::format::rejected::Reason;
 
 /// What a value of a chunk came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,22 +70,36 @@ pub struct Corrupt {
 }
 
 impl Tally {
-    pub fn count(&mut self, outcome: Outcome<'_>) {
+    /// Counts what a value came to: why it is not delivered as a whole, if it is not.
+    pub fn count(&mut self, outcome: Outcome<'_>) -> Option<Reason> {
+        let mut reason = None;
         match outcome {
             Outcome::Document { cut_from, doubled } => {
+                if let Some(doubled) = doubled {
+                    self.doubled.add(doubled);
+                    reason = Some(Reason::DoubledKeys);
+                }
                 if let Some(size) = cut_from {
                     self.truncated += 1;
                     self.largest = self.largest.max(size);
-                }
-                if let Some(doubled) = doubled {
-                    self.doubled.add(doubled);
+                    reason = Some(Reason::Truncated);
                 }
             }
-            Outcome::NotAnEvent => self.not_events += 1,
-            Outcome::WithoutLogKey => self.without_log_key += 1,
-            Outcome::WithoutField => self.without_field += 1,
+            Outcome::NotAnEvent => {
+                self.not_events += 1;
+                reason = Some(Reason::NoEvent);
+            }
+            Outcome::WithoutLogKey => {
+                self.without_log_key += 1;
+                reason = Some(Reason::NoLogKey);
+            }
+            Outcome::WithoutField => {
+                self.without_field += 1;
+                reason = Some(Reason::NoField);
+            }
             Outcome::GroupMarker => {}
         }
+        reason
     }
 
     pub fn add(&mut self, other: &Self) {

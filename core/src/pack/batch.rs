@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::format::json;
 use crate::format::outcome::Tally;
+use crate::format::rejected::Reason;
 use crate::limits::BILLING_UNIT;
 
 /// At most so many bytes of the body stand around a record's data, the body's end included.
@@ -18,6 +19,8 @@ pub struct Batch {
     pub shares: Vec<Share>,
     /// What was counted of events that gave no document, or less than a whole one.
     pub counted: Vec<Counted>,
+    /// Where those events are, if the packer notes it.
+    pub noted: Vec<Noted>,
     /// Ranges of which nothing is to be sent.
     pub passed: Vec<Piece>,
     /// What was taken to be packed and found no room.
@@ -45,6 +48,13 @@ pub struct Counted {
     pub tally: Tally,
 }
 
+/// A value of a chunk, or its rest, that is not delivered as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    pub piece: Piece,
+    pub reason: Reason,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Of its data, before base64.
@@ -69,6 +79,7 @@ impl Batch {
         self.records.clear();
         self.shares.clear();
         self.counted.clear();
+        self.noted.clear();
         self.passed.clear();
         self.rest.clear();
         self.bytes = 0;

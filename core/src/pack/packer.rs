@@ -5,10 +5,11 @@
 
 use crate::deliver::ranges::Ranges;
 use crate::format::document::{Format, Formatter};
-use crate::format::msgpack::Reader;
+use crate::format::msgpack::{Malformed, Reader};
 use crate::format::outcome::{self, Corrupt, Outcome, Tally};
+use crate::format::rejected::Reason;
 use crate::limits::{MAX_BATCH_RECORDS, MAX_RECORD_BYTES};
-use crate::pack::batch::{Batch, ChunkId, Counted, Piece};
+use crate::pack::batch::{Batch, ChunkId, Counted, Noted, Piece};
 use crate::pack::compress::{Compression, Compressor};
 
 /// How documents become records.
@@ -95,6 +96,8 @@ pub struct Room {
 
 /// Packs batches. Its buffers are kept from one to the next.
 pub struct Packer {
+    /// Whether it notes where what is not delivered as a whole lies in its chunk.
+    pub notes: bool,
     stream: String,
     limit: Aggregation,
     /// The limit of bytes in force.
@@ -133,6 +136,7 @@ impl Packer {
             max_documents: 1,
         });
         Self {
+            notes: false,
             stream: stream.to_owned(),
             limit,
             max_bytes: limit.max_bytes,
@@ -243,15 +247,15 @@ impl Packer {
             let is_document = matches!(outcome, Ok(Outcome::Document { .. }));
             let is_corrupt = outcome.is_err();
             match outcome {
+                // Nearly all.
+                Ok(Outcome::Document {
+                    cut_from: None,
+                    doubled: None,
+                }) => {}
                 _ if end <= counted => {}
-                Ok(outcome) => tally.count(outcome),
-                Err(cause) => {
-                    let bytes = end - offset;
-                    tally.corrupt = Some(Corrupt {
-                        offset,
-                        bytes,
-                        cause,
-                    });
+                outcome => {
+                    let range = offset..end;
+                    self.count(outcome, Piece { chunk, range }, &mut tally, batch);
                 }
             }
             if is_document {
@@ -276,6 +280,31 @@ impl Packer {
             read_to = end;
         }
         read_to
+    }
+
+    /// Counts what is not delivered as a whole, and notes where it is.
+    #[cold]
+    fn count(
+        &self,
+        outcome: Result<Outcome<'_>, Malformed>,
+        piece: Piece,
+        tally: &mut Tally,
+        batch: &mut Batch,
+    ) {
+        let reason = match outcome {
+            Ok(outcome) => tally.count(outcome),
+            Err(cause) => {
+                tally.corrupt = Some(Corrupt {
+                    offset: piece.range.start,
+                    bytes: piece.range.len(),
+                    cause,
+                });
+                Some(Reason::Corrupt)
+            }
+        };
+        if let Some(reason) = reason.filter(|_| self.notes) {
+            batch.noted.push(Noted { piece, reason });
+        }
     }
 
     /// Adds the document at the end of `plain` to the record that is being made.

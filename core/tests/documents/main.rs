@@ -4,6 +4,7 @@
 //! - [`options`]: the same chunks under options, with the records expected written by hand;
 //! - [`properties`]: any chunk and options against a simple reference model, and damaged chunks;
 //! - [`packing`]: how documents become records and batches;
+//! - [`rejected`]: what is noted of events that are not delivered as a whole;
 //! - [`huge`]: documents over the service's limit, and depth.
 
 #[path = "../../../tests/support/body.rs"]
@@ -17,6 +18,7 @@ mod options;
 mod packed;
 mod packing;
 mod properties;
+mod rejected;
 mod strategies;
 
 use std::path::PathBuf;

@@ -13,7 +13,7 @@ use crate::strategies;
 
 const LIMIT: usize = 1_024_000;
 
-fn format(options: &Options, max_bytes: usize) -> Format {
+pub(crate) fn format(options: &Options, max_bytes: usize) -> Format {
     let time_key = options.time_key.as_ref().map(|(key, format)| TimeKey {
         key: key.clone(),
         format: TimeFormat::parse(format).unwrap(),
