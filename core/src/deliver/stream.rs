@@ -318,6 +318,11 @@ impl Stream {
         }
     }
 
+    /// A chunk's tag; none once nothing is known of it.
+    pub fn tag(&self, chunk: ChunkId) -> Option<&str> {
+        self.chunks.get(&chunk).map(|chunk| &*chunk.tag)
+    }
+
     /// What to do next. To be asked until it is to wait.
     pub fn next(&mut self, now: Instant) -> Step {
         if let Some(step) = self.next_end(now) {

@@ -1,5 +1,8 @@
 //! Compresses records, in the formats the core C plugin writes.
 
+use std::io::Read;
+
+use flate2::read::GzDecoder;
 use flate2::{Compress, FlushCompress, Status};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,19 @@ impl Compression {
             }
         }
     }
+
+    /// What a record was made of; none if it is no such record.
+    pub fn decompressed(self, record: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Gzip => {
+                let mut plain = Vec::new();
+                GzDecoder::new(record).read_to_end(&mut plain).ok()?;
+                Some(plain)
+            }
+            Self::Zstd => zstd::stream::decode_all(record).ok(),
+            Self::Snappy => snap::raw::Decoder::new().decompress_vec(record).ok(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -67,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn noise_grows_by_no_more_than_the_overhead() {
+    fn noise_grows_by_no_more_than_the_overhead_and_comes_back() {
         let mut random = fastrand::Rng::with_seed(1);
         let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
             .take(1_024_000)
@@ -77,6 +93,8 @@ mod tests {
             compression.compressor()(&noise, &mut out);
             let most = noise.len() + Compression::OVERHEAD;
             assert!(out.len() <= most, "{compression:?}: {}", out.len());
+            assert_eq!(compression.decompressed(&out).as_deref(), Some(&noise[..]));
+            assert_eq!(compression.decompressed(&noise), None);
         }
     }
 }

@@ -575,11 +575,18 @@ impl<'s> World<'s> {
                 }
             }
         }
-        let forgotten = self.forgotten();
+        let (forgotten, rejected) = (self.forgotten(), self.rejected());
+        let mut dropped = 0;
         self.life.last_ended[stream] = self.now;
         for _ in 0..=u8::from(is_twice) {
             let answer = answer.as_deref().map_err(CallError::clone);
-            self.life.streams[stream].answered(self.now, id, call.is_sent, answer);
+            let stream = &mut self.life.streams[stream];
+            dropped += u64::from(stream.answered(self.now, id, call.is_sent, answer));
+        }
+        if dropped != self.rejected() - rejected {
+            return Err(format!(
+                "{dropped} documents told as dropped, and others counted"
+            ));
         }
         self.drive(stream)?;
         self.excuse_forgotten(forgotten);
@@ -591,6 +598,11 @@ impl<'s> World<'s> {
         outputs
             .map(|output| output.totals.forgotten_chunks.get())
             .sum()
+    }
+
+    fn rejected(&self) -> u64 {
+        let outputs = self.life.outputs.iter();
+        outputs.map(|output| output.totals.rejected.get()).sum()
     }
 
     /// For want of room in the ledger a chunk is sent whole.

@@ -14,16 +14,17 @@ use crate::tell::log::{Level, count};
 use crate::tell::totals::{Accepted, Answer};
 
 impl Stream {
-    /// A call ended. `was_sent` tells whether anything of it went out.
+    /// A call ended. `was_sent` tells whether anything of it went out. Whether its one document is
+    /// dropped, as the service refuses it for good.
     pub fn answered(
         &mut self,
         now: Instant,
         id: CallId,
         was_sent: bool,
         answer: Result<&[Result<(), Cause>], CallError>,
-    ) {
+    ) -> bool {
         let Some(call) = self.calls.remove(&id) else {
-            return;
+            return false;
         };
         if let Some(output) = self.outputs.get(&call.output) {
             let time = now.saturating_duration_since(call.began);
@@ -32,12 +33,14 @@ impl Stream {
                 output.totals.call(Answer::Failed(error.cause));
             }
         }
+        let mut is_dropped = false;
         match answer {
             Ok(results) => self.settle(now, id, &call, results),
-            Err(error) if error.cause.is_of_data() => self.split(now, &call, &error),
+            Err(error) if error.cause.is_of_data() => is_dropped = self.split(now, &call, &error),
             Err(error) => self.retry(now, &call, &error, was_sent),
         }
         self.gate.ended(call.bytes);
+        is_dropped
     }
 
     /// Counts what was accepted, and has what was refused wait again.
@@ -135,8 +138,8 @@ impl Stream {
     }
 
     /// The service refuses what a call holds: it is sent again in two halves, and a document that
-    /// is refused alone, while another is accepted, is dropped.
-    fn split(&mut self, now: Instant, call: &Call, error: &CallError) {
+    /// is refused alone, while another is accepted, is dropped: then true.
+    fn split(&mut self, now: Instant, call: &Call, error: &CallError) -> bool {
         let since = call.suspicion.map(|suspicion| suspicion.since);
         let since = since.unwrap_or(self.last_call);
         let is_all_refused = self.last_accepted <= Some(since);
@@ -144,7 +147,7 @@ impl Stream {
         let is_alone = documents == 1;
         self.gate.doubted(is_all_refused);
         let Some(output) = self.outputs.get_mut(&call.output) else {
-            return;
+            return false;
         };
         if is_alone {
             let (level, what) = match is_all_refused {
@@ -167,11 +170,13 @@ impl Stream {
                 since,
                 is_alone,
             };
-            return self.wait_again(now, call.output, call.pieces(), Some(suspicion));
+            self.wait_again(now, call.output, call.pieces(), Some(suspicion));
+            return false;
         }
         output.totals.rejected.add(documents);
         let shares: Vec<&Share> = call.shares.iter().collect();
         self.done_with(now, &shares, true);
+        true
     }
 
     /// What was accepted, or refused for good, is not left of its chunk.
