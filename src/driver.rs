@@ -18,8 +18,9 @@ use firehose_core::deliver::journal::{Page, Remembered};
 use firehose_core::deliver::ledger::{Key, Secret};
 use firehose_core::deliver::stream::{CallId, Delivery, OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
+use firehose_core::format::rejected::Reason;
 use firehose_core::options;
-use firehose_core::pack::batch::{Batch, ChunkId, Piece};
+use firehose_core::pack::batch::{Batch, ChunkId, Noted, Piece};
 use firehose_core::pack::packer::{Packer, Room, Source};
 use firehose_core::tell::log::{Level, Line, Log};
 use firehose_core::tell::totals::{Gauges, Totals};
@@ -29,6 +30,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{timeout, timeout_at};
 
 use crate::lent::{Flush, Told};
+use crate::rejected;
 use crate::service::{Answer, Sent, Service};
 use crate::state::{self, State};
 
@@ -59,6 +61,8 @@ pub struct Output<V> {
     pub max_level: Level,
     /// What its log says first.
     pub notes: Vec<String>,
+    /// Where what can't be delivered is kept.
+    pub rejected: Option<rejected::Queue>,
 }
 
 /// Where a stream's journal is.
@@ -357,9 +361,34 @@ impl<V: Service> Driver<V> {
             let at = source.at;
             return self.stream.pack_panicked(now, at);
         }
+        self.keep_noted(id, &mut batch);
         match self.stream.packed(now, &batch) {
             Some(call) => self.send(call, id, batch),
             None => self.keep(batch),
+        }
+    }
+
+    /// What is not delivered as a whole is kept while the host still waits.
+    fn keep_noted(&self, id: OutputId, batch: &mut Batch) {
+        for Noted { piece, reason } in mem::take(&mut batch.noted) {
+            let rejected = self.outputs.get(&id).and_then(|it| it.rejected.as_ref());
+            if let (Some(rejected), Some(flush)) = (rejected, self.waiting.get(&piece.chunk)) {
+                flush.chunk.read(|bytes| {
+                    let bytes = bytes.get(piece.range).unwrap_or_default();
+                    rejected.keep(&flush.tag, reason, None, bytes);
+                });
+            }
+        }
+    }
+
+    /// The one document of a call is dropped.
+    fn keep_rejected(&self, call: &Call, error: &CallError) {
+        let output = self.outputs.get(&call.output);
+        if let Some(rejected) = output.and_then(|output| output.rejected.as_ref()) {
+            let chunk = call.batch.shares.first().map(|share| share.chunk);
+            let tag = chunk.and_then(|chunk| self.stream.tag(chunk));
+            let error = Some(error.to_string());
+            rejected.keep(tag.unwrap_or_default(), Reason::Rejected, error, &call.body);
         }
     }
 
@@ -400,8 +429,11 @@ impl<V: Service> Driver<V> {
         let Some(mut call) = self.calls.remove(&id) else {
             return;
         };
-        let answer = answer.as_deref().map_err(CallError::clone);
-        self.stream.answered(now, id, call.sent.is_set(), answer);
+        let told = answer.as_deref().map_err(CallError::clone);
+        let is_dropped = self.stream.answered(now, id, call.sent.is_set(), told);
+        if let (true, Err(error)) = (is_dropped, &answer) {
+            self.keep_rejected(&call, error);
+        }
         if let Ok(body) = call.body.try_into_mut() {
             call.batch.reuse(body.into());
         }

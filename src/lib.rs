@@ -10,6 +10,7 @@ pub mod driver;
 pub mod ffi;
 pub mod lent;
 pub mod output;
+pub mod rejected;
 pub mod runtime;
 pub mod service;
 pub mod state;

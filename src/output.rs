@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::aws::Firehose;
 use crate::driver::{self, Driver, Message, Place};
 use crate::lent::Flush;
+use crate::rejected;
 use crate::state::State;
 
 /// The host's signal is noticed by flushes only, which come or look again within this time.
@@ -37,6 +38,8 @@ pub struct Output {
     service: Arc<Firehose>,
     totals: Arc<Totals>,
     gauges: Arc<Gauges>,
+    /// Keeps what can't be delivered.
+    rejected: Option<rejected::Thread>,
     stop: OnceLock<Instant>,
 }
 
@@ -76,7 +79,20 @@ impl Output {
         let scope = format!("{stream} {:?}", delivery.format);
         let (flush_timeout, stop_timeout) = (delivery.flush_timeout, delivery.stop_timeout);
         let totals = Arc::new(Totals::default());
-        let packer = Packer::new(&name, config.packing);
+        let mut packer = Packer::new(&name, config.packing);
+        let rejected = config.rejected.map(|file| {
+            let (format, compression) = (&delivery.format, config.packing.compression);
+            packer.notes = true;
+            rejected::start(
+                file,
+                &name,
+                format,
+                compression,
+                Arc::clone(&totals),
+                max_level,
+            )
+        });
+        let (queue, rejected) = rejected.unzip();
         let service = Arc::new(Firehose::new(
             name.clone(),
             access,
@@ -90,6 +106,7 @@ impl Output {
             totals: Arc::clone(&totals),
             max_level,
             notes: Vec::new(),
+            rejected: queue,
         };
         let mut registry = registry();
         let Registry { streams, left } = &mut *registry;
@@ -133,6 +150,7 @@ impl Output {
             service,
             totals,
             gauges,
+            rejected,
             stop: OnceLock::new(),
         }
     }
@@ -161,15 +179,23 @@ impl Output {
         });
         _ = self.driver.send(Message::Leave(self.id, sender));
         let end = Instant::now() + LEAVING;
-        let Ok((lines, remembered)) = left.recv_timeout(LEAVING) else {
-            return Vec::new();
-        };
-        // Nothing more comes: this waits until the journal is written.
-        _ = left.recv_timeout(end.saturating_duration_since(Instant::now()));
-        if let Some(remembered) = remembered {
-            registry().left.insert(self.stream.clone(), remembered);
+        let mut lines = Vec::new();
+        if let Ok((told, remembered)) = left.recv_timeout(LEAVING) {
+            lines = told;
+            // Nothing more comes: this waits until the journal is written.
+            _ = left.recv_timeout(end.saturating_duration_since(Instant::now()));
+            if let Some(remembered) = remembered {
+                registry().left.insert(self.stream.clone(), remembered);
+            }
         }
+        lines.extend(self.rejected.iter().flat_map(|thread| thread.end(end)));
         lines
+    }
+
+    /// Lines for the host's log that are of no flush.
+    pub fn lines(&self) -> Vec<Line> {
+        let rejected = self.rejected.as_ref();
+        rejected.map_or_else(Vec::new, rejected::Thread::lines)
     }
 
     pub fn summary(&self) -> String {

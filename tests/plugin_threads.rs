@@ -11,6 +11,7 @@ use support::child::poll;
 use support::logs::{assert_exactly_once, http_logs};
 use support::service::Service;
 use support::{built, environment};
+use tempfile::tempdir;
 
 const ROUNDS: u64 = 50;
 const LONG: Duration = Duration::from_secs(30);
@@ -33,8 +34,12 @@ fn fifty_rounds_of_init_and_exit_leave_no_thread_and_no_descriptor() {
 /// Two instances that live one after the other within one load of the plugin.
 fn round(service: &Service, number: u64) {
     let plugin = Plugin::load(built::plugin(), HostVersion::V5_1).expect("the plugin registers");
+    let folder = tempdir().expect("a temporary folder can be made");
+    let rejected = folder.path().join("rejected.jsonl").display().to_string();
     for line in http_logs(number * 2..(number + 1) * 2) {
-        let instance = plugin.init(&service.options("logs"));
+        let mut options = service.options("logs");
+        options.push(("rejected_path", rejected.clone()));
+        let instance = plugin.init(&options);
         let instance = instance.expect("an instance starts");
         let chunk = chunk(EventFormat::V2, &[line]);
         assert_eq!(instance.flush(&chunk, "t"), FLB_OK);
@@ -60,7 +65,7 @@ impl Held {
         });
         let descriptors = fs::read_dir("/proc/self/fd").expect("a process sees its descriptors");
         Self {
-            plugin_threads: names.filter(|name| name.trim_end() == "firehose").count(),
+            plugin_threads: names.filter(|name| name.starts_with("firehose")).count(),
             threads: tasks().count(),
             descriptors: descriptors.count(),
         }

@@ -36,6 +36,7 @@ pub struct Config {
     pub state: Option<State>,
     /// One look-up of credentials.
     pub credentials_timeout: Duration,
+    pub rejected: Option<RejectedFile>,
     /// Sentences about options that are allowed but do nothing, or not what one may expect.
     pub warnings: Vec<String>,
 }
@@ -58,6 +59,14 @@ pub struct State {
     pub path: PathBuf,
     pub is_synced: bool,
     pub max_bytes: usize,
+}
+
+/// Where what can't be delivered is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedFile {
+    pub path: PathBuf,
+    /// A file that would become larger is begun anew.
+    pub max_bytes: u64,
 }
 
 /// A sentence that names key, value and what is allowed.
@@ -125,6 +134,7 @@ impl Config {
             delivery,
             packing,
             credentials_timeout: options.time("credentials_timeout")?,
+            rejected: options.rejected()?,
             warnings: Vec::new(),
             access,
             state: options.state()?,
@@ -187,6 +197,12 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         }))
     }
 
+    fn rejected(&self) -> Result<Option<RejectedFile>, Error> {
+        let max_bytes = self.number("rejected_max_bytes")? as u64;
+        let path = self.text("rejected_path")?.map(PathBuf::from);
+        Ok(path.map(|path| RejectedFile { path, max_bytes }))
+    }
+
     fn packing(&self, destinations: &[Destination]) -> Result<Packing, Error> {
         let aggregation = Aggregation {
             max_bytes: self.number("aggregation_size")?,
@@ -247,6 +263,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             ("external_id", "role_arn", access.role_arn.is_some()),
             ("state_sync", "state_path", config.state.is_some()),
             ("state_max_bytes", "state_path", config.state.is_some()),
+            (
+                "rejected_max_bytes",
+                "rejected_path",
+                config.rejected.is_some(),
+            ),
         ];
         for (key, needed, is_there) in needs {
             if self.set(key).is_some() && !is_there {

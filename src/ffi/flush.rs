@@ -99,6 +99,9 @@ impl Instance {
     /// Hands the chunk to its stream's driver and waits for its fate.
     pub(super) fn flush(&self, chunk: &[u8], tag: &CStr) -> c_int {
         let code = lend(chunk, |chunk| self.deliver(chunk, tag));
+        for line in self.output.lines() {
+            self.host.log(line.level, &line.text);
+        }
         self.publish();
         code
     }

@@ -108,6 +108,7 @@ impl Rig {
             totals: Arc::clone(&rig.totals),
             max_level: Level::Info,
             notes: Vec::new(),
+            rejected: None,
         };
         rig.send(Message::Join(OUTPUT, Box::new(output)));
         rig

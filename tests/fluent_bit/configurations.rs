@@ -70,6 +70,15 @@ pub(crate) fn arrives(
     })?;
     process.signal(Signal::TERM);
     ended_well(process)?;
+    arrived(process, service, expected)
+}
+
+/// Compares what is delivered when the host has ended.
+pub(crate) fn arrived(
+    process: &Process,
+    service: &Service,
+    expected: Vec<Value>,
+) -> Result<(), String> {
     compare(process, expected, documents(&service.fake.documents()))?;
     if process.output().contains("[error]") {
         return Err(process.failure("an error was logged"));

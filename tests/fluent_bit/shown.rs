@@ -5,9 +5,10 @@ use std::fs;
 
 use fake_firehose::Settings;
 
-use crate::configurations::{arrives, documents, prepared, start};
+use crate::configurations::{arrived, arrives, documents, prepared, start};
 use crate::host::Host;
 use crate::pages;
+use crate::sidecar::ended_well;
 use crate::support::service::Service;
 
 /// A block of a page, and what makes it whole.
@@ -17,7 +18,8 @@ struct Shown {
     line: &'static str,
     /// What a reader has before and behind a block that is a part.
     around: [&'static str; 2],
-    /// The application's log, and the documents that it must become.
+    /// What is read, the application's log or another file, and the documents that it must become.
+    file: &'static str,
     log: &'static str,
     expected: &'static str,
 }
@@ -25,14 +27,16 @@ struct Shown {
 /// The delivery streams of the pages, and the image's.
 const STREAMS: [&str; 2] = ["app-logs", "logs"];
 
+const FILE: &str = "/var/log/app/app.log";
 const LOG: &str = include_str!("samples/shown.log");
 const EXPECTED: &str = include_str!("samples/shown.expected");
 
-const SHOWN: [Shown; 6] = [
+const SHOWN: [Shown; 7] = [
     Shown {
         page: "README.md",
         line: "[SERVICE]",
         around: ["", ""],
+        file: FILE,
         log: LOG,
         expected: EXPECTED,
     },
@@ -40,6 +44,7 @@ const SHOWN: [Shown; 6] = [
         page: "docs/configuration.md",
         line: "      delivery_stream: app-logs",
         around: ["", ""],
+        file: FILE,
         log: LOG,
         expected: EXPECTED,
     },
@@ -54,6 +59,7 @@ const SHOWN: [Shown; 6] = [
              [OUTPUT]\n    name firehose\n    match *\n    delivery_stream logs\n    \
              time_key timestamp\n",
         ],
+        file: FILE,
         log: LOG,
         expected: EXPECTED,
     },
@@ -68,6 +74,7 @@ const SHOWN: [Shown; 6] = [
              delivery_stream: logs\n      time_key: timestamp\n",
             "",
         ],
+        file: FILE,
         log: LOG,
         expected: "{\"level\":\"info\",\"message\":\"in UTC\",\
                     \"timestamp\":\"2024-02-29T23:59:58.123Z\"}\n\
@@ -85,6 +92,7 @@ const SHOWN: [Shown; 6] = [
              read_from_head on\n    storage.type filesystem\n",
             "    time_key timestamp\n",
         ],
+        file: FILE,
         log: LOG,
         expected: EXPECTED,
     },
@@ -92,8 +100,17 @@ const SHOWN: [Shown; 6] = [
         page: "docs/configuration.md",
         line: "@INCLUDE stack_traces.conf",
         around: ["", ""],
+        file: FILE,
         log: include_str!("samples/stack_traces.log"),
         expected: include_str!("samples/stack_traces.expected"),
+    },
+    Shown {
+        page: "docs/rejected.md",
+        line: "    log_key         document",
+        around: ["", ""],
+        file: "/var/lib/fluent-bit/again.jsonl",
+        log: include_str!("samples/rejected.log"),
+        expected: include_str!("samples/rejected.expected"),
     },
 ];
 
@@ -135,12 +152,16 @@ impl Block {
         let content = format!("{before}{}{behind}", self.content)
             .replace("0.0.0.0", "127.0.0.1")
             .replace("2020", port);
-        image.write("/var/log/app/app.log", shown.log);
+        image.write(shown.file, shown.log);
         let file = format!("shown{}", self.form);
         let path = format!("/fluent-bit/etc/{file}");
         image.write(&path, &image.rooted(&content));
         let mut process = start(host, &image, &file);
         let expected = documents(shown.expected.as_bytes());
+        if content.contains("exit_on_eof") {
+            ended_well(&mut process)?;
+            return arrived(&process, &service, expected);
+        }
         arrives(&mut process, &service, expected)
     }
 }

@@ -11,6 +11,7 @@ mod host;
 mod hostile;
 mod instances;
 mod log;
+mod rejected;
 mod resume;
 mod scenarios;
 mod settings;

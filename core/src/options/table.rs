@@ -99,6 +99,11 @@ pub static ALL: &[Row] = &[
     row("state_sync", Flag, "`false`"),
     // Some 10,000 chunks between two times that it is written anew.
     row("state_max_bytes", Number(Bytes, 10_000..=100_000_000), "`1000000`"),
+
+    row("rejected_path", Free("a file's path"), "none"),
+    // With the one that was rotated, less than a hundredth of a usual disk. The least has room for
+    // some of the largest documents.
+    row("rejected_max_bytes", Number(Bytes, 10_000_000..=1_000_000_000), "`100000000`"),
 ];
 
 /// Times are counted in milliseconds.

@@ -45,7 +45,10 @@ fn every_option_of_the_table_changes_what_is_asked_for() {
         let around = match row.name {
             // A log line as it is has no place for a time.
             "log_key" => "; state_path /state",
-            _ => "; region eu-west-1; simple_aggregation true; time_key at; state_path /state",
+            _ => {
+                "; region eu-west-1; simple_aggregation true; time_key at; state_path /state; \
+                  rejected_path file"
+            }
         };
         let asked = |value: &str| {
             let set = match value {
@@ -84,6 +87,7 @@ fn defaults_need_no_more_than_a_stream() {
     assert_eq!(delivery.request_timeout, seconds(10));
     assert!(delivery.auto_retry_requests);
     assert_eq!(config.access, Access::default());
+    assert_eq!(config.rejected, None);
     assert_eq!(config.warnings, [""; 0]);
 }
 

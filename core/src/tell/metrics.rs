@@ -77,6 +77,8 @@ pub fn of(totals: &Totals, stream: &Gauges, credentials: Option<SystemTime>) -> 
             "Documents delivered with a time that the conversion to Parquet does not read as one: see time_key_format."),
         ("dropped_events_total", counters("reason", totals.dropped().into()),
             "Events that are not delivered, by reason."),
+        ("unkept_documents_total", counter(&totals.unkept),
+            "Documents that could not be written to the file of rejected_path."),
         ("chunks_total", counters("answer", chunks.into()),
             "Flushes that ended, by what Fluent Bit was answered."),
         ("flush_duration_seconds", histogram(&totals.flush_time),

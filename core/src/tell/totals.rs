@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::deliver::failure::Cause;
 use crate::format::outcome::Tally;
+use crate::format::rejected::Reason;
 use crate::pack::batch::Record;
 
 /// What each of these counts is told by its help in [`crate::tell::metrics`].
@@ -29,6 +30,7 @@ pub struct Totals {
     pub not_events: Counter,
     /// Documents that the service refuses for good.
     pub rejected: Counter,
+    pub unkept: Counter,
     pub delivered_chunks: Counter,
     pub retried_chunks: Counter,
     pub failed_chunks: Counter,
@@ -225,10 +227,10 @@ impl Totals {
     /// The events that are not delivered, by the name of the reason.
     pub fn dropped(&self) -> [(&'static str, &Counter); 4] {
         [
-            ("no_log_key", &self.without_log_key),
-            ("no_field", &self.without_field),
-            ("no_event", &self.not_events),
-            ("rejected", &self.rejected),
+            (Reason::NoLogKey.name(), &self.without_log_key),
+            (Reason::NoField.name(), &self.without_field),
+            (Reason::NoEvent.name(), &self.not_events),
+            (Reason::Rejected.name(), &self.rejected),
         ]
     }
 }

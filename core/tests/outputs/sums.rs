@@ -31,6 +31,7 @@ fn totals() -> Totals {
         &totals.corrupt_chunks,
         &totals.journal_cut,
         &totals.journal_failures,
+        &totals.unkept,
     ];
     for (number, counter) in (1..).zip(counters) {
         counter.add(number);
@@ -96,6 +97,7 @@ truncated_documents_total 7
 doubled_keys_total 8
 unconvertible_documents_total 9
 dropped_events_total reason no_log_key 10 no_field 11 no_event 12 rejected 13
+unkept_documents_total 22
 chunks_total answer ok 14 retry 15 error 16
 flush_duration_seconds 2 in 70.02 s, [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2]
 resumed_chunks_total 17
