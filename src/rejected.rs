@@ -121,8 +121,8 @@ impl Queue {
         let shared = &self.shared;
         let size = ENTRY + bytes.len();
         let before = shared.queued.fetch_add(size, Ordering::Relaxed);
-        let has_room = before == 0 || before + size <= MOST_QUEUED;
-        let is_taken = has_room && {
+        let mut why = "it takes lines more slowly than they come";
+        if before == 0 || before + size <= MOST_QUEUED {
             let entry = Entry {
                 time: SystemTime::now(),
                 tag: tag.to_owned(),
@@ -130,12 +130,13 @@ impl Queue {
                 error,
                 bytes: bytes.to_vec(),
             };
-            self.entries.send(entry).is_ok()
-        };
-        if !is_taken {
-            shared.queued.fetch_sub(size, Ordering::Relaxed);
-            shared.lost(1, "it takes lines more slowly than they come");
+            if self.entries.send(entry).is_ok() {
+                return;
+            }
+            why = "its thread has ended";
         }
+        shared.queued.fetch_sub(size, Ordering::Relaxed);
+        shared.lost(1, why);
     }
 }
 
@@ -150,12 +151,14 @@ impl Thread {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));
         let left = self.shared.queued.load(Ordering::Relaxed);
+        let mut lines = self.lines();
         if left > 0 {
             let left = count(left as u64, "byte");
-            self.shared
-                .tell(&format!("the output ends with {left} not yet written"));
+            let text = format!("the output ends with {left} not yet written");
+            let (level, text) = (Level::Error, self.shared.sentence(&text));
+            lines.push(Line { level, text });
         }
-        self.lines()
+        lines
     }
 }
 
@@ -164,14 +167,19 @@ impl Shared {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells it if nothing was told lately.
     fn tell(&self, why: &str) {
-        let path = &self.path;
-        self.log().write(Instant::now(), Level::Error, "rejected_path", || {
-            format!(
-                "rejected_path `{path}` does not keep what can't be delivered: {why}; give Fluent \
-                 Bit's user a folder that it may write to, with room on a disk that is fast enough"
-            )
-        });
+        let (now, topic) = (Instant::now(), "rejected_path");
+        self.log()
+            .write(now, Level::Error, topic, || self.sentence(why));
+    }
+
+    fn sentence(&self, why: &str) -> String {
+        format!(
+            "rejected_path `{}` does not keep what can't be delivered: {why}; give Fluent Bit's \
+             user a folder that it may write to, with room on a disk that is fast enough",
+            self.path
+        )
     }
 
     fn lost(&self, documents: u64, why: &str) {

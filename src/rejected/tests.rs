@@ -249,6 +249,7 @@ fn a_disk_that_hangs_keeps_nobody_waiting() {
     let lines = thread.end(Instant::now());
     let has = |words| lines.iter().any(|line| line.text.contains(words));
     assert!(has("more slowly than they come"), "{lines:?}");
+    assert!(has("ends with 3146496 bytes not yet written"), "{lines:?}");
     assert_eq!(thread.shared.totals.unkept.get(), 7);
     // It is written when the disk comes back.
     let (mut byte, mut ends) = ([0; 4096], 0);
