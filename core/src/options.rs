@@ -208,14 +208,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             max_bytes: self.number("aggregation_size")?,
             max_documents: self.max_documents(destinations)?,
         };
+        let name = self.text("compression")?;
+        let mut compressions = Compression::ALL.into_iter();
         Ok(Packing {
             aggregation: self.flag("simple_aggregation")?.then_some(aggregation),
-            compression: match self.text("compression")?.as_deref() {
-                Some("gzip") => Some(Compression::Gzip),
-                Some("zstd") => Some(Compression::Zstd),
-                Some("snappy") => Some(Compression::Snappy),
-                _ => None,
-            },
+            compression: compressions.find(|known| name.as_deref() == Some(known.name())),
         })
     }
 

@@ -18,6 +18,17 @@ pub enum Compression {
 pub type Compressor = Box<dyn FnMut(&[u8], &mut Vec<u8>) + Send>;
 
 impl Compression {
+    pub const ALL: [Self; 3] = [Self::Gzip, Self::Zstd, Self::Snappy];
+
+    /// The word by which the option `compression` asks for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Snappy => "snappy",
+        }
+    }
+
     /// The most bytes any of the formats adds to a megabyte that does not compress (zlib's
     /// stored blocks: 5 bytes each 16 KiB, and its header and trailer), rounded up.
     pub const OVERHEAD: usize = 1024;
@@ -88,7 +99,7 @@ mod tests {
         let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..))
             .take(1_024_000)
             .collect();
-        for compression in [Compression::Gzip, Compression::Zstd, Compression::Snappy] {
+        for compression in Compression::ALL {
             let mut out = Vec::new();
             compression.compressor()(&noise, &mut out);
             let most = noise.len() + Compression::OVERHEAD;

@@ -75,12 +75,7 @@ fn check_records(
 }
 
 fn compression() -> impl Strategy<Value = Option<Compression>> {
-    select(vec![
-        None,
-        Some(Compression::Gzip),
-        Some(Compression::Zstd),
-        Some(Compression::Snappy),
-    ])
+    prop::option::weighted(0.75, select(&Compression::ALL[..]))
 }
 
 fn aggregation() -> impl Strategy<Value = Option<Aggregation>> {
@@ -212,7 +207,7 @@ fn compressed_records_are_filled_to_near_the_aggregate_size() {
         )
     };
     let texts: Vec<String> = (0..4000).map(line).collect();
-    for compression in [Compression::Gzip, Compression::Zstd, Compression::Snappy] {
+    for compression in Compression::ALL {
         let packing = Packing {
             aggregation: Some(Aggregation {
                 max_bytes: 8192,

@@ -1,6 +1,7 @@
 //! Documents in records.
 
 use std::io::Read;
+use std::iter;
 
 use arbitrary::Unstructured;
 use firehose_core::deliver::ranges::Ranges;
@@ -40,12 +41,8 @@ pub(crate) fn run(data: &[u8]) {
 
 /// How to pack, how often the chunk is repeated, and which part of the documents is left out.
 fn options_of(options: &mut Unstructured<'_>) -> arbitrary::Result<(Packing, usize, usize)> {
-    let compression = *options.choose(&[
-        None,
-        Some(Compression::Gzip),
-        Some(Compression::Zstd),
-        Some(Compression::Snappy),
-    ])?;
+    let compressions: Vec<_> = iter::once(None).chain(Compression::ALL.map(Some)).collect();
+    let compression = *options.choose(&compressions)?;
     let aggregation = Aggregation {
         max_bytes: options.int_in_range(1..=20_000)?,
         max_documents: *options.choose(&[usize::MAX, 1, 2, 500])?,
