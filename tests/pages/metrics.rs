@@ -1,17 +1,12 @@
 //! What is written about the metrics, the dashboard and the alerts name what the plugin registers.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 
 use firehose_core::tell::metrics::Values;
 use serde_json::Value;
 
+use crate::read;
 use crate::registered::{PREFIX, base, full_name, kind, names_in, registered};
-
-fn read(path: &str) -> String {
-    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
 
 /// The cells of a table's rows whose first cell begins with this, without their back quotes.
 fn rows(text: &str, start: &str) -> Vec<Vec<String>> {
@@ -26,12 +21,18 @@ fn rows(text: &str, start: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_document_tells_name_type_labels_and_meaning_of_all_metrics() {
-    let document = read("docs/metrics.md");
-    let documented = rows(&document, PREFIX);
-    let names: Vec<&str> = documented.iter().map(|cells| cells[0].as_str()).collect();
+fn the_page_tells_name_type_labels_and_meaning_of_all_metrics() {
+    let page = read("docs/metrics.md");
+    let documented = rows(&page, PREFIX);
+    let names: Vec<String> = documented.iter().map(|cells| cells[0].clone()).collect();
     let metrics = registered();
     let expected: Vec<String> = metrics.iter().map(full_name).collect();
+    let is_missing = |name: &&String| !names.contains(name);
+    let missing: Vec<&String> = expected.iter().filter(is_missing).collect();
+    assert!(missing.is_empty(), "no row tells of {missing:?}");
+    let is_unknown = |name: &&String| !expected.contains(name);
+    let unknown: Vec<&String> = names.iter().filter(is_unknown).collect();
+    assert!(unknown.is_empty(), "no such metrics: {unknown:?}");
     assert_eq!(names, expected, "in this order");
     for (metric, cells) in metrics.iter().zip(&documented) {
         let label = match &metric.values {
@@ -51,10 +52,10 @@ fn the_document_tells_name_type_labels_and_meaning_of_all_metrics() {
 }
 
 #[test]
-fn the_document_tells_all_values_of_labels() {
-    let document = read("docs/metrics.md");
+fn the_page_tells_all_values_of_labels() {
+    let page = read("docs/metrics.md");
     let mut sections = BTreeMap::new();
-    for section in document.split("\n### ").skip(1) {
+    for section in page.split("\n### ").skip(1) {
         let (title, text) = section.split_once('\n').expect("a section has a text");
         let text = text.split("\n## ").next().unwrap_or_default();
         let values: Vec<String> = rows(text, "")
@@ -75,7 +76,7 @@ fn the_document_tells_all_values_of_labels() {
 }
 
 #[test]
-fn the_document_tells_the_bounds_of_histograms() {
+fn the_page_tells_the_bounds_of_histograms() {
     let bounds: Vec<String> = firehose_core::tell::metrics::BOUNDS
         .iter()
         .map(f64::to_string)

@@ -72,19 +72,11 @@ fn line(metric: &Metric) -> String {
             )
         }
     };
-    format!("{} {value}\n", metric.name)
+    format!("{} {value}", metric.name)
 }
 
-#[test]
-fn each_metric_has_its_own_count() {
-    let gauges = Gauges::default();
-    gauges.set(3, Some(1.5));
-    let fetched = SystemTime::UNIX_EPOCH + Duration::from_secs(9);
-    let metrics = metrics::of(&totals(), &gauges, Some(fetched));
-    let lines: String = metrics.iter().map(line).collect();
-    assert_eq!(
-        lines,
-        "\
+/// Each metric with its values.
+const EXPECTED: &str = "\
 documents_total 1
 records_total 2
 bytes_total 3
@@ -109,8 +101,25 @@ throttled_seconds_total 2.25
 calls_in_flight 3
 rate_limit_bytes_per_second 1.5
 credentials_timestamp_seconds 9
-"
+";
+
+#[test]
+fn each_metric_has_its_own_count() {
+    let gauges = Gauges::default();
+    gauges.set(3, Some(1.5));
+    let fetched = SystemTime::UNIX_EPOCH + Duration::from_secs(9);
+    let metrics = metrics::of(&totals(), &gauges, Some(fetched));
+    let lines: Vec<String> = metrics.iter().map(line).collect();
+    let expected: Vec<&str> = EXPECTED.lines().collect();
+    let is_extra = |line: &&String| !expected.contains(&line.as_str());
+    let extra: Vec<&String> = lines.iter().filter(is_extra).collect();
+    let is_missing = |line: &&&str| !lines.iter().any(|told| told == **line);
+    let missing: Vec<&&str> = expected.iter().filter(is_missing).collect();
+    assert!(
+        extra.is_empty() && missing.is_empty(),
+        "told and not expected: {extra:?}; expected and not told: {missing:?}"
     );
+    assert_eq!(lines, expected, "in this order");
 }
 
 #[test]

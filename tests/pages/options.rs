@@ -1,21 +1,8 @@
-//! The documentation says what the code does.
+//! The page on options says what the table of options says.
 
-use std::collections::BTreeSet;
-use std::fs;
-
-use firehose_core::deliver::failure::Cause;
 use firehose_core::options::table;
 
-fn read(name: &str) -> String {
-    let path = format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"));
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-/// The first code of each row of a page's tables.
-fn rows(page: &str) -> BTreeSet<String> {
-    let row = |line: &str| Some(line.strip_prefix("| `")?.split_once('`')?.0.to_owned());
-    page.lines().filter_map(row).collect()
-}
+use crate::read;
 
 /// A row of the page is `| name | default | allowed | meaning |`; only the meaning is the page's own.
 #[test]
@@ -36,13 +23,4 @@ fn every_option_is_documented_as_it_is_in_the_table() {
         assert!(!meaning.is_empty() && !meaning.contains('|'), "{line}");
     }
     assert_eq!(rows.next().map(|row| row.name), None);
-}
-
-#[test]
-fn every_cause_of_a_failed_call_is_explained() {
-    let rows = rows(&read("docs/troubleshooting.md"));
-    for cause in Cause::ALL {
-        let advice = cause.advice();
-        assert!(rows.contains(advice), "no row begins with `{advice}`");
-    }
 }
