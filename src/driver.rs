@@ -38,14 +38,14 @@ use crate::state::{self, State};
 pub enum Message<V> {
     Join(OutputId, Box<Output<V>>),
     Flush(Flush),
-    /// The host stops: all flushes of the output end until then.
+    /// The host stops: all flushes of the output end by this time.
     Stop(OutputId, Instant),
-    /// The output ends: the lines that it still has for the host's log, and, if it is the last
-    /// one, what is remembered of chunks.
+    /// The output ends. The sender gets the lines that it still has for the host's log and, if it
+    /// is the last output, what is remembered of chunks.
     Leave(OutputId, Sender<(Vec<Line>, Option<Remembered>)>),
     /// The service can be called.
     Ready(OutputId),
-    /// It still can't.
+    /// The service still can't be called.
     Unready(OutputId),
     Answered(CallId, Answer),
     /// A page of the journal is written, or why it is not.
@@ -74,7 +74,7 @@ pub struct Place {
     pub options: options::State,
 }
 
-/// So long nothing is sent while the journal is being read.
+/// The journal is read for this long at most. Nothing is sent meanwhile.
 const OPENING: Duration = Duration::from_secs(5);
 
 /// Batches whose memory is kept: one to be packed while another is encrypted, by each of two
@@ -104,13 +104,13 @@ struct Call {
     sent: Sent,
     body: Bytes,
     batch: Batch,
-    /// It is given up with this.
+    /// Dropping this gives the call up.
     task: JoinSet<()>,
 }
 
 impl<V: Service> Driver<V> {
-    /// Begins one, which ends when its last output has left: where its messages go, and how things
-    /// stand at its stream. An earlier one of this process may have remembered chunks.
+    /// Begins a driver, which ends when its last output has left. Returns where its messages go, and
+    /// its stream's gauges. `remembered` is what an earlier driver of this process left behind.
     pub fn start(
         runtime: &Handle,
         remembered: Option<Remembered>,
@@ -165,7 +165,7 @@ impl<V: Service> Driver<V> {
         }
     }
 
-    /// Opens the journal, if there is one: what an earlier process remembered.
+    /// Opens the journal, if there is one. Returns what an earlier process remembered.
     async fn open(&mut self) -> Remembered {
         let Some(place) = &self.place else {
             return Remembered::default();
@@ -197,7 +197,7 @@ impl<V: Service> Driver<V> {
     }
 
     /// Tells the machine of a message, if one came, and does what it asks for, one call at the most.
-    /// Until when there is nothing to do.
+    /// Returns until when there is nothing to do; None: until the next message.
     fn turn(&mut self, message: Option<Message<V>>) -> Option<Instant> {
         let now = now();
         if let Some(message) = message {
@@ -446,7 +446,7 @@ impl<V: Service> Driver<V> {
         }
     }
 
-    /// While the host still waits, a chunk is hashed that will come again.
+    /// Hashes a chunk that will come again, while the host still waits.
     fn name(&mut self, chunk: ChunkId) {
         let key = self.waiting.get(&chunk).and_then(|flush| {
             let output = self.outputs.get(&flush.output)?;
@@ -456,7 +456,7 @@ impl<V: Service> Driver<V> {
         self.stream.named(chunk, key.unwrap_or(Key::UNKNOWN));
     }
 
-    /// Lines go to the host by any thread of it that waits here; until one does they are kept.
+    /// Gives the lines to any thread of the host that waits here. Until one does, they are kept.
     fn pass_lines_on(&mut self) {
         for flush in self.waiting.values() {
             for line in self.stream.lines(flush.output) {
@@ -465,7 +465,7 @@ impl<V: Service> Driver<V> {
         }
     }
 
-    /// Has a new machine in the place of this one.
+    /// Puts a new machine in the place of this one. Returns the old one.
     fn replace_stream(&mut self) -> Stream {
         let new = self.stream.anew(now(), fastrand::u64(..));
         mem::replace(&mut self.stream, new)

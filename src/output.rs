@@ -21,7 +21,7 @@ use crate::lent::Flush;
 use crate::rejected;
 use crate::state::State;
 
-/// The host's signal is noticed by flushes only, which come or look again within this time.
+/// Only flushes notice the host's signal: they come, or look again, within this time.
 const NOTICED: Duration = Duration::from_secs(1);
 
 /// How long the end of an output waits for its driver.
@@ -58,8 +58,9 @@ struct Registry {
 struct Registered {
     driver: UnboundedSender<Message<Firehose>>,
     gauges: Arc<Gauges>,
-    /// Of its first output.
+    /// The first output's, which holds for all.
     state: Option<options::State>,
+    /// How many outputs send to it now.
     outputs: usize,
 }
 
@@ -73,9 +74,9 @@ impl Output {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let id = OutputId(LAST.fetch_add(1, Ordering::Relaxed) + 1);
         let (name, access, delivery) = (config.delivery_stream, config.access, config.delivery);
-        // Who calls is part of it: another account may have a stream of the same name.
+        // The access is part of the name: another account may have a stream of the same name.
         let stream = format!("{name} {access:?}");
-        // All that makes the same chunk other documents, or leads them elsewhere.
+        // All that changes which documents a chunk becomes, or where they go.
         let scope = format!("{stream} {:?}", delivery.format);
         let (flush_timeout, stop_timeout) = (delivery.flush_timeout, delivery.stop_timeout);
         let totals = Arc::new(Totals::default());
@@ -139,7 +140,7 @@ impl Output {
         }
         registered.outputs += 1;
         let (driver, gauges) = (registered.driver.clone(), Arc::clone(&registered.gauges));
-        // It runs as long as it has outputs.
+        // The driver runs as long as it has outputs.
         _ = driver.send(Message::Join(id, Box::new(output)));
         Self {
             id,
@@ -157,7 +158,7 @@ impl Output {
 
     /// Has a chunk delivered, within the flush time-out.
     pub fn flush(&self, flush: Flush) {
-        // Only a driver that is gone takes no message; then the host waits for no answer either.
+        // This fails only when the driver is gone; then the host waits for no answer either.
         _ = self.driver.send(Message::Flush(flush));
     }
 
@@ -170,7 +171,7 @@ impl Output {
         }
     }
 
-    /// Ends the output: the lines that it still has for the host's log.
+    /// Ends the output. Returns the lines that it still has for the host's log.
     pub fn leave(&self) -> Vec<Line> {
         let (sender, left) = mpsc::channel();
         registry().streams.retain(|name, stream| {
@@ -182,7 +183,7 @@ impl Output {
         let mut lines = Vec::new();
         if let Ok((told, remembered)) = left.recv_timeout(LEAVING) {
             lines = told;
-            // Nothing more comes: this waits until the journal is written.
+            // Nothing more is sent: this waits for the sender to be dropped, once the journal is written.
             _ = left.recv_timeout(end.saturating_duration_since(Instant::now()));
             if let Some(remembered) = remembered {
                 registry().left.insert(self.stream.clone(), remembered);

@@ -1,7 +1,7 @@
 //! What of the plugin is pure: bytes and the time go in, decisions come out.
 //!
 //! Nothing here reads a clock, starts a thread, waits, or knows of tokio or the AWS SDK. A log
-//! line goes through the rooms in this order:
+//! line goes through the modules in this order:
 //!
 //! - [`format`] makes the document of an event: a line of JSON of a map of msgpack.
 //! - [`pack`] makes records of documents, and the body of one call of records.

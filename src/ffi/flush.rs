@@ -1,7 +1,7 @@
 //! Instances, and the waiting half of a flush.
 //!
-//! Flush is called on a coroutine's stack of 24 KiB, so all work is done by the runtime's threads
-//! and the calling thread only waits, and writes the lines that the work has for the log.
+//! Flush is called on a coroutine's stack of 24 KiB, so all work is done by the runtime's thread.
+//! The calling thread only waits, and writes the lines that the work has for the log.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};

@@ -22,9 +22,10 @@ pub(super) struct Chunk {
     pub(super) flush: Option<Flush>,
     /// What is neither accepted nor given up.
     pub(super) left: Ranges,
-    /// What of it is in no call, and not suspected.
+    /// Ranges that may go into the next call: not in one now, and not suspected.
     pub(super) waiting: Ranges,
-    /// To where the events were counted that give no document, or less than a whole one.
+    /// Events before this offset are in the tally already: packing them again must not count them
+    /// twice.
     pub(super) counted: usize,
     pub(super) history: History,
     /// The journal's last page that tells of it; 0 for none.

@@ -92,8 +92,8 @@ impl Ledger {
         self.entries.remove(place).map(|entry| entry.chunk)
     }
 
-    /// Keeps a chunk with what is left of it; what has to go for it. One that is too large alone
-    /// goes itself.
+    /// Keeps a chunk with what is left of it. Returns the chunks that had to go to make room: the
+    /// oldest ones, or this one if it is too large by itself.
     pub fn keep(
         &mut self,
         kept: Instant,
@@ -102,9 +102,9 @@ impl Ledger {
         chunk: ChunkId,
         left: &Ranges,
     ) -> Vec<ChunkId> {
-        // What it takes to remember it: its own 64 bytes and about twice that of what the machine
-        // keeps beside it; for each range two words, and as much for their place in a tree that is
-        // half full; twice, for what waits of it.
+        // What it takes to remember a chunk: 64 bytes of the entry here, and about 128 of what the
+        // machine knows of it; and 2 x 32 for each range. A range is 16 bytes in a tree that may be
+        // half full, and the machine keeps two such trees: what is left, and what waits.
         let bytes = 192 + 64 * left.count();
         if bytes > bounds.max_bytes {
             return vec![chunk];

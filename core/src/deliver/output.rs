@@ -56,7 +56,7 @@ pub(super) struct Output {
     pub(super) log: Log,
     /// Whether calls can be made: credentials are there, or it is known why not.
     pub(super) is_ready: bool,
-    /// The host stops: all flushes end until then.
+    /// The host stops: all flushes end by this time.
     pub(super) stop: Option<Instant>,
     /// Since when a call is due and waits for a rate, or for the end of a pause.
     pub(super) held_since: Option<Instant>,

@@ -33,11 +33,12 @@ struct Waiting {
 const SOON: Duration = Duration::from_millis(100);
 
 impl Queue {
-    /// A flush begins: how long its chunk waits for others.
+    /// A flush begins. Returns how long its chunk waits for others.
     pub(super) fn arrive(&mut self, now: Instant, caller: usize, linger: Duration) -> Duration {
         let last_end = self.callers.entry(caller).or_default();
         let is_soon = last_end.is_some_and(|end| now.saturating_duration_since(end) < SOON);
-        // The others would have to come now, and one after the other would not add up.
+        // Such chunks queue up in the host, and each comes when the one before it was answered. If each
+        // waited the whole linger, the last one of a long queue would come late by all of them together.
         if is_soon { linger.min(SOON) } else { linger }
     }
 

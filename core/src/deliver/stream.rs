@@ -44,7 +44,7 @@ pub enum Step {
     Write(Page),
     /// Answer the host; its bytes are not needed anymore.
     Answer(ChunkId, Verdict),
-    /// Nothing until then, or until something happens.
+    /// Wait until this time, or until something happens.
     Wait(Option<Instant>),
 }
 
@@ -212,8 +212,8 @@ impl Stream {
         Remembered(remains.collect())
     }
 
-    /// The host stops: nothing lingers, and all flushes of the output end until then, those that
-    /// are still to come included.
+    /// The host stops: nothing lingers, and all flushes of the output end by this time, also those
+    /// that are still to come.
     pub fn stop(&mut self, id: OutputId, deadline: Instant) {
         let Some(output) = self.outputs.get_mut(&id) else {
             return;

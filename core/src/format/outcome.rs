@@ -9,7 +9,7 @@ use crate::format::rejected::Reason;
 /// What a value of a chunk came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome<'w> {
-    /// A document was written: all of what the options make of its event, if neither is there.
+    /// A document was written. Neither field is set if nothing of its event was left out.
     Document {
         /// It was cut from this many bytes.
         cut_from: Option<usize>,

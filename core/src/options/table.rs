@@ -1,7 +1,7 @@
 //! Every option of an `[OUTPUT]` section: one row says its name, what it takes, and its default.
 //!
-//! From a row come how the value is read, the error of a wrong one, what is said of a name that is
-//! nearly one, and the columns of `docs/options.md`, which a test compares with the rows.
+//! How a value is read, the error of a wrong one, and what is said of a name that is nearly one come
+//! from its row. Three columns of `docs/options.md` repeat the rows, and a test compares them.
 
 use std::ops::RangeInclusive;
 
@@ -153,7 +153,7 @@ impl Row {
 }
 
 impl Kind {
-    /// What is allowed: the end of an error's sentence, and a column of the page on options.
+    /// What is allowed: the end of an error's sentence. A column of the page on options repeats it.
     pub fn takes(&self) -> String {
         self.takes_up_to(usize::MAX)
     }

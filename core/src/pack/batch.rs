@@ -19,7 +19,7 @@ pub struct Batch {
     pub records: Vec<Record>,
     /// Those of all records.
     pub shares: Vec<Share>,
-    /// What was counted of events that gave no document, or less than a whole one.
+    /// Tallies of events that were dropped, shortened or unreadable.
     pub counted: Vec<Counted>,
     /// Where those events are, if the packer notes it.
     pub noted: Vec<Noted>,
@@ -42,7 +42,7 @@ pub struct Piece {
     pub range: Range<usize>,
 }
 
-/// What became of events of a chunk, up to an offset.
+/// The tally of a chunk's events, up to an offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Counted {
     pub chunk: ChunkId,

@@ -33,7 +33,7 @@ pub trait Source {
     /// Takes the next piece that waits.
     fn next(&mut self) -> Option<Piece>;
 
-    /// The offset up to which the events of a chunk were counted before.
+    /// Events of a chunk before this offset are in the tally already.
     fn counted(&self, chunk: ChunkId) -> usize;
 
     /// Reads the bytes of a chunk; there are none once the host has them back.
@@ -109,7 +109,8 @@ pub struct Packer {
     /// How many plain bytes are gathered for a record.
     goal: usize,
     compressed: Vec<u8>,
-    /// Of the batch that is being made: for documents, for those to come.
+    /// What the batch that is being made may hold. `documents` shrinks with each document that is
+    /// added; the others stay.
     room: Room,
     is_full: bool,
     /// A little over what the last batches' bodies were long, so that the next one's memory is
@@ -194,8 +195,9 @@ impl Packer {
         self.plain.shrink_to(MAX_PLAIN);
     }
 
-    /// How many of the first `count` documents become a record: fewer where they would compress
-    /// to too much; none if to less than `at_least`, and then there is a higher goal.
+    /// Returns how many of the first `count` documents go into the record. Fewer, if all would
+    /// compress to more than the limit. None, if to less than `at_least`: then more are gathered
+    /// first.
     fn settle(&mut self, mut count: usize, at_least: usize) -> Option<usize> {
         let Some(compressor) = &mut self.compressor else {
             return Some(count);

@@ -57,12 +57,13 @@ impl Stream {
         Some(piece)
     }
 
-    /// To where the events of a chunk were counted that gave no document, or less than a whole one.
+    /// Events of a chunk before this offset are in the tally already: packing them again must not
+    /// count them twice.
     pub fn counted(&self, chunk: ChunkId) -> usize {
         self.chunks.get(&chunk).map_or(0, |chunk| chunk.counted)
     }
 
-    /// A call was packed: the call to make, unless the batch holds nothing to send.
+    /// A call was packed. Returns the call to make; None if the batch holds nothing to send.
     pub fn packed(&mut self, now: Instant, batch: &Batch) -> Option<CallId> {
         let filling = self.filling.take()?;
         for counted in &batch.counted {
