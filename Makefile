@@ -242,7 +242,7 @@ schema: $(filter $(SAMPLE),$(LOGS)) ## Print the Glue columns of LOGS, or what T
 BILL_FLAGS ?=
 
 .PHONY: bill
-bill: $(filter $(SAMPLE),$(LOGS)) ## Reckon a month of LOGS on CloudWatch Logs and Firehose: target/bill.svg
+bill: $(filter $(SAMPLE),$(LOGS)) ## Estimate a month of LOGS on CloudWatch Logs and Firehose: target/bill.svg
 	@mkdir -p $(TARGET_DIR)
 	@$(CARGO) build --locked --release --package firehose-logs
 	@$(TARGET_DIR)/release/firehose-logs bill \

@@ -198,7 +198,7 @@ fn an_error_that_is_not_known_stores_nothing_and_keeps_the_data() {
     let body = r#"{"__type":"AccountSuspendedException","message":"Call us."}"#;
     let log = log_of(&stranger("400 Bad Request", OF_AWS, body));
     assert_says(&log, "AccountSuspendedException: Call us:");
-    assert_says(&log, "mend that; data is kept");
+    assert_says(&log, "fix that; data is kept");
     assert_says(&log, "documents ambiguous: 0");
 }
 

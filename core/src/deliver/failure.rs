@@ -70,7 +70,7 @@ causes! {
         "this is not Firehose: check endpoint, AWS_ENDPOINT_URL and the proxy's variables; data is kept",
     /// The service refuses the call for a reason that is not known here.
     Refused "refused"
-        "the service refuses calls for the reason that it names: mend that; data is kept",
+        "the service refuses calls for the reason that it names: fix that; data is kept",
     /// The plugin or the SDK failed.
     Bug "bug"
         "a bug of the plugin or the AWS SDK: please report it (standard error may say more; take secrets out); sent again",
@@ -143,7 +143,8 @@ impl Cause {
         matches!(self, Self::Network | Self::Unanswered)
     }
 
-    /// Whether nothing is delivered until somebody mends something.
+    /// Whether nothing is delivered until somebody fixes something: then one call at a time finds
+    /// out whether that was done. The alert `FirehoseNeedsOperator` names these causes, and more.
     pub fn needs_operator(self) -> bool {
         matches!(
             self,

@@ -200,7 +200,7 @@ impl Gate {
         self.pause(now, random);
     }
 
-    /// Nothing can be delivered until an operator mends something: one call at a time finds out
+    /// Nothing can be delivered until an operator fixes something: one call at a time finds out
     /// whether that was done.
     pub(super) fn blocked(&mut self, now: Instant, random: f64) {
         self.is_probing = true;

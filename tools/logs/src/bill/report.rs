@@ -50,7 +50,7 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
     let ratios = bill.rows.iter().map(|row| row.billed_ratio);
     let most = ratios.fold(0.0, f64::max);
     if bill.gb_a_month * most > FIRST_TIER_GB {
-        text += "More than 500 TB are billed: beyond them a GB costs less than is reckoned here.\n";
+        text += "More than 500 TB are billed: beyond them a GB costs less than estimated.\n";
     }
     text += "Without storage, queries and free tiers. US dollars a GB:\n";
     for (what, price) in [
