@@ -146,6 +146,31 @@ pub(crate) const ROWS: &[Row] = &[
         needs: &[Minutes],
     },
     Row {
+        written: &["cargo test -p firehose-core"],
+        run: "HISTORIES=1000 PROPTEST_CASES=8 cargo test --locked -p firehose-core",
+        prints: "test result: ok",
+        needs: &[Minutes],
+    },
+    Row {
+        written: &["cargo test --test pages"],
+        run: "cargo test --locked --test pages",
+        prints: "test result: ok",
+        needs: &[Minutes],
+    },
+    Row {
+        written: &["cargo test --test plugin"],
+        run: "make build && cargo test --locked --test plugin",
+        prints: "test result: ok",
+        needs: &[Minutes],
+    },
+    Row {
+        written: &["cargo test --test fluent_bit", "cargo build -p healthcheck"],
+        run: "make build && cargo build --locked -p healthcheck && \
+              cargo test --locked --test fluent_bit",
+        prints: "test result: ok",
+        needs: &[Minutes],
+    },
+    Row {
         written: &["make fuzz", "make fuzz TARGET=chunk SECONDS=60"],
         run: "for target in chunk pack config replies; do make fuzz TARGET=$target SECONDS=5; done",
         prints: "",
