@@ -20,7 +20,7 @@ use firehose_core::options::{self, Access, Config, wrong_ca_file};
 use call::Call;
 use look_up::LookUp;
 
-/// So much later the host starts at most for a file that can not be read.
+/// How much later the host starts, at most, because of a file that can not be read.
 const CHECK: Duration = Duration::from_secs(5);
 
 /// Looks whether the files that options name can be used.
@@ -31,8 +31,8 @@ pub fn with_files(config: Config) -> Result<Config, options::Error> {
     Ok(config)
 }
 
-/// One output's way to its delivery stream. It is found by the first call that can find it, so
-/// that what is missing at start (a region, a role, the network) may still come.
+/// One output's way to its delivery stream. The first call that can looks it up, so what is missing
+/// at start (a region, a role, the network) may still come.
 #[derive(Debug)]
 pub struct Firehose {
     delivery_stream: String,
@@ -40,7 +40,7 @@ pub struct Firehose {
 }
 
 impl Firehose {
-    /// A look-up of credentials takes so long at most.
+    /// How long a look-up of credentials takes at most.
     pub fn new(delivery_stream: String, access: Access, credentials_timeout: Duration) -> Self {
         Self {
             delivery_stream,

@@ -77,9 +77,9 @@ pub struct Place {
 /// The journal is read for this long at most. Nothing is sent meanwhile.
 const OPENING: Duration = Duration::from_secs(5);
 
-/// Batches whose memory is kept while no call needs it. Several answers may come before the next call
-/// is packed. A drain of 81 calls, 4 at a time, allocated 23 batches with one spare one, 4 with two,
-/// and no fewer with four.
+/// Batches whose memory is kept while no call needs it. Several answers may come before the next
+/// call is packed. A drain of 81 calls, 4 at a time, allocated 23 batches with one spare one, 4
+/// with two, and no fewer with four.
 const SPARE_BATCHES: usize = 2;
 
 pub struct Driver<V: Service> {
@@ -110,8 +110,8 @@ struct Call {
 }
 
 impl<V: Service> Driver<V> {
-    /// Begins a driver, which ends when its last output has left. Returns where its messages go, and
-    /// its stream's gauges. `remembered` is what an earlier driver of this process left behind.
+    /// Begins a driver, which ends when its last output has left. Returns where its messages go,
+    /// and its stream's gauges. `remembered` is what an earlier driver of this process left behind.
     pub fn start(
         runtime: &Handle,
         remembered: Option<Remembered>,

@@ -1,4 +1,4 @@
-//! The C ABI: what Fluent Bit calls (its Go-plugin interface), and what is called of it.
+//! The C ABI: what Fluent Bit calls (its Go-plugin interface), and what the plugin calls of it.
 //!
 //! All `unsafe` code of the crate is here. Each export is a guard against panics, a check of its
 //! arguments, and one call.
@@ -73,7 +73,7 @@ pub unsafe extern "C" fn FLBPluginFlushCtx(
 ) -> c_int {
     // After a panic nothing is known of the chunk: the host shall keep it.
     guard(FLB_RETRY, || {
-        // Not to be understood is no reason to have the host drop the chunk.
+        // A call that can not be understood is no reason to have the host drop the chunk.
         if (data.is_null() && size > 0) || tag.is_null() {
             return None;
         }

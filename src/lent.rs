@@ -1,4 +1,4 @@
-//! A flush: the chunk that the host lends for its time, and how the host is told.
+//! A flush: the chunk that the host lends as long as it lasts, and how the host is told.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,7 +29,7 @@ impl Flush {
         (self.host)(Told::Answer(verdict));
     }
 
-    /// After a panic.
+    /// Ends the flush after a panic.
     pub fn fail(&self, text: String) {
         let level = Level::Error;
         (self.host)(Told::Line(Line { level, text }));
@@ -48,7 +48,8 @@ impl LentChunk {
         Self(Arc::new(Mutex::new(Some(Box::new(bytes)))))
     }
 
-    /// The bytes, which stay while they are being read; none once they were taken back.
+    /// Reads the bytes, which stay while they are being read; there are none once they were taken
+    /// back.
     pub fn read<R>(&self, reader: impl FnOnce(&[u8]) -> R) -> R {
         let bytes = self.bytes();
         reader(bytes.as_ref().map_or(&[], |bytes| (**bytes).as_ref()))

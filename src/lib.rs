@@ -1,7 +1,7 @@
 //! A Fluent Bit output plugin that delivers logs to Amazon Data Firehose.
 //!
-//! What Fluent Bit calls is in [`ffi`], with all code that is `unsafe`; what decides is in
-//! `firehose_core`. ARCHITECTURE.md follows a log line through both.
+//! [`ffi`] has what Fluent Bit calls, and all code that is `unsafe`. `firehose_core` has what
+//! decides. ARCHITECTURE.md follows a log line through both.
 
 #![deny(unsafe_code)]
 

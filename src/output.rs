@@ -183,7 +183,8 @@ impl Output {
         let mut lines = Vec::new();
         if let Ok((told, remembered)) = left.recv_timeout(LEAVING) {
             lines = told;
-            // Nothing more is sent: this waits for the sender to be dropped, once the journal is written.
+            // Nothing more is sent: this waits until the sender is dropped, once the journal is
+            // written.
             _ = left.recv_timeout(end.saturating_duration_since(Instant::now()));
             if let Some(remembered) = remembered {
                 registry().left.insert(self.stream.clone(), remembered);

@@ -24,14 +24,14 @@ impl Runtime {
         }
         let build = || {
             runtime::Builder::new_multi_thread()
-                // One formats, signs and encrypts hundreds of megabytes a second. A second one cost
-                // more CPU and drained no faster (docs/performance.md).
+                // One thread formats, signs and encrypts hundreds of megabytes a second. A second
+                // one cost more CPU and drained no faster (docs/performance.md).
                 .worker_threads(1)
                 .thread_name("firehose")
                 .enable_all()
                 .build()
         };
-        // The builder panics where the system gives it no thread.
+        // The builder panics if the system gives it no thread.
         let inner = catch_unwind(build)
             .unwrap_or_else(|_| Err(Error::other("the system gives no thread")))?;
         let runtime = Arc::new(Self(Some(inner)));

@@ -1,5 +1,5 @@
 //! The directory of `state_path`: the journals of delivery streams. A thread of its own reads and
-//! writes them, so that a disk that hangs keeps nobody else.
+//! writes them, so that nothing else waits for a disk that hangs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, DirBuilder, File, TryLockError};
@@ -18,10 +18,10 @@ use tokio::sync::oneshot;
 
 /// What a journal's file told.
 pub struct Opened {
-    /// By which its chunks are named.
+    /// The key of the hashes that name its chunks.
     pub secret: Secret,
     pub remembered: Remembered,
-    /// So many bytes at its end were no entries.
+    /// How many bytes at its end were no entries.
     pub cut: usize,
     /// What an operator should know.
     pub notes: Vec<String>,
@@ -49,10 +49,10 @@ enum Job {
     Call(Box<dyn FnOnce() + Send>),
 }
 
-/// A journal is a megabyte by default. A file that is so much larger than the largest is none.
+/// A journal is a megabyte by default. A file of more bytes than this is no journal.
 const MOST_BYTES: u64 = 1_000_000_000;
 
-/// So long the lock is tried: an output of this process, or a process that is about to end, may
+/// How often the lock is tried: an output of this process, or a process that is about to end, may
 /// still be writing.
 const TRIES: u32 = 40;
 const BETWEEN_TRIES: Duration = Duration::from_millis(50);
@@ -166,7 +166,7 @@ struct Directory {
 
 struct Journal {
     path: PathBuf,
-    /// None before its first page, and after one that could not be written.
+    /// None before the journal's first page, and after a page that could not be written.
     file: Option<File>,
 }
 

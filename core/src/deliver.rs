@@ -6,8 +6,10 @@
 //! - [`queue`]: which chunks of an output wait, and when a call for them is due.
 //! - [`flight`]: which ranges of which chunks are in which call.
 //! - [`ledger`]: what is left of the chunks that no flush waits for.
-//! - [`journal`]: what of it is written to a file, so that it outlives the process.
+//! - [`journal`]: what of these is written to a file, so that it outlives the process.
 //! - `unheard`: which chunks the host may not know to be done with.
+//! - [`chunk`]: what is known of one chunk.
+//! - [`output`]: the options, the log and the counts of one output.
 //! - [`gate`]: when the next call may begin and how large it may be, by the [`pace`] that the
 //!   stream takes, and by fixed limits ([`bucket`]).
 //! - [`failure`]: what each error means. [`verdict`]: what the host is answered.

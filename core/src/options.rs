@@ -81,7 +81,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// So much waits for no more: rounding it up to the billing unit adds a tenth at most.
+/// So many bytes do not wait for more: rounding them up to the billing unit adds a tenth at most.
 const LINGER_BYTES: usize = 10 * BILLING_UNIT;
 
 impl Config {
@@ -227,7 +227,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         })
     }
 
-    /// Where `quota` asks to keep to it, a stream's default quota is the limit that is not set.
+    /// With `quota`, the stream's default quota takes the place of each limit that is not set.
     fn limits(&self, access: &Access) -> Result<Limits, Error> {
         let quota = match (self.text("quota")?.as_deref(), &access.region) {
             (Some("regional"), Some(region)) => Some(Quota::of(region)),

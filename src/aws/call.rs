@@ -29,7 +29,7 @@ const MAX_REPLY: usize = 500 * 1024;
 /// What is left for the SDK to read of a reply.
 const NO_RECORDS: &str = r#"{"FailedPutCount":0,"RequestResponses":[]}"#;
 
-/// What is learnt of a call. It goes with the call's request, by which the connector finds it.
+/// What is learnt of a call. It travels with the call's request, where the connector finds it.
 #[derive(Debug)]
 pub(super) struct Call {
     sent: Sent,
@@ -97,8 +97,8 @@ impl Reply {
     }
 }
 
-/// Breaks a reply off that is longer than any can be, and learns of calls what the SDK would not
-/// tell.
+/// Breaks off a reply that is longer than any can be, and learns what the SDK would not tell of
+/// calls.
 #[derive(Debug)]
 pub(super) struct Watched {
     /// Each has a proxy of its own.
@@ -140,10 +140,10 @@ async fn whole(mut body: SdkBody) -> Result<Vec<u8>, BoxError> {
     Ok(bytes)
 }
 
-/// The service refuses a signature whose time is farther from its own.
+/// The service refuses a signature whose time is farther from its own than this.
 const LARGEST_SKEW: Duration = Duration::from_secs(300);
 
-/// What the head of a reply tells: whether Firehose wrote it, and what time it is there.
+/// What the head of a reply tells: whether Firehose wrote it, and what time Firehose has.
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) status: u16,
@@ -201,7 +201,7 @@ impl fmt::Display for Head {
     }
 }
 
-/// As much of a header as belongs into a log line.
+/// Returns as much of a header as belongs into a log line.
 fn shown(value: &str) -> String {
     const LONGEST: usize = 60;
     let letters = value.chars().filter(|letter| !letter.is_control());

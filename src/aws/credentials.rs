@@ -19,8 +19,8 @@ use firehose_core::options::{Access, value};
 
 const SESSION: &str = "fluent-bit-firehose";
 
-/// Looks everything up anew: files may have changed since the last time. A call of another service
-/// takes so long at most.
+/// Looks everything up anew: files may have changed since the last time. `limit` bounds a call of
+/// another service.
 pub(super) async fn look_up(
     access: &Access,
     mut environment: Environment,
@@ -83,7 +83,7 @@ impl Means<'_> {
         let found = chain.provide_credentials().await.and_then(clean);
         let mut credentials = found.map_err(|error| error::of_credentials(&error, None))?;
         let sts = match &self.access.sts_endpoint {
-            // It is set before loading: set later it would yield to AWS_ENDPOINT_URL_STS.
+            // It is set before loading: set later, AWS_ENDPOINT_URL_STS would go before it.
             Some(endpoint) => {
                 let loader = as_it_is(self.bare_loader()).no_credentials();
                 let loader = loader.endpoint_url(endpoint);
@@ -116,8 +116,8 @@ fn as_it_is(loader: ConfigLoader) -> ConfigLoader {
     loader.use_fips(false).use_dual_stack(false)
 }
 
-/// Without the blanks around a value, which the SDK would sign with. What can not stand in a
-/// header it would end in a panic with.
+/// Takes the blanks around a value away, because the SDK would sign with them. Refuses what can not
+/// stand in a header, because the SDK would end in a panic.
 fn clean(found: Credentials) -> Result<Credentials, CredentialsError> {
     let key = found.access_key_id().trim();
     let token = found.session_token().map(str::trim);
@@ -151,8 +151,8 @@ pub(super) fn configured_endpoint(config: &SdkConfig, service: &str) -> Option<S
     own.or_else(|| config.endpoint_url().map(str::to_owned))
 }
 
-/// A URL that can not be read the SDK would leave out, or call all the same. Where an option takes
-/// its place, it is left out.
+/// Checks the environment's URLs. The SDK would leave out one that can not be read, or call it all
+/// the same. A wrong one that an option replaces is removed.
 fn check_endpoints(access: &Access, environment: &mut Environment) -> Result<(), CallError> {
     let [has_endpoint, has_sts_endpoint, has_role] =
         [&access.endpoint, &access.sts_endpoint, &access.role_arn].map(Option::is_some);

@@ -70,7 +70,7 @@ pub(super) fn of_credentials(error: &CredentialsError, caller: Option<&Credentia
 
 /// As much of it as may be said, on one line.
 fn said(cause: Cause, text: String, caller: Option<&Credentials>) -> CallError {
-    // AWS says of a signature that its time is wrong, by the code of one that is wrong.
+    // If a signature's time is wrong, AWS answers with the code of a wrong signature.
     const OF_TIME: [&str; 2] = ["Signature expired", "Signature not yet current"];
     let text = on_one_line(&without_secrets(text, caller));
     let is_of_time = OF_TIME.iter().any(|words| text.contains(words));
@@ -89,7 +89,7 @@ fn without_secrets(text: String, caller: Option<&Credentials>) -> String {
     secrets.fold(text, |text, secret| text.replace(secret, "***"))
 }
 
-/// What an error says, from its cause that is not the SDK's own wrapping on.
+/// What an error says, beginning at the first cause that is not a wrapping of the SDK's.
 fn chain(error: &(dyn Error + 'static)) -> String {
     const WRAPPING: [&str; 5] = [
         "dispatch failure",

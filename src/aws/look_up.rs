@@ -27,16 +27,16 @@ use super::credentials::{self, configured_endpoint};
 use super::transport::Transport;
 use super::{environment, error};
 
-/// Credentials that are refused or not found are looked for anew, but not more often than this:
-/// each time may cost calls of STS.
+/// If credentials are refused or not found, the next look-up begins no sooner than this: each one
+/// may cost calls of STS.
 const RENEWAL: Duration = Duration::from_secs(5);
 
-/// New credentials are looked for so long before the old ones expire, or at half of their life if
-/// that is later.
+/// How long before the old credentials expire new ones are looked up; at half of their life if that
+/// is later.
 const EARLY: Duration = Duration::from_secs(300);
 
-/// One that takes longer than it may is told as a failure, but not given up before this: a helper
-/// would go on beside the next one.
+/// A look-up that takes longer than it may counts as failed, but is not given up before this: its
+/// helper would go on beside the next look-up's.
 const GIVEN_UP: Duration = Duration::from_secs(600);
 
 /// What all calls of an output share.
@@ -60,14 +60,14 @@ struct State {
     connection: Option<Arc<Connection>>,
     /// The service does not take these credentials.
     is_refused: bool,
-    /// When others are to be looked for.
+    /// When new ones are to be looked up.
     renewal: Option<Instant>,
     /// Why the last look-up found none.
     failure: Option<CallError>,
-    /// None begins before.
+    /// No look-up begins before this time.
     earliest: Option<Instant>,
     running: Option<AbortHandle>,
-    /// It takes longer than calls wait for it.
+    /// The look-up takes longer than calls wait for it.
     is_late: bool,
 }
 
@@ -96,8 +96,8 @@ impl LookUp {
         }
     }
 
-    /// Begins a look-up if one is due. Whether calls need not wait for it: there are credentials, or
-    /// it is known why there are none.
+    /// Begins a look-up if one is due. Returns whether calls need not wait for it: there are
+    /// credentials, or it is known why there are none.
     pub(super) fn is_ready(&self) -> bool {
         let mut state = self.0.state();
         let now = Instant::now();
@@ -189,7 +189,7 @@ impl Shared {
             }
             Err(_) => {}
         }
-        // What can not be given up is not joined by another.
+        // Its thread can not be ended from here. While it runs, no second look-up begins.
         drop(found);
         _ = ended.await;
         self.end();

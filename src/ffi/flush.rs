@@ -36,11 +36,11 @@ pub(super) struct Instance {
     _runtime: Arc<Runtime>,
 }
 
-/// How often a flush that waits looks whether the host stops, and renews its metrics.
+/// How often a flush that waits looks whether the host stops, and renews the output's metrics.
 const CHECK: Duration = Duration::from_millis(500);
 
-/// By the number of their output, which the host is given instead of an address, so that a stale
-/// context is found to be one.
+/// By the number of their output. The host gets that number instead of an address, so that a stale
+/// context is noticed.
 static INSTANCES: Mutex<BTreeMap<usize, Arc<Instance>>> = Mutex::new(BTreeMap::new());
 
 fn instances() -> MutexGuard<'static, BTreeMap<usize, Arc<Instance>>> {
@@ -48,7 +48,7 @@ fn instances() -> MutexGuard<'static, BTreeMap<usize, Arc<Instance>>> {
 }
 
 impl Instance {
-    /// The new instance's handle; none if the configuration is wrong, which is then logged.
+    /// Returns the new instance's handle; None if the configuration is wrong, which is then logged.
     pub(super) fn start(host: Host) -> Option<*mut c_void> {
         let config = read_config(&host)?;
         let runtime = Runtime::shared()
@@ -106,7 +106,7 @@ impl Instance {
         code
     }
 
-    /// Only from the host's own threads: from them the instance is known to be there still.
+    /// Only for the host's own threads: while they call, the host's instance is still there.
     fn publish(&self) {
         if let Some(metrics) = &self.metrics {
             metrics.publish(|| self.output.metrics());
@@ -208,8 +208,8 @@ fn to_code(verdict: Verdict) -> c_int {
     }
 }
 
-/// Lends bytes for as long as `borrower` runs. Who reads them then is waited for; who wants to
-/// read them later finds none.
+/// Lends bytes for as long as `borrower` runs. Then it waits for whoever still reads them. Whoever
+/// reads later finds no bytes.
 fn lend<R>(bytes: &[u8], borrower: impl FnOnce(LentChunk) -> R) -> R {
     let chunk = LentChunk::new(Lent(bytes));
     let _loan = Loan(chunk.clone());

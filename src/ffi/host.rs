@@ -1,8 +1,8 @@
 //! The host's structures, as far as every version from 1.9 on shares them, and what it offers one
 //! instance: its properties, its name, its logger, its metrics.
 //!
-//! Functions are found by symbol, as Fluent Bit's executable exports its own. Where a symbol is
-//! missing the plugin does without.
+//! Functions are found by symbol, as Fluent Bit's executable exports its own. If a symbol is
+//! missing, the plugin does without.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -76,7 +76,7 @@ pub(super) struct Host {
     /// The instance's own.
     pub(super) max_level: Level,
     name: String,
-    /// The signal that the host was told to stop by, or 0.
+    /// The signal by which the host was told to stop, or 0.
     exit_signal: Option<&'static AtomicI32>,
 }
 

@@ -16,8 +16,8 @@ pub(super) const INSTANCE_BYTES: usize = 4096;
 /// The longest text that is read.
 const MAX_TEXT: usize = 64 * 1024;
 
-/// The kernel reads for us: an address that is not mapped gives fewer bytes or none, where a
-/// pointer that is followed would end the process.
+/// The kernel reads for us: an address that is not mapped gives fewer bytes or none. To follow such
+/// a pointer would end the process.
 #[derive(Debug)]
 pub(super) struct Memory(File);
 

@@ -72,8 +72,8 @@ pub(super) struct Metrics {
     library: Library,
     /// The values of the labels that all metrics have.
     labels: [CString; 2],
-    /// In the order of the output's metrics. Locked while they are set: of two threads that set a
-    /// counter, the one with the older number must not be the later, which the host refuses.
+    /// In the order of the output's metrics. Locked while they are set: if two threads set a
+    /// counter, the older number must not come last, as the host refuses a smaller one.
     handles: Mutex<Vec<Handle>>,
 }
 

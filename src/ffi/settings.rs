@@ -1,8 +1,8 @@
-//! `workers` and `retry_limit`: what the host keeps for itself, and most users leave out.
+//! `workers` and `retry_limit`: options that the host keeps for itself, and most users leave out.
 //!
 //! Without workers a flush that waits stops every input. Without a `retry_limit` the host drops a
-//! chunk after its second failure. So the plugin sets both where the section does not. The host
-//! exports the function that sets them, but none that tells them: what the section says of them is
+//! chunk after its second failure. So the plugin sets both if the section does not. The host
+//! exports a function that sets them, but none that tells them. So what the section says of them is
 //! read in the host's instance.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -55,8 +55,8 @@ pub(super) struct Settings {
 struct Said {
     workers: Option<c_int>,
     retry_limit: Option<c_int>,
-    /// Whether the places of both were found. If not, what the section said was overwritten by
-    /// looking for it.
+    /// Whether the places of both were found. If not, the search for them has overwritten what the
+    /// section said.
     is_found: bool,
 }
 
@@ -70,8 +70,8 @@ impl Settings {
     /// the host's settings stay as they are.
     ///
     /// The host makes an output's workers after Init, and makes them twice: at a hot reload it
-    /// stops one of the two pools, and crashes by the other. So it is told here that there are
-    /// none. `start_workers` has it make them, once.
+    /// stops one of the two pools, and the other one makes it crash. So here it is told that there
+    /// are none, and `start_workers` lets it make them once.
     ///
     /// # Safety
     ///
@@ -191,7 +191,7 @@ impl Said {
             );
             notices.push((Level::Info, line));
         }
-        // A limit of the section's own drops chunks.
+        // A limit that the section itself sets drops chunks.
         if let Some(limit) = self.retry_limit.filter(|limit| *limit != NO_LIMITS) {
             let line = format!(
                 "`retry_limit {}` is in force by this section: Fluent Bit drops a chunk that was \

@@ -1,5 +1,5 @@
-//! A token bucket that may run into debt: what does not fit is let through whole, and paid off
-//! before the next.
+//! A token bucket that may run into debt: it lets through whole what does not fit, and the next one
+//! waits until that is paid off.
 
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ impl Bucket {
         if self.tokens > 0.0 {
             return now;
         }
-        // A little more than nothing, so that a waiter never wakes a rounding too early.
+        // A little more than nothing: rounding must never wake a waiter too early.
         now + Duration::from_secs_f64((-self.tokens + 1e-3) / self.rate) + Duration::from_millis(1)
     }
 

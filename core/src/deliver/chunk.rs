@@ -18,7 +18,7 @@ pub(super) struct Chunk {
     pub(super) length: usize,
     pub(super) tag: String,
     pub(super) key: Option<Key>,
-    /// While the host waits.
+    /// Only while the host waits.
     pub(super) flush: Option<Flush>,
     /// What is neither accepted nor given up.
     pub(super) left: Ranges,
@@ -28,11 +28,11 @@ pub(super) struct Chunk {
     /// twice.
     pub(super) counted: usize,
     pub(super) history: History,
-    /// The journal's last page that tells of it; 0 for none.
+    /// The last page of the journal that has an entry of it; 0 for none.
     pub(super) page: u64,
     /// When the journal was told of it last, in Unix time.
     pub(super) done_at: u64,
-    /// What was refused in the last flush, and is to be sent a part at a time in the next.
+    /// What was refused for its data in the last flush: the next one sends it a part at a time.
     pub(super) suspects: Vec<(Piece, Suspicion)>,
 }
 
@@ -43,18 +43,18 @@ pub(super) struct Flush {
     pub(super) deadline: Instant,
     /// The host's thread that waits.
     pub(super) caller: usize,
-    /// What was counted since it began.
+    /// What was counted since this flush began.
     pub(super) tally: Tally,
     pub(super) delivered: u64,
     /// How often packing ended by a panic at an event of this chunk.
     pub(super) panics: u32,
 }
 
-/// So often packing may end by a panic at one chunk, before its flush ends.
+/// How often packing may end by a panic at one chunk. Then its flush ends.
 const MOST_PANICS: u32 = 2;
 
 impl Flush {
-    /// It ends before its time, as the chunk can't be packed.
+    /// Whether it ends before its time, as the chunk can't be packed.
     pub(super) fn is_given_up(&self) -> bool {
         self.panics >= MOST_PANICS
     }

@@ -127,8 +127,8 @@ impl Cause {
         }
     }
 
-    /// Whether the documents are refused: not all of them need be bad, so they are sent again in two
-    /// halves, and one that is refused alone, while another is accepted, is dropped.
+    /// Whether the data is refused. Not all documents need be bad, so they are sent again in two
+    /// halves. One that is refused alone, while another is accepted, is dropped.
     pub fn is_of_data(self) -> bool {
         matches!(self, Self::Payload | Self::Serialization)
     }

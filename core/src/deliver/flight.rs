@@ -28,7 +28,8 @@ pub(super) struct Call {
 pub(super) struct Suspicion {
     /// How many of them to send together.
     pub(super) documents: u64,
-    /// The last call that had begun when they were refused first.
+    /// The last call that had begun when they were first refused. What a later call accepts shows
+    /// that the stream takes data.
     pub(super) since: CallId,
     /// It is one document, and was refused alone.
     pub(super) is_alone: bool,

@@ -69,11 +69,11 @@ pub struct Gate {
     fixed: [Option<Bucket>; 3],
     in_flight: usize,
     bytes_in_flight: usize,
-    /// Nothing begins before.
+    /// No call begins before this time.
     closed_until: Instant,
     /// Calls in a row of which nothing was accepted.
     strikes: u32,
-    /// A failed connection was let off, and nothing was accepted since.
+    /// After a failed connection no pause was made, and nothing was accepted since.
     pub(super) is_let_off: bool,
     /// Whether anything is accepted at all is not known: one call at a time finds out.
     is_probing: bool,
@@ -88,7 +88,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 pub enum Admission {
     Now,
     At(Instant),
-    /// When one that is under way has ended.
+    /// When a call that is under way has ended.
     AfterACall,
 }
 
@@ -163,7 +163,7 @@ impl Gate {
         }
     }
 
-    /// A call of so many bytes is under way no longer. What became of it is told before.
+    /// A call of so many bytes has ended. The caller tells first what became of it.
     pub fn ended(&mut self, bytes: usize) {
         self.in_flight -= 1;
         self.bytes_in_flight -= bytes;
@@ -187,7 +187,7 @@ impl Gate {
         self.is_probing = is_all_refused;
     }
 
-    /// A call had no answer for its records. One that failed by its connection may be let off, once.
+    /// A call had no answer for its records. After a failed connection there may be no pause, once.
     pub fn failed(&mut self, now: Instant, may_let_off: bool, random: f64) {
         if !may_let_off || std::mem::replace(&mut self.is_let_off, true) {
             self.pause(now, random);

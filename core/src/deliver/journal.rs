@@ -17,17 +17,17 @@ use crate::pack::batch::ChunkId;
 
 use super::chunk::Chunk;
 
-/// A file begins with it; its last byte is the version.
+/// How a file begins. The last byte is the version.
 const HEAD: [u8; 8] = *b"fbfhjnl\x01";
 
 /// An entry's length and checksum stand before it.
 const FRAME: usize = 8;
 
-/// So long the host waits for an entry to be written. A disk that takes longer shall cost what it
-/// remembers, not the delivery.
+/// How long the host waits for an entry to be written. A disk that takes longer may cost what it
+/// would have remembered, but must not hold the delivery up.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// So long nothing is written after a failure.
+/// How long nothing is written after a failure.
 const PAUSE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,7 +53,7 @@ pub struct Page {
     /// Pages are numbered in the order in which they are to be written.
     pub number: u64,
     pub bytes: Vec<u8>,
-    /// It takes the place of all that the file holds.
+    /// Whether it takes the place of all that the file holds.
     pub is_whole: bool,
 }
 
@@ -126,7 +126,7 @@ pub fn read(file: &[u8]) -> Result<(Remembered, usize), UnknownVersion> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownVersion(pub u8);
 
-/// The entry that bytes begin with, and what follows it.
+/// Returns the entry that the bytes begin with, and the bytes behind it.
 fn next(bytes: &[u8]) -> Option<(Entry, &[u8])> {
     let (frame, rest) = bytes.split_first_chunk::<FRAME>()?;
     let [a, b, c, d, checksum @ ..] = frame;

@@ -18,7 +18,7 @@ use crate::pack::batch::ChunkId;
 pub struct Key(u64, u64);
 
 impl Key {
-    /// Of a chunk whose bytes are gone: no chunk that comes has it.
+    /// The key of a chunk whose bytes are gone. No chunk that comes has it.
     pub const UNKNOWN: Self = Self(0, 0);
 
     /// `scope` names the output by what it makes of a chunk and where it sends it.
@@ -40,7 +40,7 @@ impl fmt::Display for Key {
     }
 }
 
-/// Random bytes. Who does not know them can't make chunks that share a key.
+/// Random bytes. Whoever does not know them can't make chunks that share a key.
 #[derive(Clone)]
 pub struct Secret(pub [u8; Self::LENGTH]);
 
@@ -56,7 +56,7 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Of what was bounded when it was kept first.
+    /// For what was bounded when it was first kept.
     pub const NONE: Self = Self {
         max_chunks: usize::MAX,
         max_bytes: usize::MAX,
@@ -77,8 +77,8 @@ struct Entry {
     kept: Instant,
 }
 
-/// Fluent Bit gives a chunk back sooner by far: its longest pause between two retries is 2,000 s by
-/// default (`scheduler.cap`). An older one was given up.
+/// Fluent Bit gives a chunk back far sooner: its longest pause between two retries is 2,000 s by
+/// default (`scheduler.cap`). It has given up a chunk that is older than this.
 const LONGEST: Duration = Duration::from_hours(6);
 
 impl Ledger {
@@ -122,7 +122,7 @@ impl Ledger {
         gone
     }
 
-    /// Forgets the oldest until what is left is within bounds: what has to go.
+    /// Forgets the oldest until what is left is within bounds. Returns what had to go.
     pub fn shrink(&mut self, bounds: Bounds) -> Vec<ChunkId> {
         let mut sum: usize = self.entries.iter().map(|entry| entry.bytes).sum();
         let mut gone = Vec::new();
@@ -136,7 +136,7 @@ impl Ledger {
         gone
     }
 
-    /// Takes what was kept so long that the host has given it up.
+    /// Takes a chunk that was kept so long that the host has given it up.
     pub fn outlived(&mut self, now: Instant) -> Option<ChunkId> {
         let age = |entry: &Entry| now.saturating_duration_since(entry.kept);
         let oldest = self.entries.pop_front_if(|entry| age(entry) >= LONGEST);

@@ -93,7 +93,7 @@ impl Output {
         };
         chunks.add(1);
         self.tell_tally(now, &flush.tally, &chunk.tag);
-        // The panics for which a flush is given up were told of.
+        // If panics ended the flush, the log has a line of these already.
         if verdict == Verdict::Retry && !flush.is_given_up() {
             self.tell_retry(now, chunk, flush);
         }

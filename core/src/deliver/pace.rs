@@ -10,10 +10,11 @@
 //! grows more slowly. The steps are large at first, so that the rates get there soon, and small
 //! later, so that they stay there.
 //!
-//! Refusals need not tell of the rate: a service in trouble refuses a share of the records however
-//! slowly they come, and may say that it throttles. One process can not tell that from a stream
-//! that many others keep full. So it goes by what the stream gave it for long: where it fell far
-//! below that and as much is refused as before, it goes back there and tolerates that share.
+//! Refusals need not come from the rate: a service in trouble refuses a share of the records
+//! however slowly they come, and may say that it throttles. One process can not tell that from a
+//! stream that many others keep full. So it remembers the rate that the stream took for long. If
+//! its rate fell far below that and as much is refused as before, it goes back there and tolerates
+//! that share.
 
 use std::f64::consts::LN_2;
 use std::time::{Duration, Instant};

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use crate::pack::batch::ChunkId;
 
-/// What lets small chunks share records and calls. One waits for others until `time` is over or
-/// `bytes` of chunks wait; and a tenth of a second at most where no other is likely to come.
+/// How long small chunks wait for others, to share records and calls: until `time` is over or
+/// `bytes` of chunks wait, and a tenth of a second at most if no other is likely to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Linger {
     pub time: Duration,
@@ -29,7 +29,7 @@ struct Waiting {
     lingers_until: Instant,
 }
 
-/// A thread of the host that is back so soon had a chunk waiting, and is likely to have another.
+/// If a thread of the host comes back so soon, a chunk was waiting for it, and likely more are.
 const SOON: Duration = Duration::from_millis(100);
 
 impl Queue {
@@ -37,8 +37,9 @@ impl Queue {
     pub(super) fn arrive(&mut self, now: Instant, caller: usize, linger: Duration) -> Duration {
         let last_end = self.callers.entry(caller).or_default();
         let is_soon = last_end.is_some_and(|end| now.saturating_duration_since(end) < SOON);
-        // Such chunks queue up in the host, and each comes when the one before it was answered. If each
-        // waited the whole linger, the last one of a long queue would come late by all of them together.
+        // Such chunks queue up in the host, and each comes when the one before it was answered. If
+        // each waited the whole linger, the last one of a long queue would come late by all of them
+        // together.
         if is_soon { linger.min(SOON) } else { linger }
     }
 

@@ -2,8 +2,8 @@
 //! no clock, no threads and no I/O, so that a test plays any history of it.
 //!
 //! A chunk's documents are in one of three places: some wait, some are in a call, and some are
-//! done with. A call that was begun goes on whatever becomes of the flush: its answer, however
-//! late, moves what it held to where it belongs.
+//! done with. A call that was begun goes on whatever becomes of the flush. Its answer, however
+//! late, tells which of its documents are done with and which wait again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::iter;
@@ -42,20 +42,20 @@ pub enum Step {
     Name(ChunkId),
     /// Write a page of the journal, and tell of it by [`Stream::written`].
     Write(Page),
-    /// Answer the host; its bytes are not needed anymore.
+    /// Answer the host. The chunk's bytes are not needed anymore.
     Answer(ChunkId, Verdict),
     /// Wait until this time, or until something happens.
     Wait(Option<Instant>),
 }
 
-/// Towards the end of a host that stops, a call is not begun with less time than this: cut off, it
-/// may have been stored all the same, and the next process would send it again.
+/// When a host that stops has less time left than this, no call begins: if the end cut it off, it
+/// might be stored all the same, and the next process would send it again.
 const SHORTEST_CALL: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub struct Stream {
     outputs: BTreeMap<OutputId, Output>,
-    /// What outputs that have left remembered: whoever is handed such a chunk resumes it.
+    /// The chunks of outputs that have left. Any output that is handed such a chunk resumes it.
     left: Ledger,
     chunks: HashMap<ChunkId, Chunk>,
     journal: Option<Journal>,
@@ -93,8 +93,8 @@ impl Stream {
         }
     }
 
-    /// As new, but its calls and chunks are numbered on: an answer to a call of before is no other
-    /// call's.
+    /// Returns a new machine that goes on with the numbers of this one's calls and chunks: so a
+    /// late answer to an old call is not taken for a new call's.
     pub fn anew(&self, now: Instant, seed: u64) -> Self {
         Self {
             journal: self.journal.as_ref().map(Journal::anew),
@@ -104,7 +104,7 @@ impl Stream {
         }
     }
 
-    /// Keeps a journal, whose file is written anew where it grows larger than this.
+    /// Keeps a journal. Its file is written anew when it is larger than `max_bytes`.
     pub fn keep_journal(&mut self, now: Instant, unix_time: Duration, max_bytes: usize) {
         self.journal = Some(Journal::new(now, unix_time, max_bytes));
     }
@@ -176,7 +176,7 @@ impl Stream {
                 output.totals.ambiguous.add(call.documents());
             }
         }
-        // Its limits go with it.
+        // Its limits hold no longer.
         if let Some(limits) = self.limits() {
             self.gate.set_limits(now, limits);
         }
@@ -189,7 +189,7 @@ impl Stream {
                 continue;
             };
             chunk.flush = None;
-            // What is in no call anymore waits.
+            // Its calls were given up, so all that is left waits.
             chunk.waiting = chunk.left.clone();
             chunk.suspects.clear();
             let Some(key) = chunk.key else {
@@ -202,7 +202,8 @@ impl Stream {
         }
     }
 
-    /// The last output has left: what is remembered of chunks, for the next machine of the stream.
+    /// The last output has left. Returns what is remembered of chunks, for the stream's next
+    /// machine.
     pub fn end(mut self, now: Instant) -> Remembered {
         let remains = iter::from_fn(|| self.left.pop()).filter_map(|(id, kept)| {
             let chunk = self.chunks.remove(&id)?;
@@ -243,7 +244,8 @@ impl Stream {
         output.is_some_and(|output| is_known(&output.ledger) || is_known(&self.left))
     }
 
-    /// A flush begins, of a chunk of so many bytes; none if there is no such output.
+    /// A flush of a chunk of so many bytes begins. Returns the chunk's id; None if there is no such
+    /// output.
     pub fn flush(
         &mut self,
         now: Instant,
@@ -291,7 +293,7 @@ impl Stream {
         Some(chunk_id)
     }
 
-    /// Chunks of which nothing needs to be known anymore.
+    /// Forgets chunks of which nothing needs to be known anymore.
     fn forget(&mut self, now: Instant, chunks: Vec<ChunkId>) {
         for id in chunks {
             let is_begun = self.chunks.remove(&id).is_some_and(|it| it.is_begun());
@@ -323,7 +325,7 @@ impl Stream {
         self.chunks.get(&chunk).map(|chunk| &*chunk.tag)
     }
 
-    /// What to do next. To be asked until it is to wait.
+    /// Returns what to do next. The caller asks again until the answer is to wait.
     pub fn next(&mut self, now: Instant) -> Step {
         if let Some(step) = self.next_end(now) {
             return step;
@@ -346,7 +348,7 @@ impl Stream {
         }
     }
 
-    /// Ends a flush that is settled, or has no more time.
+    /// Ends a flush of which nothing is left to send, or that has no more time.
     fn next_end(&mut self, now: Instant) -> Option<Step> {
         for (output_id, output) in &mut self.outputs {
             for (place, &id) in output.open.iter().enumerate() {
@@ -393,7 +395,7 @@ impl Stream {
         None
     }
 
-    /// The next page of the journal, and what is to be said of it.
+    /// Returns the next page of the journal, and writes to the log what an operator should know.
     fn next_page(&mut self, now: Instant) -> Option<Page> {
         let journal = self.journal.as_mut()?;
         let page = journal.page(now, self.chunks.iter().map(|(id, chunk)| (*id, chunk)));
@@ -404,7 +406,7 @@ impl Stream {
         page
     }
 
-    /// The next call, or when it is due.
+    /// Returns the next call, or when one is due.
     fn next_call(&mut self, now: Instant) -> Result<Step, Option<Instant>> {
         let mut dues = Vec::new();
         let after = self.outputs.range(OutputId(self.last_turn.0 + 1)..);

@@ -21,7 +21,7 @@ pub struct History {
 }
 
 impl Verdict {
-    /// Of a chunk at the end of a flush, of which something is left or not.
+    /// The verdict on a chunk at the end of a flush. `is_left` tells whether some of it is left.
     pub fn of(history: &History, is_left: bool) -> Self {
         if is_left {
             return Self::Retry;

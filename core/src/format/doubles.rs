@@ -1,7 +1,7 @@
 //! Makes each key stand once in an object: the last value wins. Neither of Athena's JSON readers
 //! takes an object that has a key twice.
 //!
-//! It works on the finished text, so the path of an ordinary document knows nothing of it.
+//! It works on the finished text, so an ordinary document pays nothing for it.
 
 use std::ops::Range;
 

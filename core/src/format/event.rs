@@ -83,7 +83,7 @@ fn event_time(bytes: &[u8; 8]) -> Head {
     }
 }
 
-/// A time no calendar can print is moved to the nearest one it can: the record matters more.
+/// Moves a time that no calendar can print to the nearest one that it can: the record matters more.
 fn time(seconds: i64, nanoseconds: u32) -> Head {
     const YEAR_0: i64 = -62_167_219_200;
     const END_OF_YEAR_9999: i64 = 253_402_300_799;

@@ -16,7 +16,7 @@ pub struct Transcoder {
     /// The keys of the map whose elements are being written.
     seen: Seen,
     scratch: Vec<u8>,
-    /// The keys of outermost maps are kept apart, as a `Choice` is made among those only.
+    /// The keys of outermost maps are kept apart, as a `Choice` is made only among those.
     outer_keys: Keys,
     inner_keys: Keys,
     /// An object of what was written last may have a key twice.

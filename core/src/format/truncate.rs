@@ -1,7 +1,7 @@
 //! Makes a document that is too long for a record fit it, without breaking it.
 //!
-//! What is longest is shortened first, whatever it is, and only as far as all together must be. It
-//! works on the finished text, so the path of an ordinary document knows nothing of it.
+//! What is longest is shortened first, whatever it is, and only as far as needed. It works on the
+//! finished text, so an ordinary document pays nothing for it.
 
 use crate::format::tokens::{Kind, Tokens, string_length};
 use crate::format::transcode::close;
@@ -9,11 +9,11 @@ use crate::format::transcode::close;
 /// Ends a string that was cut.
 pub const MARK: &str = "[Truncated...]";
 
-/// What is not longer than this need not be shortened: it is what is left at least of a string.
+/// At least so much is left of a string. What is not longer than this need not be shortened.
 const SHORTEST: usize = 2 + MARK.len();
 
-/// A value gets this part of its container's room at least, before other values have to go: more
-/// than marks of cuts is to be left of many long values.
+/// A value gets at least this part of its container's room; if that is not enough, other values go.
+/// So more is left of many long values than the marks of their cuts.
 const LEAST_PART: usize = 4096;
 
 /// Shortens valid, compact JSON to at most `limit` bytes of valid JSON.

@@ -2,8 +2,8 @@
 
 use super::table::{ALL, Kind};
 
-/// What Fluent Bit takes for itself, though a version may still list it with a plugin's own: it
-/// is new, its value is empty, or that version was built without it.
+/// What Fluent Bit takes for itself. A version may still list such a name with a plugin's own,
+/// because it is new, its value is empty, or that version was built without it.
 #[rustfmt::skip]
 const OF_THE_HOST: [&str; 12] = [
     "name", "match", "match_regex", "alias", "log_level", "log_suppress_interval", "host", "port",

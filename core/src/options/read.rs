@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::table::{ALL, Kind, Row};
 use super::{Error, value};
 
-/// What most who write `region eu-west-1 # prod` do not know.
+/// Most people who write `region eu-west-1 # prod` do not know this.
 const NO_COMMENTS: &str = "Fluent Bit knows no comments behind a value";
 
 /// The end of an option's range that no other option lowers.
@@ -24,7 +24,8 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// No value means to have a control character: it came with a variable, or a file's newline.
+    /// Refuses control characters. Nobody means to write one: it came with a variable, or is a
+    /// file's newline.
     pub(super) fn check_characters(&self) -> Result<(), Error> {
         for row in ALL {
             let text = self.set(row.name).unwrap_or_default();
@@ -39,7 +40,7 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         Ok(())
     }
 
-    /// Of values that may be any text, those of which a part was meant as a comment.
+    /// A sentence about each value that may be any text and has a part that was meant as a comment.
     pub(super) fn comments(&self) -> impl Iterator<Item = String> {
         ALL.iter().filter_map(|row| {
             let text = self.set(row.name).filter(|text| has_comment(text))?;

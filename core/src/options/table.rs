@@ -1,7 +1,7 @@
 //! Every option of an `[OUTPUT]` section: one row says its name, what it takes, and its default.
 //!
-//! How a value is read, the error of a wrong one, and what is said of a name that is nearly one come
-//! from its row. Three columns of `docs/options.md` repeat the rows, and a test compares them.
+//! How a value is read, the error of a wrong one, and what is said of a name that is nearly one
+//! come from its row. Three columns of `docs/options.md` repeat the rows, and a test compares them.
 
 use std::ops::RangeInclusive;
 
@@ -13,7 +13,7 @@ use crate::limits::{BILLING_UNIT, MAX_BATCH_BYTES, MAX_RECORD_BYTES};
 pub struct Row {
     pub name: &'static str,
     pub kind: Kind,
-    /// A value in backquotes and what is to be said of it, or words on what holds without a value.
+    /// A value in backquotes with a remark, or words on what holds without a value.
     pub default: &'static str,
 }
 

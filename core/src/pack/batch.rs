@@ -75,8 +75,8 @@ pub struct Share {
 }
 
 impl Batch {
-    /// Empties it and begins the body anew, with memory for so many bytes. `stream` holds no
-    /// character that JSON escapes: its option's check allows none.
+    /// Empties the batch and begins the body anew, with memory for `length` bytes. `stream` holds
+    /// no character that JSON escapes: its option's check allows none.
     pub fn begin(&mut self, stream: &str, length: usize) {
         self.records.clear();
         self.shares.clear();
@@ -122,8 +122,8 @@ impl Batch {
         });
     }
 
-    /// By a quarter at least: a body keeps its memory, and doubled it might hold a megabyte that is
-    /// never used.
+    /// Grows by a quarter at least. A body keeps its memory: if it doubled, it might hold a
+    /// megabyte that is never used.
     fn make_room(&mut self, length: usize) {
         let capacity = self.body.capacity();
         if capacity - self.body.len() < length {
@@ -180,7 +180,7 @@ impl Share {
 }
 
 impl Record {
-    /// As the bill counts them.
+    /// Its bytes as the bill counts them.
     pub fn billed_bytes(&self) -> usize {
         self.bytes.next_multiple_of(BILLING_UNIT)
     }

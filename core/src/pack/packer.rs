@@ -57,7 +57,7 @@ impl<'c> OneChunk<'c> {
         }
     }
 
-    /// Has what a batch has no room for wait again, and counts no event twice.
+    /// Lets what a batch has no room for wait again, and counts no event twice.
     pub fn packed(&mut self, batch: &Batch) {
         for counted in &batch.counted {
             self.counted = self.counted.max(counted.to);
@@ -113,8 +113,8 @@ pub struct Packer {
     /// added; the others stay.
     room: Room,
     is_full: bool,
-    /// A little over what the last batches' bodies were long, so that the next one's memory is
-    /// asked for once.
+    /// A little more than the length of the last batches' bodies, so that the next body's memory is
+    /// allocated once.
     usual_body: usize,
 }
 
@@ -365,8 +365,8 @@ impl Packer {
         }
     }
 
-    /// Whether one more record may be made. A batch ends where a full record has no place, rather
-    /// than with one that is billed for more than it holds.
+    /// Whether one more record may be made. A batch ends when no full record has room, as a smaller
+    /// one is billed for more than it holds.
     fn has_room(&self, batch: &Batch) -> bool {
         let records = batch.records.len();
         let needed = match self.limit.max_documents {

@@ -28,8 +28,8 @@ pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
 #[derive(Debug)]
 pub struct Log {
     max_level: Level,
-    /// When each was written of, and how many lines were left out since. By level too: what was
-    /// recovered, or is for debugging, must not hide what was lost.
+    /// When a line of each topic was last written, and how many were left out since. Each level has
+    /// its own, so that a line about a recovery, or for debugging, does not hide one about a loss.
     topics: HashMap<(Level, &'static str), (Instant, u64)>,
     lines: VecDeque<Line>,
 }
@@ -40,10 +40,10 @@ pub struct Line {
     pub text: String,
 }
 
-/// A topic that was written of at a level is quiet there for this long.
+/// For this long after a line, no other line of its topic is written at that level.
 pub const QUIET: Duration = Duration::from_secs(30);
 
-/// More lines than there are topics need not wait.
+/// The most lines that wait. It is more than there are topics.
 const MOST_LINES: usize = 100;
 
 impl Log {
@@ -55,8 +55,8 @@ impl Log {
         }
     }
 
-    /// Adds a line unless its topic was written of lately at its level; the next one says how many
-    /// were not.
+    /// Adds a line, unless there was one of its topic and level lately. The next one says how many
+    /// lines were left out.
     pub fn write(
         &mut self,
         now: Instant,

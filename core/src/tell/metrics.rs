@@ -1,6 +1,6 @@
 //! What an output tells of itself in the host's metrics: each name, what it means, and its value.
 //!
-//! All values are kept in [`Totals`] by whoever counts, and read here all at once.
+//! Whoever counts something keeps the count in [`Totals`]. All of them are read here at once.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

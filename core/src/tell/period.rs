@@ -11,10 +11,10 @@ use crate::tell::totals::{Accepted, Totals};
 const FIRST: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_secs(600);
 
-/// Billed so many times what was sent, records are small enough to be worth a warning.
+/// If so many times the bytes sent are billed, the records are small enough for a warning.
 const WASTEFUL: f64 = 2.0;
 
-/// The periods of an output's life. They end with flushes: who delivers nothing has nothing to say.
+/// The periods of an output's life. They end with flushes: without a delivery there is no line.
 #[derive(Debug)]
 pub struct Periods {
     began: Instant,

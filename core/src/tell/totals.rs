@@ -9,7 +9,7 @@ use crate::format::outcome::Tally;
 use crate::format::rejected::Reason;
 use crate::pack::batch::Record;
 
-/// What each of these counts is told by its help in [`crate::tell::metrics`].
+/// The help of each metric in [`crate::tell::metrics`] says what its counter counts.
 #[derive(Debug, Default)]
 pub struct Totals {
     pub documents: Counter,
@@ -23,10 +23,11 @@ pub struct Totals {
     pub truncated: Counter,
     pub doubled: Counter,
     pub unconvertible: Counter,
-    /// Events that gave no document: for want of `log_key`'s key, for want of a field, and values
-    /// that are no events.
+    /// Events without the key that `log_key` names.
     pub without_log_key: Counter,
+    /// Events without a field to send.
     pub without_field: Counter,
+    /// Values that are no events.
     pub not_events: Counter,
     /// Documents that the service refuses for good.
     pub rejected: Counter,
@@ -37,8 +38,9 @@ pub struct Totals {
     pub resumed_chunks: Counter,
     pub forgotten_chunks: Counter,
     pub corrupt_chunks: Counter,
-    /// Bytes of the journal that could not be read, and pages that could not be written.
+    /// Bytes of the journal that could not be read.
     pub journal_cut: Counter,
+    /// Pages of the journal that could not be written.
     pub journal_failures: Counter,
     pub flush_time: Histogram,
     pub throttled: Counter,

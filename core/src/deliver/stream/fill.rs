@@ -1,4 +1,4 @@
-//! What goes into the next call, and what of it did not.
+//! What goes into the next call, and what found no room there.
 
 use std::time::Instant;
 
@@ -27,7 +27,8 @@ impl Stream {
         Step::Pack(id, room)
     }
 
-    /// What was refused alone goes last: what is accepted of others tells whether it is bad.
+    /// A document that was refused alone goes last: whether others are accepted shows whether it is
+    /// bad.
     fn next_suspect(&mut self, id: OutputId) -> Option<Suspect> {
         let output = self.outputs.get_mut(&id)?;
         let is_last = output.queue.first().is_none();
@@ -134,7 +135,7 @@ impl Stream {
         }
     }
 
-    /// Has pieces wait that were taken: before all others, or as suspects.
+    /// Lets pieces that were taken wait again: before all others, or as suspects.
     pub(super) fn wait_again(
         &mut self,
         now: Instant,
@@ -156,7 +157,7 @@ impl Stream {
             }
             return;
         };
-        // What no flush waits for has no bytes to be packed: it waits for the next one.
+        // Without a flush there are no bytes to pack: these pieces wait for the chunk's next flush.
         pieces.retain(|piece| match self.chunks.get_mut(&piece.chunk) {
             Some(chunk) if chunk.flush.is_none() => {
                 chunk.suspects.push((piece.clone(), suspicion));
@@ -172,7 +173,8 @@ impl Stream {
         }
     }
 
-    /// What was to be packed can't be sent yet: no call of its output is due until it is ready.
+    /// The call that was to be packed can't be sent yet: until its output is ready, no call of it
+    /// is due.
     pub fn hold(&mut self) {
         let Some(filling) = self.filling.take() else {
             return;
