@@ -122,8 +122,13 @@ fn options_of_both_plugins_are_taken() {
 }
 
 #[test]
-fn a_sentence_names_what_another_option_allows_and_what_is_missing() {
+fn a_sentence_names_what_is_allowed_and_what_is_missing() {
     let sentences = "\
+batch_size `5M` is not allowed: it takes `1024000` to `4194304` bytes, such as `2M` or `4M`
+max_bytes_per_second `999` is not allowed: it takes `1000` to `1000000000` bytes, such as `1K` or \
+`1G`
+max_in_flight `65` is not allowed: it takes a number from `1` to `64`
+simple_aggregation `1` is not allowed: it takes `true` or `false` (or `on`, `off`, `yes`, `no`)
 request_timeout `31s` is not allowed: it takes a whole number of ms, s, m or h, from `100ms` to \
 `30s`, which is flush_timeout
 linger `7501ms` is not allowed: it takes a whole number of ms, s, m or h, from `0s` to `7500ms`, \
