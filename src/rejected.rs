@@ -1,7 +1,7 @@
 //! `rejected_path`: keeps what can't be delivered in a file, by a thread of its own.
 //!
-//! Neither the runtime nor the host waits for a disk: what comes faster than it is written is
-//! counted, told and let go.
+//! Neither the runtime nor the host waits for a disk: what comes faster than the disk takes it is
+//! not kept, which is counted and logged.
 
 mod file;
 
@@ -32,7 +32,7 @@ const ENTRY: usize = 256;
 /// Lines are written together up to about so many bytes.
 const MOST_AT_ONCE: usize = 64 * 1024;
 
-/// Formatting keeps nesting on the heap, and so needs little of it.
+/// The thread's stack. Formatting keeps nesting on the heap, so it needs little of it.
 const STACK: usize = 256 * 1024;
 
 /// Where the driver puts what can't be delivered. The thread ends with it, once all is written.
@@ -116,7 +116,7 @@ pub fn start(
 }
 
 impl Queue {
-    /// Has a value of a chunk written, or the body of the call that was refused.
+    /// Hands over a value of a chunk, or the body of the call that was refused, to be written.
     pub fn keep(&self, tag: &str, reason: Reason, error: Option<String>, bytes: &[u8]) {
         let shared = &self.shared;
         let size = ENTRY + bytes.len();
@@ -146,7 +146,8 @@ impl Thread {
         self.shared.log().take().collect()
     }
 
-    /// Waits until the thread has written all, once the queue is gone; not longer than until then.
+    /// Waits until the thread has written all, once the queue is gone, but not beyond `until`.
+    /// Returns the lines for the log.
     pub fn end(&self, until: Instant) -> Vec<Line> {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         _ = ended.recv_timeout(until.saturating_duration_since(Instant::now()));

@@ -74,7 +74,7 @@ impl File {
             file = options.open(&self.path);
         }
         let file = file?;
-        // Where the file system has no locks there is one writer, or none who minds.
+        // If the file system has no locks, there is one writer, or nobody who minds.
         _ = file.lock();
         Ok(file)
     }

@@ -1,4 +1,4 @@
-//! Chunks that the host was answered are done with, until it has surely heard.
+//! Chunks for which the host has the answer that they are done with, until it has surely heard.
 //!
 //! Fluent Bit hands an answer on when the worker's thread comes to it: if another flush waits for
 //! the thread, after that one. Until then the chunk's file is there, and comes again if the
@@ -26,11 +26,11 @@ struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It is heard by then, unless its thread begins another flush before.
+    /// It is heard by this time, unless its thread begins another flush before.
     Next(Instant),
     /// It is handed on after the flush that its thread is in.
     Behind,
-    /// It is heard by then.
+    /// It is heard by this time.
     By(Instant),
 }
 
@@ -79,12 +79,12 @@ impl Unheard {
         heard.map(|entry| entry.chunk).collect()
     }
 
-    /// When the next one is heard of, as far as is known.
+    /// When the host will have heard of the next one, as far as is known.
     pub(super) fn due(&self) -> Option<Instant> {
         self.0.iter().filter_map(Entry::due).min()
     }
 
-    /// An output ends: those that its threads have handed on, and those that they have not.
+    /// An output ends. Returns the chunks whose answers its threads have handed on, and the others.
     pub(super) fn leave(&mut self, output: OutputId) -> (Vec<ChunkId>, Vec<ChunkId>) {
         let own = self.0.extract_if(.., |entry| entry.output == output);
         let (behind, heard): (Vec<_>, Vec<_>) = own.partition(|it| it.state == State::Behind);

@@ -1,7 +1,6 @@
 //! What is kept of a document that is not delivered, or not as it is: a line of JSON.
 //!
-//! It is made anew from the event, for those few: the path of an ordinary document knows nothing
-//! of it.
+//! It is made anew from the event, for those few, so an ordinary document pays nothing for it.
 
 use crate::format::document::{Format, Formatter};
 use crate::format::event::Time;
