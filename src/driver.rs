@@ -4,22 +4,21 @@
 //! All that happens comes to the task as a message: a flush, an answer, a host that stops. So the
 //! machine has one owner, and nothing here is locked.
 
+mod calls;
+mod journal;
+
 use std::collections::HashMap;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
-use bytes::Bytes;
-use firehose_core::deliver::failure::{CallError, Cause};
-use firehose_core::deliver::journal::{Page, Remembered};
-use firehose_core::deliver::ledger::{Key, Secret};
+use firehose_core::deliver::journal::Remembered;
+use firehose_core::deliver::ledger::Secret;
 use firehose_core::deliver::stream::{CallId, Delivery, OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
-use firehose_core::format::rejected::Reason;
-use firehose_core::options;
 use firehose_core::pack::batch::{Batch, ChunkId, Noted, Piece};
 use firehose_core::pack::packer::{Packer, Room, Source};
 use firehose_core::tell::log::{Level, Line, Log};
@@ -29,10 +28,12 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{timeout, timeout_at};
 
+use self::calls::Call;
+pub use self::journal::Place;
 use crate::lent::{Flush, Told};
 use crate::rejected;
-use crate::service::{Answer, Sent, Service};
-use crate::state::{self, State};
+use crate::service::{Answer, Service};
+use crate::state;
 
 /// What happens.
 pub enum Message<V> {
@@ -65,23 +66,6 @@ pub struct Output<V> {
     pub rejected: Option<rejected::Queue>,
 }
 
-/// Where a stream's journal is.
-pub struct Place {
-    pub state: Arc<State>,
-    /// The stream's name, and what else it is known by.
-    pub name: String,
-    pub stream: String,
-    pub options: options::State,
-}
-
-/// The journal is read for this long at most. Nothing is sent meanwhile.
-const OPENING: Duration = Duration::from_secs(5);
-
-/// Batches whose memory is kept while no call needs it. Several answers may come before the next
-/// call is packed. A drain of 81 calls, 4 at a time, allocated 23 batches with one spare one, 4
-/// with two, and no fewer with four.
-const SPARE_BATCHES: usize = 2;
-
 pub struct Driver<V: Service> {
     stream: Stream,
     outputs: HashMap<OutputId, Output<V>>,
@@ -98,15 +82,6 @@ pub struct Driver<V: Service> {
     messages: UnboundedReceiver<Message<V>>,
     sender: UnboundedSender<Message<V>>,
     gauges: Arc<Gauges>,
-}
-
-struct Call {
-    output: OutputId,
-    sent: Sent,
-    body: Bytes,
-    batch: Batch,
-    /// Dropping this gives the call up.
-    task: JoinSet<()>,
 }
 
 impl<V: Service> Driver<V> {
@@ -162,37 +137,6 @@ impl<V: Service> Driver<V> {
             });
             if is_last && self.outputs.is_empty() {
                 return;
-            }
-        }
-    }
-
-    /// Opens the journal, if there is one. Returns what an earlier process remembered.
-    async fn open(&mut self) -> Remembered {
-        let Some(place) = &self.place else {
-            return Remembered::default();
-        };
-        let opened = timeout(OPENING, place.state.open(&place.name, &place.stream)).await;
-        let opened = match opened {
-            Ok(opened) => opened.unwrap_or_else(|_| Err("its thread ended".to_owned())),
-            Err(_) => Err(format!("reading it takes more than {OPENING:?}")),
-        };
-        match opened {
-            Ok(opened) => {
-                let unix_time = SystemTime::now().duration_since(UNIX_EPOCH);
-                let unix_time = unix_time.unwrap_or_default();
-                let max_bytes = place.options.max_bytes;
-                self.stream.keep_journal(now(), unix_time, max_bytes);
-                self.secret = opened.secret;
-                self.opened = (opened.notes, opened.cut);
-                opened.remembered
-            }
-            Err(why) => {
-                self.place = None;
-                self.opened.0.push(format!(
-                    "there is no journal in state_path: {why}; logs are delivered all the same, \
-                     but after the end of the process what was accepted of a chunk is sent again"
-                ));
-                Remembered::default()
             }
         }
     }
@@ -310,25 +254,6 @@ impl<V: Service> Driver<V> {
         }
     }
 
-    fn write(&mut self, page: Page) {
-        let Some(place) = &self.place else {
-            return;
-        };
-        let (number, sender) = (page.number, self.sender.clone());
-        let done = move |result| _ = sender.send(Message::Written(number, result));
-        let is_synced = place.options.is_synced;
-        let done = Box::new(done);
-        place.state.write(&place.stream, page, is_synced, done);
-    }
-
-    /// Names a chunk.
-    fn key(&self, output: &Output<V>, flush: &Flush) -> Key {
-        let (secret, scope) = (&self.secret, &output.scope);
-        let tag = &flush.tag;
-        let chunk = &flush.chunk;
-        chunk.read(|bytes| Key::new(secret, scope, tag, bytes))
-    }
-
     fn pack(&mut self, now: Instant, id: OutputId, room: Room) {
         let Some(output) = self.outputs.get_mut(&id) else {
             return self.stream.hold();
@@ -380,81 +305,6 @@ impl<V: Service> Driver<V> {
                 });
             }
         }
-    }
-
-    /// The one document of a call is dropped.
-    fn keep_rejected(&self, call: &Call, error: &CallError) {
-        let output = self.outputs.get(&call.output);
-        if let Some(rejected) = output.and_then(|output| output.rejected.as_ref()) {
-            let chunk = call.batch.shares.first().map(|share| share.chunk);
-            let tag = chunk.and_then(|chunk| self.stream.tag(chunk));
-            let error = Some(error.to_string());
-            rejected.keep(tag.unwrap_or_default(), Reason::Rejected, error, &call.body);
-        }
-    }
-
-    /// Makes a call, its connection included. It ends by a message.
-    fn send(&mut self, id: CallId, output_id: OutputId, mut batch: Batch) {
-        let output = &self.outputs[&output_id];
-        let (service, time) = (Arc::clone(&output.service), output.delivery.request_timeout);
-        let mut call = Call {
-            output: output_id,
-            sent: Sent::default(),
-            body: Bytes::from(batch.finish()),
-            batch,
-            task: JoinSet::new(),
-        };
-        let (sent, body) = (call.sent.clone(), call.body.clone());
-        let (records, sender) = (call.batch.records.len(), self.sender.clone());
-        call.task.spawn(async move {
-            let mut ending = Ending {
-                call: id,
-                sender,
-                answer: None,
-            };
-            let answer = timeout(time, service.put(body, records, sent.clone())).await;
-            let too_late = |_| {
-                let (cause, what) = match sent.is_set() {
-                    true => (Cause::Unanswered, "no answer"),
-                    false => (Cause::Network, "no connection"),
-                };
-                let text = format!("{what} within request_timeout ({time:?})");
-                Err(CallError { cause, text })
-            };
-            ending.answer = Some(answer.unwrap_or_else(too_late));
-        });
-        self.calls.insert(id, call);
-    }
-
-    fn answered(&mut self, now: Instant, id: CallId, answer: Answer) {
-        let Some(mut call) = self.calls.remove(&id) else {
-            return;
-        };
-        let told = answer.as_deref().map_err(CallError::clone);
-        let is_dropped = self.stream.answered(now, id, call.sent.is_set(), told);
-        if let (true, Err(error)) = (is_dropped, &answer) {
-            self.keep_rejected(&call, error);
-        }
-        if let Ok(body) = call.body.try_into_mut() {
-            call.batch.reuse(body.into());
-        }
-        self.keep(call.batch);
-    }
-
-    fn keep(&mut self, batch: Batch) {
-        if self.spare.len() < SPARE_BATCHES {
-            self.spare.push(batch);
-        }
-    }
-
-    /// Hashes a chunk that will come again, while the host still waits.
-    fn name(&mut self, chunk: ChunkId) {
-        let key = self.waiting.get(&chunk).and_then(|flush| {
-            let output = self.outputs.get(&flush.output)?;
-            // What can't be read can't be packed either, which is told of.
-            catch_unwind(AssertUnwindSafe(|| self.key(output, flush))).ok()
-        });
-        self.stream.named(chunk, key.unwrap_or(Key::UNKNOWN));
     }
 
     /// Gives the lines to any thread of the host that waits here. Until one does, they are kept.
@@ -520,25 +370,5 @@ impl Source for Waiters<'_> {
             Some(flush) => flush.chunk.read(reader),
             None => reader(&[]),
         }
-    }
-}
-
-/// Tells of the end of a call, also where it ends by a panic.
-struct Ending<V> {
-    call: CallId,
-    sender: UnboundedSender<Message<V>>,
-    answer: Option<Answer>,
-}
-
-impl<V> Drop for Ending<V> {
-    fn drop(&mut self) {
-        let answer = self.answer.take().unwrap_or_else(|| {
-            // What it says is on standard error, and may hold a secret.
-            let text = "the call ended by a panic".to_owned();
-            let cause = Cause::Bug;
-            Err(CallError { cause, text })
-        });
-        // The driver is gone with its last output.
-        _ = self.sender.send(Message::Answered(self.call, answer));
     }
 }
