@@ -246,9 +246,10 @@ impl Directory {
     fn write(&mut self, stream: &str, page: &Page, is_synced: bool) -> Result<(), String> {
         let journal = self.journals.get_mut(stream);
         let journal = journal.ok_or("its journal was not opened")?;
+        let file = journal.file.take();
         let written = match page.is_whole {
             true => write_anew(&self.path, &journal.path, &page.bytes, is_synced),
-            false => match journal.file.take() {
+            false => match file {
                 Some(file) => append(file, &page.bytes, is_synced),
                 None => Err(io::Error::other("a page before it could not be written")),
             },

@@ -5,11 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use firehose::driver::Place;
 use firehose::lent::LentChunk;
 use firehose::state::State;
+use firehose_core::deliver::journal::Page;
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options;
 use tempfile::TempDir;
@@ -240,6 +242,39 @@ fn a_disk_that_breaks_is_told_once_and_delivery_goes_on() {
     });
     assert_eq!(failures, 1);
     only(&lines, "the journal in state_path can't be written: ");
+}
+
+/// It would stand behind what the page before it should have taken the place of.
+#[test]
+fn no_page_follows_one_that_could_not_be_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = State::shared(directory.path()).expect("there is a thread");
+    let opened = state.open("logs", "stream").blocking_recv();
+    assert!(opened.expect("its thread runs").is_ok());
+    let write = |number: u8, is_whole| {
+        let bytes = vec![number];
+        let number = number.into();
+        let page = Page {
+            number,
+            bytes,
+            is_whole,
+        };
+        let (done, written) = mpsc::channel();
+        let done = Box::new(move |result| _ = done.send(result));
+        state.write("stream", page, false, done);
+        written.recv().expect("its thread runs")
+    };
+    assert_eq!(write(1, true), Ok(()));
+    let journal = files(directory.path())[0].clone();
+    // A directory is in the way.
+    let new = journal.with_extension("new");
+    fs::create_dir(&new).unwrap();
+    assert!(write(2, true).is_err());
+    assert!(write(3, false).is_err());
+    fs::remove_dir(&new).unwrap();
+    assert_eq!(write(4, true), Ok(()));
+    assert_eq!(write(5, false), Ok(()));
+    assert_eq!(fs::read(&journal).unwrap(), [4, 5]);
 }
 
 /// Whoever opens a pipe waits for who reads it.
