@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
+use std::mem;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -158,6 +159,8 @@ fn work(path: &Path, jobs: &Receiver<Job>) {
 struct Directory {
     path: PathBuf,
     secret: Secret,
+    /// What the output that opens the next journal should say.
+    notes: Vec<String>,
     /// By stream.
     journals: HashMap<String, Journal>,
     /// It is held until the thread ends, however the process does.
@@ -193,9 +196,19 @@ impl Directory {
         }
         let place = path.join("key");
         let secret = secret(&place).map_err(|why| failed("read or written", &place, &why))?;
+        let (secret, is_new) = secret;
+        let mut notes = Vec::new();
+        if is_new && has_journals(path) {
+            notes.push(format!(
+                "`{}` is no key and was made anew: what the journals beside it told of may be \
+                 sent again; they can be removed",
+                place.display()
+            ));
+        }
         Ok(Self {
             path: path.to_owned(),
             secret,
+            notes,
             journals: HashMap::new(),
             _lock: lock,
         })
@@ -204,7 +217,7 @@ impl Directory {
     fn read(&mut self, name: &str, stream: &str) -> Result<Opened, String> {
         let hash = Key::new(&self.secret, stream, "", b"");
         let path = self.path.join(format!("{name}-{hash}.journal"));
-        let (mut notes, mut bytes) = (Vec::new(), Vec::new());
+        let (mut notes, mut bytes) = (mem::take(&mut self.notes), Vec::new());
         match File::open(&path) {
             Ok(file) => {
                 let read = file.take(MOST_BYTES).read_to_end(&mut bytes);
@@ -297,17 +310,25 @@ fn append(mut file: File, bytes: &[u8], is_synced: bool) -> io::Result<File> {
     Ok(file)
 }
 
-/// The directory's own, made once. One of another length is no key, so that nothing is known by it.
-fn secret(path: &Path) -> io::Result<Secret> {
+/// Whether a process kept any here.
+fn has_journals(directory: &Path) -> bool {
+    let files = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut paths = files.map(|file| file.path());
+    paths.any(|path| path.extension().is_some_and(|it| it == "journal"))
+}
+
+/// The directory's own, made once, and whether that is now. One of another length is no key, so
+/// that nothing is known by it.
+fn secret(path: &Path) -> io::Result<(Secret, bool)> {
     let known = fs::read(path).or_else(|why| match why.kind() {
         io::ErrorKind::NotFound => Ok(Vec::new()),
         _ => Err(why),
     })?;
     if let Ok(known) = known.try_into() {
-        return Ok(Secret(known));
+        return Ok((Secret(known), false));
     }
     let secret = new_secret();
     let directory = path.parent().unwrap_or(path);
     write_anew(directory, path, &secret.0, true)?;
-    Ok(secret)
+    Ok((secret, true))
 }

@@ -194,7 +194,9 @@ fn a_directory_without_its_key_is_begun_anew() {
     let directory = begun();
     let path = directory.path().join("state");
     fs::write(path.join("key"), b"short").unwrap();
-    assert_eq!(end(&path).0, ALL);
+    let (sent, lines) = end(&path);
+    assert_eq!(sent, ALL);
+    only(&lines, "is no key and was made anew");
     begin(&path);
     assert_eq!(end(&path).0, ALL / 2);
 }
