@@ -273,8 +273,14 @@ impl Journal {
     }
 
     /// Until when the host waits for pages to be written.
-    pub(super) fn patience(&self) -> Option<Instant> {
+    fn patience(&self) -> Option<Instant> {
         self.unwritten.front().map(|first| first.1 + PATIENCE)
+    }
+
+    /// When something is to be done though nothing happens.
+    pub(super) fn dues(&self) -> impl Iterator<Item = Instant> {
+        let again = self.broken_until.filter(|_| self.is_whole);
+        self.patience().into_iter().chain(again)
     }
 
     /// The next page, if there is anything to write. `chunks` are all of which anything is known.
@@ -283,7 +289,9 @@ impl Journal {
         now: Instant,
         chunks: impl Iterator<Item = (ChunkId, &'c Chunk)>,
     ) -> Option<Page> {
-        if self.entries.is_empty() {
+        // After a fault the file lacks what was left out, and no entry may come for long.
+        let is_again = self.is_told && self.is_whole && self.takes_entries(now);
+        if self.entries.is_empty() && !is_again {
             return None;
         }
         let number = self.number;

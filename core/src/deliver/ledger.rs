@@ -67,6 +67,8 @@ impl Bounds {
 #[derive(Debug, Default)]
 pub struct Ledger {
     entries: VecDeque<Entry>,
+    /// Of all entries.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -89,7 +91,8 @@ impl Ledger {
     /// Takes the oldest chunk of a key: equal chunks are each resumed once.
     pub fn take(&mut self, key: &Key) -> Option<ChunkId> {
         let place = self.entries.iter().position(|entry| entry.key == *key)?;
-        self.entries.remove(place).map(|entry| entry.chunk)
+        let entry = self.entries.remove(place)?;
+        Some(self.taken(entry).chunk)
     }
 
     /// Keeps a chunk with what is left of it. Returns the chunks that had to go to make room: the
@@ -113,6 +116,7 @@ impl Ledger {
             max_chunks: bounds.max_chunks.saturating_sub(1),
             max_bytes: bounds.max_bytes - bytes,
         });
+        self.bytes += bytes;
         self.entries.push_back(Entry {
             key,
             chunk,
@@ -124,14 +128,12 @@ impl Ledger {
 
     /// Forgets the oldest until what is left is within bounds. Returns what had to go.
     pub fn shrink(&mut self, bounds: Bounds) -> Vec<ChunkId> {
-        let mut sum: usize = self.entries.iter().map(|entry| entry.bytes).sum();
         let mut gone = Vec::new();
-        while self.entries.len() > bounds.max_chunks || sum > bounds.max_bytes {
-            let Some(oldest) = self.entries.pop_front() else {
+        while self.entries.len() > bounds.max_chunks || self.bytes > bounds.max_bytes {
+            let Some((oldest, _)) = self.pop() else {
                 break;
             };
-            sum -= oldest.bytes;
-            gone.push(oldest.chunk);
+            gone.push(oldest);
         }
         gone
     }
@@ -139,15 +141,20 @@ impl Ledger {
     /// Takes a chunk that was kept so long that the host has given it up.
     pub fn outlived(&mut self, now: Instant) -> Option<ChunkId> {
         let age = |entry: &Entry| now.saturating_duration_since(entry.kept);
-        let oldest = self.entries.pop_front_if(|entry| age(entry) >= LONGEST);
-        oldest.map(|entry| entry.chunk)
+        let oldest = self.entries.pop_front_if(|entry| age(entry) >= LONGEST)?;
+        Some(self.taken(oldest).chunk)
     }
 
     /// Takes the oldest chunk, and since when it was kept.
     pub fn pop(&mut self) -> Option<(ChunkId, Instant)> {
-        self.entries
-            .pop_front()
-            .map(|entry| (entry.chunk, entry.kept))
+        let oldest = self.entries.pop_front()?;
+        let Entry { chunk, kept, .. } = self.taken(oldest);
+        Some((chunk, kept))
+    }
+
+    fn taken(&mut self, entry: Entry) -> Entry {
+        self.bytes -= entry.bytes;
+        entry
     }
 }
 

@@ -139,9 +139,10 @@ impl Stream {
     ) {
         // What it has from before is bounded as what it will remember.
         let gone = self.left.shrink(delivery.resume);
-        self.forget(now, gone);
         let own = delivery.limits;
         let mut output = Output::new(now, delivery, totals, log);
+        output.tell_forgotten(now, gone.len());
+        self.forget(now, gone);
         let limits = self.limits().map_or(own, |before| before.merge(own));
         if self
             .limits()
@@ -181,8 +182,7 @@ impl Stream {
             self.gate.set_limits(now, limits);
         }
         let remembered = iter::from_fn(|| output.ledger.pop());
-        let (heard, unheard) = self.unheard.leave(id);
-        self.forget(now, heard);
+        let unheard = self.unheard.leave(id);
         let named = output.open.iter().chain(&unheard).map(|id| (*id, now));
         for (chunk_id, kept) in remembered.chain(named) {
             let Some(mut chunk) = self.chunks.remove(&chunk_id) else {
@@ -195,10 +195,10 @@ impl Stream {
             let Some(key) = chunk.key else {
                 continue;
             };
-            let bounds = output.delivery.resume;
-            let gone = self.left.keep(kept, bounds, key, chunk_id, &chunk.left);
+            // The next output forgets what it has no room for, and tells of it.
+            self.left
+                .keep(kept, Bounds::NONE, key, chunk_id, &chunk.left);
             self.chunks.insert(chunk_id, chunk);
-            self.forget(now, gone);
         }
     }
 
@@ -340,10 +340,10 @@ impl Stream {
             Err(due) => {
                 let flushes = self.chunks.values().flat_map(|chunk| &chunk.flush);
                 let deadlines = flushes.map(|flush| flush.deadline);
-                let patience = self.journal.as_ref().and_then(Journal::patience);
-                let patience = patience.filter(|patience| *patience > now);
+                let journal = self.journal.iter().flat_map(Journal::dues);
+                let journal = journal.filter(|due| *due > now);
                 let heard = self.unheard.due();
-                Step::Wait(deadlines.chain(due).chain(patience).chain(heard).min())
+                Step::Wait(deadlines.chain(due).chain(journal).chain(heard).min())
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Chunks for which the host has the answer that they are done with, until it has surely heard.
+//! Chunks that the host was answered are done with, until it has surely heard.
 //!
 //! Fluent Bit hands an answer on when the worker's thread comes to it: if another flush waits for
-//! the thread, after that one. Until then the chunk's file is there, and comes again if the
-//! process dies.
+//! the thread, after that one, and where its loop ends a round, after one more. Until then the
+//! chunk's file is there, and comes again if the process dies.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,12 @@ use crate::pack::batch::ChunkId;
 
 use super::flight::OutputId;
 
-/// A thread without a flush hands an answer on at once, and the engine takes it within this time.
-const HEARS: Duration = Duration::from_secs(1);
+/// A thread that is without a flush for so long has handed all its answers on, and the engine has
+/// taken them.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// A thread that has ended so many flushes more has handed an answer on: two of them would do.
+const FLUSHES: u32 = 4;
 
 #[derive(Debug, Default)]
 pub(super) struct Unheard(Vec<Entry>);
@@ -21,17 +25,10 @@ struct Entry {
     chunk: ChunkId,
     output: OutputId,
     caller: usize,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// It is heard by this time, unless its thread begins another flush before.
-    Next(Instant),
-    /// It is handed on after the flush that its thread is in.
-    Behind,
-    /// It is heard by this time.
-    By(Instant),
+    /// Those that its thread has ended since.
+    flushes: u32,
+    /// When its thread will have been idle for long enough; none while it is in a flush.
+    due: Option<Instant>,
 }
 
 impl Unheard {
@@ -47,23 +44,23 @@ impl Unheard {
             chunk,
             output,
             caller,
-            state: State::Next(now + HEARS),
+            flushes: 0,
+            due: Some(now + IDLE),
         });
     }
 
     pub(super) fn flush_begins(&mut self, now: Instant, output: OutputId, caller: usize) {
         for entry in self.of(output, caller) {
-            if matches!(entry.state, State::Next(by) if now < by) {
-                entry.state = State::Behind;
-            }
+            entry.due = entry.due.filter(|due| *due <= now);
         }
     }
 
     pub(super) fn flush_ends(&mut self, now: Instant, output: OutputId, caller: usize) {
         for entry in self.of(output, caller) {
-            if entry.state == State::Behind {
-                entry.state = State::By(now + HEARS);
-            }
+            entry.flushes += 1;
+            let is_sure = entry.flushes >= FLUSHES;
+            let due = if is_sure { now } else { now + IDLE };
+            entry.due = entry.due.or(Some(due));
         }
     }
 
@@ -74,31 +71,20 @@ impl Unheard {
 
     /// Takes those that the host has heard of.
     pub(super) fn heard(&mut self, now: Instant) -> Vec<ChunkId> {
-        let heard = |entry: &mut Entry| entry.due().is_some_and(|due| due <= now);
+        let heard = |entry: &mut Entry| entry.due.is_some_and(|due| due <= now);
         let heard = self.0.extract_if(.., heard);
         heard.map(|entry| entry.chunk).collect()
     }
 
-    /// When the host will have heard of the next one, as far as is known.
+    /// When the next one is heard of, as far as is known.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.0.iter().filter_map(Entry::due).min()
+        self.0.iter().filter_map(|entry| entry.due).min()
     }
 
-    /// An output ends. Returns the chunks whose answers its threads have handed on, and the others.
-    pub(super) fn leave(&mut self, output: OutputId) -> (Vec<ChunkId>, Vec<ChunkId>) {
+    /// Takes those of an output that ends.
+    pub(super) fn leave(&mut self, output: OutputId) -> Vec<ChunkId> {
         let own = self.0.extract_if(.., |entry| entry.output == output);
-        let (behind, heard): (Vec<_>, Vec<_>) = own.partition(|it| it.state == State::Behind);
-        let chunks = |entries: Vec<Entry>| entries.iter().map(|entry| entry.chunk).collect();
-        (chunks(heard), chunks(behind))
-    }
-}
-
-impl Entry {
-    fn due(&self) -> Option<Instant> {
-        match self.state {
-            State::Next(due) | State::By(due) => Some(due),
-            State::Behind => None,
-        }
+        own.map(|entry| entry.chunk).collect()
     }
 }
 
@@ -149,20 +135,23 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_in_a_flush_hands_on_after_it() {
+    fn a_thread_that_is_never_idle_hands_on_after_some_flushes() {
         let mut thread = Thread::new();
-        thread.answers(0.0, 1);
-        thread.begins(0.5);
-        assert_eq!(thread.heard(20.0), NONE);
-        assert_eq!(thread.0.due(), None);
-        thread.answers(30.0, 2);
-        // It is not behind the next one, too.
-        thread.begins(30.1);
-        assert_eq!(thread.heard(30.9), NONE);
-        assert_eq!(thread.heard(31.0), [1]);
-        assert_eq!(thread.heard(60.0), NONE);
-        thread.answers(60.0, 3);
-        assert_eq!(thread.heard(61.0), [2, 3]);
+        for flush in 0..10_u32 {
+            // Half a second after the last one ended, for ten.
+            let end = 10.5 * f64::from(flush);
+            thread.answers(end, flush.into());
+            let expected = flush.checked_sub(4).map(u64::from);
+            assert_eq!(thread.heard(end), Vec::from_iter(expected));
+            thread.begins(end + 0.5);
+            assert_eq!(thread.heard(end + 10.0), NONE);
+            assert_eq!(thread.0.due(), None);
+        }
+        let now = thread.at(200.0);
+        thread.0.flush_ends(now, OUTPUT, 7);
+        assert_eq!(thread.heard(200.0), [6]);
+        assert_eq!(thread.heard(200.9), NONE);
+        assert_eq!(thread.heard(201.0), [7, 8, 9]);
     }
 
     #[test]
@@ -179,10 +168,8 @@ mod tests {
         thread.0.flush_ends(now, OUTPUT, 8);
         thread.0.flush_ends(now, OutputId(2), 7);
         assert_eq!(thread.heard(9.0), NONE);
-        assert_eq!(thread.0.leave(OutputId(2)), (vec![], vec![]));
-        assert_eq!(thread.0.leave(OUTPUT), (vec![], vec![ChunkId(2)]));
-        assert_eq!(thread.0.leave(OUTPUT), (vec![], vec![]));
-        thread.answers(10.0, 3);
-        assert_eq!(thread.0.leave(OUTPUT), (vec![ChunkId(3)], vec![]));
+        assert_eq!(thread.0.leave(OutputId(2)), []);
+        assert_eq!(thread.0.leave(OUTPUT), [ChunkId(2)]);
+        assert_eq!(thread.0.leave(OUTPUT), []);
     }
 }

@@ -230,7 +230,8 @@ fn a_slow_disk_keeps_the_host_for_a_second_and_is_told_once() {
 
     // It comes back: the file is written anew.
     host.stream.written(host.now, slow.number, Ok(()));
-    let page = host.deliver(b'g').expect("a page is to be written");
+    host.calls();
+    let page = host.pages.pop().expect("a page is to be written");
     assert!(page.is_whole);
     host.stream.written(host.now, page.number, Ok(()));
     host.calls();
@@ -252,8 +253,12 @@ fn a_full_disk_costs_nothing_but_the_memory() {
     host.now += Duration::from_secs(29);
     assert_eq!(host.deliver(b'c'), None);
     assert_eq!(host.verdicts(), [Verdict::Delivered]);
+    let (_, until) = host.calls();
     host.now += Duration::from_secs(1);
-    assert!(host.deliver(b'd').is_some_and(|page| page.is_whole));
+    // Though nothing happens.
+    assert_eq!(until, Some(host.now));
+    host.calls();
+    assert!(host.pages.iter().all(|page| page.is_whole) && host.pages.len() == 1);
     host.fail();
     let told = host.lines();
     assert_eq!(told.len(), 1, "{told:?}");
@@ -373,4 +378,32 @@ fn a_new_machine_begins_the_file_anew_and_numbers_its_pages_on() {
     assert_eq!(host.verdicts(), []);
     host.stream.written(host.now, new.number, Ok(()));
     assert_eq!(host.verdicts(), [Verdict::Delivered]);
+}
+
+#[test]
+fn what_waits_when_an_output_ends_is_not_forgotten_untold() {
+    let mut host = host();
+    for key in b'a'..b'd' {
+        let call = host.call(&chunk(key));
+        host.answer(call, HALF);
+    }
+    host.stream.leave(host.now, ID, |_| true);
+    host.join(ID, &[("resume_max_chunks", "1")]);
+    // There is room for one.
+    assert_eq!(host.totals.forgotten_chunks.get(), 2);
+    host.begin(ID, 0, &chunk(b'c'));
+    assert_eq!(host.totals.resumed_chunks.get(), 1);
+}
+
+#[test]
+fn a_disk_that_is_well_again_is_told_what_was_left_out_though_nothing_happens() {
+    let (mut first, mut file) = (host(), Vec::new());
+    let call = first.call(&chunk(b'a'));
+    first.answer(call, HALF);
+    first.fail();
+    first.now += Duration::from_secs(30);
+    first.write(&mut file);
+    let mut next = after(&file);
+    next.begin(ID, 0, &chunk(b'a'));
+    assert_eq!(next.totals.resumed_chunks.get(), 1);
 }

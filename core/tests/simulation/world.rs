@@ -27,8 +27,8 @@ const LONGEST: Duration = Duration::from_secs(4 * 3600);
 /// So long the host waits for a page of the journal.
 const LONGEST_WRITE: Duration = Duration::from_secs(1);
 
-/// An answer is heard by then: it waits for the longest flush.
-const LONGEST_UNHEARD: Duration = Duration::from_secs(60);
+/// A chunk is closed by then: the machine waits for so many of the longest flushes.
+const LONGEST_UNHEARD: Duration = Duration::from_secs(5 * 40 + 1);
 
 /// How long the host keeps a chunk before it hands it over again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -83,6 +83,8 @@ struct Answered {
     worker: usize,
     at: Instant,
     is_behind: bool,
+    /// It was behind one already.
+    is_late: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -668,7 +670,16 @@ impl<'s> World<'s> {
                 let its = |answered: &Answered| {
                     (answered.output, answered.worker) == (output_place, worker_place)
                 };
-                life.unheard.retain(|answered| !its(answered));
+                // Some are handed on one flush later still.
+                life.unheard.retain_mut(|answered| {
+                    let is_kept = answered.is_behind && !answered.is_late;
+                    if its(answered) {
+                        answered.is_late = answered.is_behind;
+                        answered.is_behind = false;
+                        answered.at = now;
+                    }
+                    !its(answered) || is_kept
+                });
                 if verdict != Verdict::Retry {
                     life.unheard.push(Answered {
                         place,
@@ -676,6 +687,7 @@ impl<'s> World<'s> {
                         worker: worker_place,
                         at: now,
                         is_behind: false,
+                        is_late: false,
                     });
                 }
             }
@@ -857,7 +869,7 @@ impl<'s> World<'s> {
         }
         for answered in mem::take(&mut self.life.unheard) {
             let Answered { place, .. } = answered;
-            let is_unheard = answered.is_behind || (death.is_some() && answered.at == self.now);
+            let is_unheard = answered.is_behind || answered.at == self.now;
             if !is_unheard || self.has_twin(place) {
                 continue;
             }
