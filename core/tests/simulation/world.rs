@@ -777,7 +777,7 @@ impl<'s> World<'s> {
         if (is_other_process && !keeps_journal) || self.small_ledgers() {
             self.forget_open();
         }
-        self.hand_over_unheard(death);
+        self.hand_over_unheard();
         for place in 0..self.chunks.len() {
             if matches!(self.chunks[place].state, State::Flushed(_)) {
                 self.give_back(place, Verdict::Retry);
@@ -856,7 +856,7 @@ impl<'s> World<'s> {
     }
 
     /// What the host has not heard comes again, and is known if there is a journal.
-    fn hand_over_unheard(&mut self, death: Option<Death>) {
+    fn hand_over_unheard(&mut self) {
         let keeps_journal = self.script.journal_bytes.is_some();
         for place in 0..self.chunks.len() {
             let answered = self.chunks[place].answered;
