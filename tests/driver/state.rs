@@ -140,6 +140,7 @@ fn only_its_owner_can_read_it_and_it_names_the_stream() {
     assert!(files.iter().all(|file| mode(file) == 0o600), "{files:?}");
     let journal = files[0].file_name().unwrap().to_string_lossy();
     assert!(journal.starts_with("logs-"), "{journal}");
+    assert_eq!(journal.len(), "logs-.journal".len() + 32, "{journal}");
     let bytes = fs::read(&files[0]).unwrap();
     assert!(!bytes.windows(3).any(|bytes| bytes == b"app"), "no tag");
 }

@@ -206,6 +206,31 @@ fn what_was_refused_for_good_is_not_sent_again() {
     assert_eq!(next.all_calls(), 0);
 }
 
+/// What an earlier process delivered of it counts too.
+#[test]
+fn a_chunk_whose_rest_is_bad_is_not_wholly_bad() {
+    let (mut first, mut file) = (host(), Vec::new());
+    let call = first.call(&chunk(b'a'));
+    first.answer(call, HALF);
+    first.write(&mut file);
+    let mut next = after(&file);
+    let refused = Err(Cause::Payload);
+    let call = next.call(&chunk(b'a'));
+    next.answer(call, refused);
+    next.now += Duration::from_secs(5);
+    let alone = next.calls().0[0];
+    next.answer(alone, refused);
+    next.now += Duration::from_secs(5);
+    let other = next.call(&chunk(b'b'));
+    next.answer(other, DELIVERED);
+    next.now += Duration::from_secs(5);
+    let alone = next.calls().0[0];
+    next.answer(alone, refused);
+    assert_eq!(next.totals.rejected.get(), 1);
+    next.write(&mut file);
+    assert_eq!(next.verdicts(), [Verdict::Delivered; 2]);
+}
+
 #[test]
 fn a_slow_disk_keeps_the_host_for_a_second_and_is_told_once() {
     let mut host = host();
@@ -231,6 +256,7 @@ fn a_slow_disk_keeps_the_host_for_a_second_and_is_told_once() {
     // It comes back: the file is written anew.
     host.stream.written(host.now, slow.number, Ok(()));
     host.calls();
+    assert_eq!(host.lines(), [""; 0]);
     let page = host.pages.pop().expect("a page is to be written");
     assert!(page.is_whole);
     host.stream.written(host.now, page.number, Ok(()));
@@ -318,6 +344,25 @@ fn what_earlier_processes_left_is_bounded() {
         known.push(next.totals.resumed_chunks.get() > before);
     }
     assert_eq!(known, [false, false, false, false, false, true, true]);
+}
+
+#[test]
+fn what_is_open_may_be_larger_than_the_file_should_be() {
+    let mut host = Host::new(&[]);
+    host.stream.keep_journal(host.now, Duration::ZERO, 100);
+    let mut file = Vec::new();
+    for key in b'a'..b'k' {
+        let call = host.call(&chunk(key));
+        host.answer(call, HALF);
+        host.write(&mut file);
+    }
+    let mut whole = 0;
+    for _ in 0..20 {
+        let before = file.len();
+        host.deliver_to(b'z', &mut file);
+        whole += usize::from(file.len() < before);
+    }
+    assert!((1..10).contains(&whole), "{whole}");
 }
 
 /// The file of some chunks, and how many of them it tells of at each of its lengths.
