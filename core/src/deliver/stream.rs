@@ -6,6 +6,7 @@
 //! late, tells which of its documents are done with and which wait again.
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -130,8 +131,10 @@ impl Stream {
     ) -> Option<ChunkId> {
         let output = self.outputs.get_mut(&id)?;
         let mut ledgers = [&mut output.ledger, &mut self.left];
-        let old = ledgers.iter_mut();
-        let old: Vec<_> = old.flat_map(|ledger| ledger.outlived(now)).collect();
+        let mut old = Vec::new();
+        for ledger in &mut ledgers {
+            old.extend(iter::from_fn(|| ledger.outlived(now)));
+        }
         let mut known = ledgers.iter_mut();
         let known = key.and_then(|key| known.find_map(|ledger| ledger.take(&key)));
         self.forget(now, old);
@@ -211,7 +214,8 @@ impl Stream {
         match self.next_call(now) {
             Ok(step) => step,
             Err(due) => {
-                let flushes = self.chunks.values().flat_map(|chunk| &chunk.flush);
+                let open = self.outputs.values().flat_map(|output| &output.open);
+                let flushes = open.filter_map(|id| self.chunks.get(id)?.flush.as_ref());
                 let deadlines = flushes.map(|flush| flush.deadline);
                 let journal = self.journal.iter().flat_map(Journal::dues);
                 let journal = journal.filter(|due| *due > now);

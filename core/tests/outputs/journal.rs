@@ -47,6 +47,24 @@ impl Host {
         calls[0]
     }
 
+    /// The one document of a chunk that is not sent yet is refused for good: another is accepted.
+    fn refuse(&mut self, chunk: &[u8]) {
+        const LATER: Duration = Duration::from_secs(5);
+        let refused = Err(Cause::Payload);
+        let call = self.call(chunk);
+        self.answer(call, refused);
+        self.now += LATER;
+        let alone = self.calls().0[0];
+        self.answer(alone, refused);
+        self.now += LATER;
+        let other = self.call(&self::chunk(b'b'));
+        self.answer(other, DELIVERED);
+        self.now += LATER;
+        let alone = self.calls().0[0];
+        self.answer(alone, refused);
+        assert_eq!(self.totals.rejected.get(), 1);
+    }
+
     /// The verdicts of flushes that have ended.
     fn verdicts(&mut self) -> Vec<Verdict> {
         self.calls();
@@ -185,20 +203,7 @@ fn what_was_accepted_whole_is_not_sent_again_if_the_host_had_not_heard() {
 #[test]
 fn what_was_refused_for_good_is_not_sent_again() {
     let (mut first, mut file) = (host(), Vec::new());
-    let refused = Err(Cause::Payload);
-    let call = first.call(&event(&[(b'a', 1)]));
-    first.answer(call, refused);
-    first.now += Duration::from_secs(5);
-    let alone = first.calls().0[0];
-    first.answer(alone, refused);
-    // What is accepted of another tells that it is the document that is bad.
-    first.now += Duration::from_secs(5);
-    let other = first.call(&chunk(b'b'));
-    first.answer(other, DELIVERED);
-    first.now += Duration::from_secs(5);
-    let alone = first.calls().0[0];
-    first.answer(alone, refused);
-    assert_eq!(first.totals.rejected.get(), 1);
+    first.refuse(&event(&[(b'a', 1)]));
     first.write(&mut file);
     let mut next = after(&file);
     next.begin(ID, 0, &event(&[(b'a', 1)]));
@@ -214,19 +219,7 @@ fn a_chunk_whose_rest_is_bad_is_not_wholly_bad() {
     first.answer(call, HALF);
     first.write(&mut file);
     let mut next = after(&file);
-    let refused = Err(Cause::Payload);
-    let call = next.call(&chunk(b'a'));
-    next.answer(call, refused);
-    next.now += Duration::from_secs(5);
-    let alone = next.calls().0[0];
-    next.answer(alone, refused);
-    next.now += Duration::from_secs(5);
-    let other = next.call(&chunk(b'b'));
-    next.answer(other, DELIVERED);
-    next.now += Duration::from_secs(5);
-    let alone = next.calls().0[0];
-    next.answer(alone, refused);
-    assert_eq!(next.totals.rejected.get(), 1);
+    next.refuse(&chunk(b'a'));
     next.write(&mut file);
     assert_eq!(next.verdicts(), [Verdict::Delivered; 2]);
 }

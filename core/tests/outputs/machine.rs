@@ -249,6 +249,17 @@ fn an_output_that_leaves_takes_what_is_its_own() {
 }
 
 #[test]
+fn all_that_the_host_gave_up_is_forgotten_at_the_next_flush() {
+    let mut host = Host::new(&[]);
+    for key in b'a'..b'e' {
+        host.flush(&chunk(key), THROTTLED);
+    }
+    host.now += Duration::from_hours(7);
+    host.begin(ID, 0, &chunk(b'e'));
+    assert!(!host.stream.wants_names(ID));
+}
+
+#[test]
 fn chunks_are_named_while_any_is_remembered() {
     let mut host = Host::new(&[]);
     assert!(!host.stream.wants_names(ID));
