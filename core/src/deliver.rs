@@ -12,6 +12,7 @@
 //! - [`output`]: the options, the log and the counts of one output.
 //! - [`gate`]: when the next call may begin and how large it may be, by the [`pace`] that the
 //!   stream takes, and by fixed limits ([`bucket`]).
+//! - [`router`]: the chunks of an output whose documents go to several delivery streams.
 //! - [`failure`]: what each error means. [`verdict`]: what the host is answered.
 
 mod bucket;
@@ -25,6 +26,7 @@ pub mod output;
 mod pace;
 pub mod queue;
 pub mod ranges;
+pub mod router;
 pub mod stream;
 mod unheard;
 pub mod verdict;

@@ -1,6 +1,7 @@
 //! One chunk, as long as anything is known of it: from its first flush until all of it was
 //! delivered, or until it is forgotten.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use crate::deliver::journal::Done;
@@ -16,6 +17,8 @@ use super::flight::Suspicion;
 pub(super) struct Chunk {
     /// Of all its bytes.
     pub(super) length: usize,
+    /// Whether any of it is done with.
+    pub(super) is_begun: bool,
     pub(super) tag: String,
     pub(super) key: Option<Key>,
     /// Only while the host waits.
@@ -48,6 +51,9 @@ pub(super) struct Flush {
     pub(super) delivered: u64,
     /// How often packing ended by a panic at an event of this chunk.
     pub(super) panics: u32,
+    /// The ranges that go to this delivery stream, if the others of the chunk go to other ones.
+    pub(super) part: Option<Ranges>,
+    pub(super) is_handed_back: bool,
 }
 
 /// How often packing may end by a panic at one chunk. Then its flush ends.
@@ -65,6 +71,7 @@ impl Chunk {
         let all = Ranges::from(0..length);
         Self {
             length,
+            is_begun: false,
             tag: tag.to_owned(),
             key: None,
             flush: None,
@@ -77,12 +84,37 @@ impl Chunk {
             suspects: Vec::new(),
         }
     }
-    /// Whether any of it is done with.
-    pub(super) fn is_begun(&self) -> bool {
-        self.left.bytes() < self.length
+
+    /// Nothing needs to be known of a range anymore.
+    pub(super) fn pass(&mut self, range: Range<usize>) {
+        self.left.remove(range);
+        self.is_begun = true;
     }
 
-    /// All that is done with.
+    /// Takes a new flush of it, for this part of the chunk, if only a part of it comes here.
+    pub(super) fn arrive(&mut self, flush: Flush) {
+        if let Some(part) = &flush.part {
+            self.left = self.left.intersection(part);
+            self.waiting = self.waiting.intersection(part);
+        }
+        self.flush = Some(flush);
+    }
+
+    /// Whether only a part of it comes here, and the host is answered of it when other delivery
+    /// streams have theirs.
+    pub(super) fn is_shared(&self) -> bool {
+        let part = self.flush.as_ref().and_then(|flush| flush.part.as_ref());
+        part.is_some_and(|part| part.bytes() < self.length)
+    }
+
+    /// Keeps what is left in few ranges: the next flush tells again which of them come here.
+    pub(super) fn join_ranges(&mut self, part: &Ranges) {
+        self.left = self.left.joined(part);
+        self.waiting = self.waiting.joined(part);
+    }
+
+    /// All that is done with. What goes to other delivery streams may be in it: it never comes
+    /// here.
     pub(super) fn done(&self) -> Done {
         let mut ranges = Ranges::from(0..self.length);
         for range in self.left.iter() {

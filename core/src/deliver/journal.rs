@@ -104,9 +104,7 @@ pub fn read(file: &[u8]) -> Result<(Remembered, usize), UnknownVersion> {
                 let known = chunks.entry(chunk);
                 let chunk: &mut Chunk = known.or_insert_with(|| Chunk::new("", length));
                 chunk.key = Some(key);
-                for range in ranges {
-                    chunk.left.remove(range);
-                }
+                ranges.into_iter().for_each(|range| chunk.pass(range));
                 chunk.history.delivered += delivered;
                 chunk.history.rejected += rejected;
                 chunk.done_at = at;
@@ -300,7 +298,7 @@ impl Journal {
         let is_whole = self.is_whole || is_full;
         if is_whole {
             self.entries = HEAD.to_vec();
-            let mut chunks: Vec<_> = chunks.filter(|(_, chunk)| chunk.is_begun()).collect();
+            let mut chunks: Vec<_> = chunks.filter(|(_, chunk)| chunk.is_begun).collect();
             chunks.sort_unstable_by_key(|(id, _)| *id);
             for (id, chunk) in chunks {
                 self.push(id, chunk, &chunk.done());

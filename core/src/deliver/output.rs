@@ -51,6 +51,9 @@ pub(super) struct Output {
     pub(super) suspects: VecDeque<Suspect>,
     /// Chunks that the host waits for.
     pub(super) open: Vec<ChunkId>,
+    /// Parts of chunks that are done with, while the host waits for other parts, or may not have
+    /// heard.
+    pub(super) parts: Vec<ChunkId>,
     pub(super) ledger: Ledger,
     pub(super) totals: Arc<Totals>,
     pub(super) log: Log,
@@ -70,6 +73,7 @@ impl Output {
             queue: Queue::default(),
             suspects: VecDeque::new(),
             open: Vec::new(),
+            parts: Vec::new(),
             ledger: Ledger::default(),
             totals,
             log,
@@ -101,6 +105,17 @@ impl Output {
     }
 
     fn tell_retry(&mut self, now: Instant, chunk: &Chunk, flush: &Flush) {
+        if flush.is_handed_back {
+            self.log.write(now, Level::Warn, "handed back", || {
+                format!(
+                    "a chunk of tag {} is handed back before its time: it waits for this delivery \
+                     stream, and all workers of the output wait, so that others would have to; \
+                     Fluent Bit hands it over again; if this lasts, mend the stream, or raise workers",
+                    chunk.tag
+                )
+            });
+            return;
+        }
         let (option, time) = match self.stop.is_some_and(|stop| stop <= now) {
             true => ("stop_timeout", self.delivery.stop_timeout),
             false => ("flush_timeout", self.delivery.flush_timeout),

@@ -16,7 +16,8 @@ pub struct Linger {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
-    /// The host's threads that a flush came from so far, and when the last one of each ended.
+    /// The host's threads that a flush came from so far, and when the last one of each ended. None,
+    /// if they have other delivery streams too: then the router knows when all of them wait.
     callers: HashMap<usize, Option<Instant>>,
     /// Something was refused, or the host stops: nothing lingers until all that waits is sent.
     is_urgent: bool,
@@ -97,14 +98,18 @@ impl Queue {
         let times = self.waiting.iter().map(|waiting| waiting.lingers_until);
         let arrivals = self.waiting.iter().map(|waiting| waiting.arrived);
         let (mut time, first) = (times.min()?, arrivals.min()?);
-        if open >= self.callers.len() {
+        let callers = match self.callers.len() {
+            0 => usize::MAX,
+            callers => callers,
+        };
+        if open >= callers {
             // Nobody else comes before a call under way has ended.
             time = time.min(first + SOON);
         }
         let bytes = self.waiting.iter().map(|waiting| bytes(waiting.chunk));
         let is_now = self.is_urgent
             // All the host's threads wait here: no chunk can come anymore.
-            || self.waiting.len() >= self.callers.len()
+            || self.waiting.len() >= callers
             || bytes.sum::<usize>() >= enough;
         Some(if is_now { first.min(time) } else { time })
     }

@@ -48,6 +48,42 @@ impl Ranges {
         self.ends.insert(range.start, end);
     }
 
+    /// What is in both.
+    pub fn intersection(&self, other: &Self) -> Self {
+        let mut both = Self::default();
+        let (mut own, mut others) = (self.iter().peekable(), other.iter().peekable());
+        while let (Some(a), Some(b)) = (own.peek(), others.peek()) {
+            both.insert(a.start.max(b.start)..a.end.min(b.end));
+            if a.end <= b.end {
+                own.next();
+            } else {
+                others.next();
+            }
+        }
+        both
+    }
+
+    /// These, which are a part of `all`, with the gaps between them filled that hold nothing of
+    /// `all`.
+    pub fn joined(&self, all: &Self) -> Self {
+        let mut rest = all.clone();
+        for range in self.iter() {
+            rest.remove(range);
+        }
+        let is_between = |gap: Range<usize>| {
+            let before = rest.ends.range(..gap.end).next_back();
+            before.is_some_and(|(_, end)| *end > gap.start)
+        };
+        let mut joined: Vec<Range<usize>> = Vec::new();
+        for range in self.iter() {
+            match joined.last_mut() {
+                Some(last) if !is_between(last.end..range.start) => last.end = range.end,
+                _ => joined.push(range),
+            }
+        }
+        joined.into_iter().collect()
+    }
+
     /// Removes a range that lies within one of these.
     pub fn remove(&mut self, range: Range<usize>) {
         if range.is_empty() {
@@ -67,6 +103,14 @@ impl Ranges {
     }
 }
 
+impl FromIterator<Range<usize>> for Ranges {
+    fn from_iter<I: IntoIterator<Item = Range<usize>>>(ranges: I) -> Self {
+        let mut all = Self::default();
+        ranges.into_iter().for_each(|range| all.insert(range));
+        all
+    }
+}
+
 impl From<Range<usize>> for Ranges {
     fn from(range: Range<usize>) -> Self {
         let mut ranges = Self::default();
@@ -82,7 +126,36 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn bytes(ranges: &Ranges) -> BTreeSet<usize> {
+        ranges.iter().flatten().collect()
+    }
+
+    /// Of single bytes, each with its neighbours where they are there too.
+    fn of_bytes(bytes: &BTreeSet<usize>) -> Ranges {
+        bytes.iter().map(|byte| *byte..byte + 1).collect()
+    }
+
     proptest! {
+        #[test]
+        fn a_part_is_found_again_in_what_was_joined(
+            all in prop::collection::btree_set(0..40_usize, 0..40),
+            other in prop::collection::btree_set(0..40_usize, 0..40),
+        ) {
+            let both: BTreeSet<usize> = all.intersection(&other).copied().collect();
+            let (all, other) = (of_bytes(&all), of_bytes(&other));
+            let part = all.intersection(&other);
+            prop_assert_eq!(bytes(&part), both);
+            let joined = part.joined(&all);
+            prop_assert_eq!(joined.intersection(&all), part.clone());
+            prop_assert!(joined.count() <= part.count());
+            // No gap is left without a byte that keeps the two sides apart.
+            let sides: Vec<_> = joined.iter().collect();
+            let rest: BTreeSet<usize> = bytes(&all).difference(&bytes(&part)).copied().collect();
+            for pair in sides.windows(2) {
+                prop_assert!(rest.range(pair[0].end..pair[1].start).next().is_some());
+            }
+        }
+
         /// Against a set of single bytes.
         #[test]
         fn holds_what_was_put_in_and_not_taken_out(

@@ -17,6 +17,7 @@ use super::gate::{Admission, Gate};
 use super::journal::{Journal, Page};
 use super::ledger::{Key, Ledger};
 use super::output::Output;
+use super::ranges::Ranges;
 use super::unheard::Unheard;
 use super::verdict::Verdict;
 use crate::pack::batch::ChunkId;
@@ -30,6 +31,7 @@ pub use super::output::Delivery;
 mod answer;
 mod fill;
 mod outputs;
+mod parts;
 
 /// What to do next.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,6 +52,20 @@ pub enum Step {
 /// When a host that stops has less time left than this, no call begins: if the end cut it off, it
 /// might be stored all the same, and the next process would send it again.
 const SHORTEST_CALL: Duration = Duration::from_millis(500);
+
+/// A chunk as a flush hands it over.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// The host's thread that waits.
+    pub caller: usize,
+    pub tag: &'a str,
+    /// Of the whole chunk.
+    pub length: usize,
+    pub key: Option<Key>,
+    /// The ranges that go to this delivery stream. What becomes of them is answered, and kept until
+    /// [`Stream::concluded`]. None: the whole chunk, and the answer is the host's.
+    pub part: Option<Ranges>,
+}
 
 #[derive(Debug)]
 pub struct Stream {
@@ -118,17 +134,15 @@ impl Stream {
         output.is_some_and(|output| is_known(&output.ledger) || is_known(&self.left))
     }
 
-    /// A flush of a chunk of so many bytes begins. Returns the chunk's id; None if there is no such
-    /// output.
-    pub fn flush(
-        &mut self,
-        now: Instant,
-        id: OutputId,
-        caller: usize,
-        tag: &str,
-        length: usize,
-        key: Option<Key>,
-    ) -> Option<ChunkId> {
+    /// A flush of a chunk begins. Returns the chunk's id; None if there is no such output.
+    pub fn flush(&mut self, now: Instant, id: OutputId, arrival: Arrival) -> Option<ChunkId> {
+        let Arrival {
+            caller,
+            tag,
+            length,
+            key,
+            part,
+        } = arrival;
         let output = self.outputs.get_mut(&id)?;
         let mut ledgers = [&mut output.ledger, &mut self.left];
         let mut old = Vec::new();
@@ -145,21 +159,26 @@ impl Stream {
         let chunk = chunk.or_insert_with(|| Chunk::new(tag, length));
         chunk.key = key;
         tag.clone_into(&mut chunk.tag);
-        chunk.flush = Some(Flush {
+        let is_part = part.is_some();
+        chunk.arrive(Flush {
             arrived: now,
             deadline: output.stop.unwrap_or(now + output.delivery.flush_timeout),
             caller,
             tally: Default::default(),
             delivered: 0,
             panics: 0,
+            part,
+            is_handed_back: false,
         });
         if known.is_some() {
             output.totals.resumed_chunks.add(1);
         }
         output.open.push(chunk_id);
-        self.unheard.flush_begins(now, id, caller);
-        let longest = output.delivery.linger.time;
-        let linger = output.queue.arrive(now, caller, longest);
+        let mut linger = output.delivery.linger.time;
+        if !is_part {
+            self.unheard.flush_begins(now, id, caller);
+            linger = output.queue.arrive(now, caller, linger);
+        }
         if !chunk.waiting.is_empty() {
             output.queue.push(chunk_id, now, linger);
         }
@@ -172,7 +191,7 @@ impl Stream {
     /// Forgets chunks of which nothing needs to be known anymore.
     fn forget(&mut self, now: Instant, chunks: Vec<ChunkId>) {
         for id in chunks {
-            let is_begun = self.chunks.remove(&id).is_some_and(|it| it.is_begun());
+            let is_begun = self.chunks.remove(&id).is_some_and(|it| it.is_begun);
             if let Some(journal) = self.journal.as_mut().filter(|_| is_begun) {
                 journal.closed(now, id);
             }
@@ -237,7 +256,7 @@ impl Stream {
                 if waits && chunk.flush.as_ref().is_some_and(is_in_time) {
                     continue;
                 }
-                if is_left && chunk.key.is_none() {
+                if (is_left || chunk.is_shared()) && chunk.key.is_none() {
                     return Some(Step::Name(id));
                 }
                 output.open.remove(place);
@@ -252,10 +271,16 @@ impl Stream {
                 let mut gone = vec![id];
                 if let Some(flush) = chunk.flush.take() {
                     let caller = flush.caller;
-                    output.queue.depart(now, caller);
                     output.ended(now, chunk, &flush, verdict);
-                    self.unheard.flush_ends(now, *output_id, caller);
-                    if self.journal.is_some() && !is_left && chunk.is_begun() {
+                    match &flush.part {
+                        Some(part) if is_left => chunk.join_ranges(part),
+                        Some(_) => output.parts.append(&mut gone),
+                        None => {
+                            output.queue.depart(now, caller);
+                            self.unheard.flush_ends(now, *output_id, caller);
+                        }
+                    }
+                    if self.journal.is_some() && !is_left && chunk.is_begun && !gone.is_empty() {
                         self.unheard.answered(now, *output_id, caller, id);
                         gone.clear();
                     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::deliver::journal::Page;
 use firehose_core::deliver::ledger::{Key, Secret};
-use firehose_core::deliver::stream::{CallId, OutputId, Step, Stream};
+use firehose_core::deliver::stream::{Arrival, CallId, OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::Config;
 use firehose_core::pack::batch::{Batch, ChunkId, Piece};
@@ -87,7 +87,14 @@ impl Host {
     pub(crate) fn begin(&mut self, id: OutputId, caller: usize, chunk: &[u8]) -> ChunkId {
         let key = self.stream.wants_names(id).then(|| key(chunk));
         let length = chunk.len();
-        let flush = self.stream.flush(self.now, id, caller, TAG, length, key);
+        let arrival = Arrival {
+            caller,
+            tag: TAG,
+            length,
+            key,
+            part: None,
+        };
+        let flush = self.stream.flush(self.now, id, arrival);
         let flush = flush.expect("the output is there");
         self.chunks.insert(flush, chunk.to_owned());
         flush

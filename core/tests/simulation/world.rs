@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::deliver::journal::Page;
 use firehose_core::deliver::ledger::{Bounds, Key, Secret};
-use firehose_core::deliver::stream::{CallId, OutputId, Remembered, Step, Stream};
+use firehose_core::deliver::stream::{Arrival, CallId, OutputId, Remembered, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::Config;
 use firehose_core::pack::batch::{Batch, ChunkId, Piece};
@@ -330,7 +330,14 @@ impl<'s> World<'s> {
         let bytes = &self.chunks[place].bytes;
         let key = stream.wants_names(own.id).then(|| key(bytes));
         self.life.last_ended[stream_place] = now;
-        let flushed = stream.flush(now, own.id, worker, "tag", bytes.len(), key);
+        let arrival = Arrival {
+            caller: worker,
+            tag: "tag",
+            length: bytes.len(),
+            key,
+            part: None,
+        };
+        let flushed = stream.flush(now, own.id, arrival);
         let flushed = flushed.ok_or("strange: there is no output")?;
         let timeout = self.configs[output].delivery.flush_timeout;
         // One that comes after the stop's end is answered at once.

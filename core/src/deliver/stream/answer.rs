@@ -186,7 +186,7 @@ impl Stream {
             let Some(chunk) = self.chunks.get_mut(&share.chunk) else {
                 continue;
             };
-            chunk.left.remove(share.range.clone());
+            chunk.pass(share.range.clone());
             let (mut delivered, mut rejected) = (share.documents, 0);
             if is_rejected {
                 mem::swap(&mut delivered, &mut rejected);
@@ -203,8 +203,12 @@ impl Stream {
                 done.rejected += rejected;
             }
         }
-        for (id, done) in done {
+        for (id, mut done) in done {
             if let (Some(journal), Some(chunk)) = (&mut self.journal, self.chunks.get_mut(&id)) {
+                let flush = chunk.flush.as_ref();
+                if let Some(part) = flush.and_then(|flush| flush.part.as_ref()) {
+                    done.ranges = done.ranges.joined(part);
+                }
                 journal.done(now, id, chunk, &done);
             }
         }

@@ -78,7 +78,7 @@ impl Stream {
         }
         for piece in &batch.passed {
             if let Some(chunk) = self.chunks.get_mut(&piece.chunk) {
-                chunk.left.remove(piece.range.clone());
+                chunk.pass(piece.range.clone());
             }
         }
         let suspect = filling.suspect;

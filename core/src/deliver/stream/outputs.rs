@@ -93,7 +93,8 @@ impl Stream {
         }
         let remembered = iter::from_fn(|| output.ledger.pop());
         let unheard = self.unheard.leave(id);
-        let named = output.open.iter().chain(&unheard).map(|id| (*id, now));
+        let named = output.open.iter().chain(&output.parts).chain(&unheard);
+        let named = named.map(|id| (*id, now));
         for (chunk_id, kept) in remembered.chain(named) {
             let Some(mut chunk) = self.chunks.remove(&chunk_id) else {
                 continue;
@@ -116,7 +117,7 @@ impl Stream {
     /// machine.
     pub fn end(mut self, now: Instant) -> Remembered {
         let remains = iter::from_fn(|| self.left.pop()).filter_map(|(id, kept)| {
-            let chunk = self.chunks.remove(&id)?;
+            let chunk = self.chunks.remove(&id).filter(|chunk| chunk.is_begun)?;
             let age = now.saturating_duration_since(kept);
             Some(Remains { chunk, age })
         });

@@ -1,0 +1,57 @@
+//! Chunks whose documents go to several delivery streams: each stream's machine has its part.
+
+use std::time::Instant;
+
+use super::{OutputId, Stream};
+use crate::deliver::ranges::Ranges;
+use crate::pack::batch::ChunkId;
+
+impl Stream {
+    /// The host was answered about a chunk, and this part of it was done with. If the host will
+    /// hand the chunk over again, as another part is left, this part is remembered. Else the host
+    /// knows that all of it is done with.
+    pub fn concluded(&mut self, now: Instant, chunk_id: ChunkId, comes_again: bool) {
+        let mut outputs = self.outputs.values_mut();
+        let output = outputs.find_map(|output| {
+            let place = output.parts.iter().position(|id| *id == chunk_id)?;
+            output.parts.remove(place);
+            Some(output)
+        });
+        let (Some(output), Some(chunk)) = (output, self.chunks.get(&chunk_id)) else {
+            return;
+        };
+        let mut gone = vec![chunk_id];
+        if let Some(key) = chunk.key.filter(|_| comes_again) {
+            let bounds = output.delivery.resume;
+            gone = output
+                .ledger
+                .keep(now, bounds, key, chunk_id, &Ranges::default());
+            output.tell_forgotten(now, gone.len());
+        }
+        self.forget(now, gone);
+    }
+
+    /// Ends the flush of one of the host's threads, which other delivery streams need.
+    pub fn hand_back(&mut self, now: Instant, id: OutputId, caller: usize) {
+        let Some(output) = self.outputs.get(&id) else {
+            return;
+        };
+        for chunk in &output.open {
+            let chunk = self.chunks.get_mut(chunk);
+            let flush = chunk.and_then(|chunk| chunk.flush.as_mut());
+            if let Some(flush) = flush.filter(|flush| flush.caller == caller) {
+                flush.deadline = flush.deadline.min(now);
+                flush.is_handed_back = true;
+            }
+        }
+    }
+
+    /// Other delivery streams need the host's threads: nothing lingers until all that waits is
+    /// sent.
+    pub fn hurry(&mut self, id: OutputId) {
+        let output = self.outputs.get_mut(&id);
+        if let Some(output) = output.filter(|output| output.queue.first().is_some()) {
+            output.queue.hurry();
+        }
+    }
+}
