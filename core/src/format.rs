@@ -1,5 +1,6 @@
 //! From the bytes of a chunk to documents: pure, and without memory of its own for a record.
 
+pub mod accessor;
 pub mod document;
 pub mod doubles;
 pub mod event;

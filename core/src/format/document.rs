@@ -73,7 +73,7 @@ impl Choice for Own<'_> {
             return Ok(false);
         }
         let mut pair = *reader;
-        let name = read_name(&mut pair)?;
+        let name = pair.read_name()?;
         if keeps(self.data_keys, name) {
             return Ok(false);
         }
@@ -222,7 +222,7 @@ impl<'f> Formatter<'f> {
         let start = out.len();
         let mut is_json = None;
         for _ in 0..pairs {
-            let name = read_name(reader)?;
+            let name = reader.read_name()?;
             let is_it = |name| self.transcoder.without_dots(name) == log_key.as_bytes();
             if !keeps(&self.format.data_keys, name) || !name.is_some_and(is_it) {
                 reader.skip()?;
@@ -241,20 +241,6 @@ impl<'f> Formatter<'f> {
         }
         Ok(is_json)
     }
-}
-
-/// Reads a key; the keys that options can name are text.
-fn read_name<'a>(reader: &mut Reader<'a>) -> Result<Option<&'a [u8]>, Malformed> {
-    let start = *reader;
-    Ok(match reader.read()? {
-        Token::Str(name) | Token::Bin(name) => Some(name),
-        Token::Array(_) | Token::Map(_) => {
-            *reader = start;
-            reader.skip()?;
-            None
-        }
-        _ => None,
-    })
 }
 
 fn keeps(keys: &[String], name: Option<&[u8]>) -> bool {

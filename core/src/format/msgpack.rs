@@ -144,6 +144,20 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Reads a key; those that options can name are text, and of others there is no name.
+    pub fn read_name(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        let start = *self;
+        Ok(match self.read()? {
+            Token::Str(name) | Token::Bin(name) => Some(name),
+            Token::Array(_) | Token::Map(_) => {
+                *self = start;
+                self.skip()?;
+                None
+            }
+            _ => None,
+        })
+    }
+
     /// Passes over one whole value, however deep.
     pub fn skip(&mut self) -> Result<(), Malformed> {
         // u64: a chunk would need 2^32 nested maps of 2^32 pairs to overflow it.
