@@ -18,4 +18,5 @@ pub mod format;
 pub mod limits;
 pub mod options;
 pub mod pack;
+pub mod route;
 pub mod tell;

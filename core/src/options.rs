@@ -4,6 +4,7 @@ mod destination;
 pub mod names;
 mod read;
 pub mod section;
+mod streams;
 pub mod table;
 pub mod value;
 
@@ -20,16 +21,19 @@ use crate::format::time::{self, TimeFormat};
 use crate::limits::{BILLING_UNIT, MAX_RECORD_BYTES, Quota};
 use crate::pack::compress::Compression;
 use crate::pack::packer::{Aggregation, Packing};
+use crate::route::Route;
 
 use self::destination::Destination;
 use self::read::Options;
 pub use self::read::wrong_ca_file;
-use self::table::Row;
 
 /// What one `[OUTPUT]` section asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
+    /// With a route, the default one.
     pub delivery_stream: String,
+    /// None: all goes to the one stream.
+    pub route: Option<Route>,
     pub packing: Packing,
     pub delivery: Delivery,
     pub access: Access,
@@ -81,6 +85,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+const TEMPLATE: &str = "a template in delivery_stream";
+
 /// So many bytes do not wait for more: rounding them up to the billing unit adds a tenth at most.
 const LINGER_BYTES: usize = 10 * BILLING_UNIT;
 
@@ -108,9 +114,7 @@ impl Config {
         check_log_key(&format)?;
         options.check_destinations(&destinations, &format, &packing)?;
         let limits = options.limits(&access)?;
-        let takes = Row::of("delivery_stream").kind.takes();
-        let missing = || Error(format!("delivery_stream is missing: it takes {takes}"));
-        let delivery_stream = options.text("delivery_stream")?.ok_or_else(missing)?;
+        let (delivery_stream, route) = options.streams()?;
         let flush_timeout = options.time("flush_timeout")?;
         let why = ", which is flush_timeout";
         let delivery = Delivery {
@@ -131,6 +135,7 @@ impl Config {
         };
         let mut config = Self {
             delivery_stream,
+            route,
             delivery,
             packing,
             credentials_timeout: options.time("credentials_timeout")?,
@@ -253,7 +258,13 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         let format = &config.delivery.format;
         let time_key = format.time_key.as_ref();
         let packs = config.delivery.is_aggregated;
+        let is_routed = config.route.is_some();
         let needs = [
+            ("delivery_stream_default", TEMPLATE, is_routed),
+            ("delivery_stream_replace", TEMPLATE, is_routed),
+            ("delivery_stream_lower_case", TEMPLATE, is_routed),
+            ("delivery_stream_allow", TEMPLATE, is_routed),
+            ("max_delivery_streams", TEMPLATE, is_routed),
             ("time_key_format", "time_key", time_key.is_some()),
             ("aggregation_size", "simple_aggregation", packs),
             ("aggregation_max_documents", "simple_aggregation", packs),

@@ -167,7 +167,8 @@ impl Router {
         if !mem::replace(&mut self.is_hurried, true) {
             let open = self.flushes.values().flat_map(|flush| &flush.open);
             let open: BTreeSet<OutputId> = open.copied().collect();
-            self.todo.extend(open.into_iter().map(|part| (part, Order::Hurry)));
+            self.todo
+                .extend(open.into_iter().map(|part| (part, Order::Hurry)));
         }
         let Some((arrived, id)) = self.crowd() else {
             return;
@@ -193,7 +194,9 @@ impl Router {
         for part in self.flushes.values().flat_map(|flush| &flush.open) {
             *waiting.entry(*part).or_default() += 1;
         }
-        let (most, _) = waiting.into_iter().max_by_key(|(id, count)| (*count, *id))?;
+        let (most, _) = waiting
+            .into_iter()
+            .max_by_key(|(id, count)| (*count, *id))?;
         let mut flushes = self.flushes.iter();
         let oldest = flushes.find(|(_, flush)| flush.open.contains(&most));
         oldest.map(|(id, flush)| (flush.arrived, *id))

@@ -29,9 +29,24 @@ const fn row(name: &'static str, kind: Kind, default: &'static str) -> Row {
 #[rustfmt::skip] // A row stands in a line, where it fits.
 pub static ALL: &[Row] = &[
     row("delivery_stream", Form(
-        "the stream's name: 1 to 64 of the characters a-z A-Z 0-9 _ . -, such as `app-logs`",
-        value::is_stream_name,
+        "the stream's name: 1 to 64 of the characters a-z A-Z 0-9 _ . -, such as `app-logs`; or a \
+         template with $TAG, $TAG[n] or $key['sub'] in it",
+        value::is_stream_name_or_template,
     ), "required"),
+    row("delivery_stream_default", Form(
+        "a stream's name: 1 to 64 of the characters a-z A-Z 0-9 _ . -, such as `other-logs`",
+        value::is_stream_name,
+    ), "required with a template"),
+    row("delivery_stream_replace", Form(
+        "one of the characters a-z A-Z 0-9 _ . -, such as `-`",
+        value::is_stream_letter,
+    ), "none"),
+    row("delivery_stream_lower_case", Flag, "`false`"),
+    row("delivery_stream_allow", List(
+        "names with commas between, in which * stands for any characters, such as `app-*, audit`",
+    ), "all names"),
+    // A platform with forty namespaces has room to grow. Each stream has a task and a journal.
+    row("max_delivery_streams", Number(Count, 1..=1_000), "`64`"),
     row("region", Form("a region's name, such as `eu-west-1`", value::is_region), "the SDK's chain"),
     row("endpoint", Url, "AWS's of the region"),
     row("ca_file", Free("a file of PEM certificates"), "the system's certificates"),

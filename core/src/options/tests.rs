@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::table::Kind;
+use super::table::{Kind, Row};
 use super::*;
 
 fn parse(options: &[(&str, &str)]) -> Result<Config, Error> {
@@ -45,6 +45,9 @@ fn every_option_of_the_table_changes_what_is_asked_for() {
         let around = match row.name {
             // A log line as it is has no place for a time.
             "log_key" => "; state_path /state",
+            name if name.contains("delivery_stream") && name != "delivery_stream" => {
+                "; delivery_stream $TAG; delivery_stream_default other"
+            }
             _ => {
                 "; region eu-west-1; simple_aggregation true; time_key at; state_path /state; \
                   rejected_path file"
@@ -205,6 +208,10 @@ fn every_example_of_a_sentence_is_taken() {
 /// An option, values that are right, and values that are wrong.
 const FORMS: &str = "\
 delivery_stream: a.b_C-1|64X: my stream|64Xx|서울
+delivery_stream_default: a.b_C-1|64X: my stream|64Xx|$TAG
+delivery_stream_replace: -|x: --|/
+delivery_stream_allow: a|a-*, b: ,
+max_delivery_streams: 1|1000: 0|1001
 compression: gzip|Zstd: brotli
 simple_aggregation: On|no: maybe
 aggregation_size: 6K|1M: 2M|1K|1.5M
@@ -304,6 +311,10 @@ fn what_does_nothing_is_warned_of() {
         ["aggregation_size does nothing without simple_aggregation"]
     );
     assert_eq!(warnings("time_key_format %s; external_id id").len(), 2);
+    assert_eq!(
+        warnings("max_delivery_streams 2; delivery_stream_allow a").len(),
+        2
+    );
     assert_eq!(warnings("state_sync true; state_max_bytes 1M").len(), 2);
     let told = warnings("time_key at; time_key_format %FT%T");
     assert_eq!(told.len(), 1);
@@ -324,4 +335,26 @@ fn only_what_is_aggregated_lingers_by_default_and_never_for_long() {
     assert_eq!(linger("simple_aggregation true"), 5);
     assert_eq!(linger("simple_aggregation true; linger 0s"), 0);
     assert_eq!(linger("simple_aggregation true; flush_timeout 8s"), 2);
+}
+
+#[test]
+fn a_template_needs_a_default_stream() {
+    let parse = |text: &str| parse(&pairs(text));
+    let config = parse("delivery_stream app-$TAG[1]; delivery_stream_default other").unwrap();
+    assert_eq!(config.delivery_stream, "other");
+    assert_eq!(config.route.map(|route| route.max_streams), Some(64));
+    assert_eq!(config.warnings, [""; 0]);
+    for (text, start) in [
+        (
+            "delivery_stream $TAG",
+            "delivery_stream_default is missing, and delivery_stream is a template: it takes",
+        ),
+        (
+            "delivery_stream $TAG[; delivery_stream_default a",
+            "delivery_stream `$TAG[` is not allowed: behind `$TAG[` stands",
+        ),
+    ] {
+        let error = parse(text).unwrap_err().to_string();
+        assert!(error.starts_with(start), "{error}");
+    }
 }

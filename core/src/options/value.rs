@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use http::Uri;
 
 use crate::limits::MAX_STREAM_NAME;
+use crate::route::template::Template;
 
 /// Several values with commas between them.
 pub(super) fn list(text: &str) -> Vec<String> {
@@ -67,8 +68,17 @@ pub(super) fn round_size(size: usize, divide: impl Fn(usize, usize) -> usize) ->
     format!("{}{letter}", divide(size, unit))
 }
 
-pub(super) fn is_stream_name(text: &str) -> bool {
-    text.len() <= MAX_STREAM_NAME && has_only(text, "_.-")
+pub fn is_stream_name(text: &str) -> bool {
+    (1..=MAX_STREAM_NAME).contains(&text.len()) && has_only(text, "_.-")
+}
+
+/// What a template makes of an event is checked when it comes.
+pub(super) fn is_stream_name_or_template(text: &str) -> bool {
+    Template::is_one(text) || is_stream_name(text)
+}
+
+pub(super) fn is_stream_letter(text: &str) -> bool {
+    text.len() == 1 && is_stream_name(text)
 }
 
 /// Words, the last of them a number: `eu-west-1`, `us-gov-east-1`, `us-isob-east-1`.
