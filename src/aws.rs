@@ -31,19 +31,17 @@ pub fn with_files(config: Config) -> Result<Config, options::Error> {
     Ok(config)
 }
 
-/// One output's way to its delivery stream. The first call that can looks it up, so what is missing
+/// One output's way to its delivery streams, which the calls' bodies name. The first call that can looks it up, so what is missing
 /// at start (a region, a role, the network) may still come.
 #[derive(Debug)]
 pub struct Firehose {
-    delivery_stream: String,
     look_up: LookUp,
 }
 
 impl Firehose {
     /// How long a look-up of credentials takes at most.
-    pub fn new(delivery_stream: String, access: Access, credentials_timeout: Duration) -> Self {
+    pub fn new(access: Access, credentials_timeout: Duration) -> Self {
         Self {
-            delivery_stream,
             look_up: LookUp::new(access, credentials_timeout),
         }
     }
@@ -68,7 +66,6 @@ impl Service for Firehose {
         let call = Call::new(sent.clone());
         let (length, its_own) = (body.len().to_string(), Arc::clone(&call));
         let request = connection.client.put_record_batch();
-        let request = request.delivery_stream_name(&self.delivery_stream);
         let request = request.set_records(Some(Vec::new())).customize();
         let request = request.mutate_request(move |request| {
             *request.body_mut() = SdkBody::from(body.clone());

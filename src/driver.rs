@@ -17,7 +17,8 @@ use std::time::Instant;
 
 use firehose_core::deliver::journal::Remembered;
 use firehose_core::deliver::ledger::Secret;
-use firehose_core::deliver::stream::{CallId, Delivery, OutputId, Step, Stream};
+use firehose_core::deliver::router::Order;
+use firehose_core::deliver::stream::{Arrival, CallId, Delivery, OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::pack::batch::{Batch, ChunkId, Noted, Piece};
 use firehose_core::pack::packer::{Packer, Room, Source};
@@ -49,6 +50,8 @@ pub enum Message<V> {
     /// The service still can't be called.
     Unready(OutputId),
     Answered(CallId, Answer),
+    /// The output has other delivery streams too, whose router says so.
+    Order(OutputId, Order),
     /// A page of the journal is written, or why it is not.
     Written(u64, Result<(), String>),
 }
@@ -60,6 +63,8 @@ pub struct Output<V> {
     pub delivery: Delivery,
     pub totals: Arc<Totals>,
     pub max_level: Level,
+    /// The delivery stream's name, which the log's lines tell where the output has several.
+    pub named: Option<String>,
     /// What its log says first.
     pub notes: Vec<String>,
     /// Where what can't be delivered is kept.
@@ -181,12 +186,16 @@ impl<V: Service> Driver<V> {
                 }
             }
             Message::Answered(id, answer) => self.answered(now, id, answer),
+            Message::Order(id, order) => self.obey(now, id, order),
             Message::Written(page, result) => self.stream.written(now, page, result),
         }
     }
 
     fn join(&mut self, now: Instant, id: OutputId, mut output: Output<V>) {
-        let mut log = Log::new(output.max_level);
+        let mut log = match &output.named {
+            Some(stream) => Log::of_stream(output.max_level, stream),
+            None => Log::new(output.max_level),
+        };
         let (notes, cut) = mem::take(&mut self.opened);
         output.totals.journal_cut.add(cut as u64);
         for note in notes.into_iter().chain(mem::take(&mut output.notes)) {
@@ -213,16 +222,34 @@ impl<V: Service> Driver<V> {
                 flush.tag
             ));
         };
-        let (caller, tag) = (flush.caller, &flush.tag);
-        match self.stream.flush(now, id, caller, tag, length, key) {
+        let arrival = Arrival {
+            caller: flush.caller,
+            tag: &flush.tag,
+            length,
+            key,
+            part: flush.part.clone(),
+        };
+        match self.stream.flush(now, id, arrival) {
             Some(chunk) => _ = self.waiting.insert(chunk, flush),
-            None => flush.answer(Verdict::Retry),
+            None => flush.answer(Verdict::Retry, None),
         }
     }
 
     fn answer(&mut self, chunk: ChunkId, verdict: Verdict) {
+        self.gauges.set_remembers(self.stream.remembers());
         if let Some(flush) = self.waiting.remove(&chunk) {
-            flush.answer(verdict);
+            flush.answer(verdict, Some(chunk));
+        }
+    }
+
+    fn obey(&mut self, now: Instant, id: OutputId, order: Order) {
+        match order {
+            Order::Conclude { chunk, comes_again } => {
+                self.stream.concluded(now, chunk, comes_again);
+                self.gauges.set_remembers(self.stream.remembers());
+            }
+            Order::HandBack { caller } => self.stream.hand_back(now, id, caller),
+            Order::Hurry => self.stream.hurry(id),
         }
     }
 

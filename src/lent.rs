@@ -2,8 +2,10 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use firehose_core::deliver::ranges::Ranges;
 use firehose_core::deliver::stream::OutputId;
 use firehose_core::deliver::verdict::Verdict;
+use firehose_core::pack::batch::ChunkId;
 use firehose_core::tell::log::{Level, Line};
 
 /// A chunk that the host waits for.
@@ -13,27 +15,33 @@ pub struct Flush {
     pub tag: String,
     /// The host's thread that waits.
     pub caller: usize,
-    pub host: Box<dyn Fn(Told) + Send>,
+    /// The ranges that go to the driver's stream, where the output has several.
+    pub part: Option<Ranges>,
+    pub host: Host,
 }
+
+/// Whoever waits for a flush.
+pub type Host = Arc<dyn Fn(Told) + Send + Sync>;
 
 /// What the waiting side of a flush is told.
 pub enum Told {
     /// A line for the host's log.
     Line(Line),
-    /// What became of the chunk. The host has it back.
-    Answer(Verdict),
+    /// What became of the chunk, and where that is kept, what the machine calls it. The host has it
+    /// back.
+    Answer(Verdict, Option<ChunkId>),
 }
 
 impl Flush {
-    pub fn answer(&self, verdict: Verdict) {
-        (self.host)(Told::Answer(verdict));
+    pub fn answer(&self, verdict: Verdict, chunk: Option<ChunkId>) {
+        (self.host)(Told::Answer(verdict, chunk));
     }
 
     /// Ends the flush after a panic.
     pub fn fail(&self, text: String) {
         let level = Level::Error;
         (self.host)(Told::Line(Line { level, text }));
-        self.answer(Verdict::Retry);
+        self.answer(Verdict::Retry, None);
     }
 }
 

@@ -35,8 +35,10 @@ const MOST_AT_ONCE: usize = 64 * 1024;
 /// The thread's stack. Formatting keeps nesting on the heap, so it needs little of it.
 const STACK: usize = 256 * 1024;
 
-/// Where the driver puts what can't be delivered. The thread ends with it, once all is written.
+/// Where the driver of a delivery stream puts what can't be delivered. The thread ends with the
+/// last one, once all is written.
 pub struct Queue {
+    stream: Arc<str>,
     entries: Sender<Entry>,
     shared: Arc<Shared>,
 }
@@ -50,6 +52,7 @@ pub struct Thread {
 struct Entry {
     time: SystemTime,
     tag: String,
+    stream: Arc<str>,
     reason: Reason,
     /// The service's words.
     error: Option<String>,
@@ -69,7 +72,6 @@ struct Shared {
 struct Writer {
     entries: Receiver<Entry>,
     file: File,
-    stream: String,
     format: Format,
     compression: Option<Compression>,
     shared: Arc<Shared>,
@@ -97,7 +99,6 @@ pub fn start(
     let writer = Writer {
         entries,
         file: File::new(options),
-        stream: stream.to_owned(),
         format: format.clone(),
         compression,
         shared: Arc::clone(&shared),
@@ -108,6 +109,7 @@ pub fn start(
         shared.tell(&format!("no thread can be started: {error}"));
     }
     let queue = Queue {
+        stream: stream.into(),
         entries: sender,
         shared: Arc::clone(&shared),
     };
@@ -116,6 +118,15 @@ pub fn start(
 }
 
 impl Queue {
+    /// The one of another delivery stream.
+    pub fn of(&self, stream: &str) -> Self {
+        Self {
+            stream: stream.into(),
+            entries: self.entries.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
     /// Hands over a value of a chunk, or the body of the call that was refused, to be written.
     pub fn keep(&self, tag: &str, reason: Reason, error: Option<String>, bytes: &[u8]) {
         let shared = &self.shared;
@@ -126,6 +137,7 @@ impl Queue {
             let entry = Entry {
                 time: SystemTime::now(),
                 tag: tag.to_owned(),
+                stream: Arc::clone(&self.stream),
                 reason,
                 error,
                 bytes: bytes.to_vec(),
@@ -223,7 +235,7 @@ impl Writer {
             Reason::Rejected => self.sent(&entry.bytes),
             reason => rejected::whole(&entry.bytes, reason, &self.format),
         };
-        let names = [&*entry.tag, &*self.stream];
+        let names = [&*entry.tag, &*entry.stream];
         let error = entry.error.as_deref();
         rejected::push_line(lines, time, names, entry.reason, error, &document);
     }

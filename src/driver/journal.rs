@@ -75,7 +75,10 @@ impl<V: Service> Driver<V> {
         let (secret, scope) = (&self.secret, &output.scope);
         let tag = &flush.tag;
         let chunk = &flush.chunk;
-        chunk.read(|bytes| Key::new(secret, scope, tag, bytes))
+        chunk.read(|bytes| match &flush.part {
+            Some(part) => Key::of_part(secret, scope, tag, bytes, part),
+            None => Key::new(secret, scope, tag, bytes),
+        })
     }
 
     /// Hashes a chunk that will come again, while the host still waits.

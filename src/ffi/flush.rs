@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,6 +31,9 @@ pub(super) struct Instance {
     output: Output,
     /// None where the host has no place for them.
     metrics: Option<Metrics>,
+    /// The engine renews the metrics once a second, those of many delivery streams at once. Else
+    /// each flush does.
+    is_renewed: AtomicBool,
     /// None where the host does not let them be set.
     settings: Option<Settings>,
     /// Dropped with the instance, on a thread of the host.
@@ -60,23 +64,28 @@ impl Instance {
         for warning in &config.warnings {
             host.log(Level::Warn, warning);
         }
-        let settings = host.settings();
+        let is_routed = config.route.is_some();
+        let settings = host.settings(is_routed);
         for (level, notice) in settings::notices(&settings) {
             host.log(level, &notice);
         }
-        let stream = config.delivery_stream.clone();
-        let output = Output::start(config, host.max_level, runtime.handle());
+        let workers = settings.as_ref().map_or(0, Settings::workers);
+        let output = Output::start(config, host.max_level, workers, runtime.handle());
         let handle = ptr::without_provenance_mut(output.id.0 as usize);
         let instance = Arc::new(Self {
-            metrics: host.register(&stream, &output.metrics()),
+            metrics: host.register(&output.metrics()),
             host,
             output,
+            is_renewed: AtomicBool::new(false),
             settings: settings.ok(),
             _runtime: runtime,
         });
         if let Some(settings) = &instance.settings {
             // SAFETY: an instance starts on the engine's thread, in Init.
             unsafe { settings.when_running(start_workers, handle) };
+            // SAFETY: as above.
+            let is_renewed = is_routed && unsafe { settings.every_second(renew_metrics, handle) };
+            instance.is_renewed.store(is_renewed, Ordering::Relaxed);
         }
         instances().insert(handle.addr(), instance);
         Some(handle)
@@ -93,7 +102,9 @@ impl Instance {
         for line in instance.output.leave() {
             instance.host.log(line.level, &line.text);
         }
-        instance.host.log(Level::Info, &instance.output.summary());
+        for sentence in instance.output.summary() {
+            instance.host.log(Level::Info, &sentence);
+        }
     }
 
     /// Hands the chunk to its stream's driver and waits for its fate.
@@ -108,8 +119,16 @@ impl Instance {
 
     /// Only for the host's own threads: while they call, the host's instance is still there.
     fn publish(&self) {
-        if let Some(metrics) = &self.metrics {
+        let is_renewed = self.is_renewed.load(Ordering::Relaxed);
+        if let Some(metrics) = self.metrics.as_ref().filter(|_| !is_renewed) {
             metrics.publish(|| self.output.metrics());
+        }
+    }
+
+    /// Only for the engine's thread: there may be new delivery streams.
+    fn publish_new(&self) {
+        if let Some(metrics) = &self.metrics {
+            metrics.publish_new(|| self.output.metrics());
         }
     }
 
@@ -125,7 +144,8 @@ impl Instance {
             tag: tag.to_string_lossy().into_owned(),
             caller: CALLER.with(|caller| ptr::from_ref(caller).addr()),
             // Fails only if this thread has given up.
-            host: Box::new(move |told| _ = sender.send(told)),
+            part: None,
+            host: Arc::new(move |told| _ = sender.send(told)),
         });
         let mut end = Instant::now() + self.output.flush_timeout + MARGIN;
         loop {
@@ -135,7 +155,7 @@ impl Instance {
             }
             match receiver.recv_timeout(CHECK) {
                 Ok(Told::Line(line)) => self.host.log(line.level, &line.text),
-                Ok(Told::Answer(verdict)) => return to_code(verdict),
+                Ok(Told::Answer(verdict, _)) => return to_code(verdict),
                 Err(RecvTimeoutError::Timeout) if Instant::now() < end => self.publish(),
                 Err(_) => {
                     // The host is not kept for ever, whatever the plugin's own thread does.
@@ -197,6 +217,13 @@ unsafe extern "C" fn start_workers(config: *mut c_void, handle: *mut c_void) {
     };
     // A panic must not reach the host. The output then goes on without workers.
     _ = catch_unwind(AssertUnwindSafe(start));
+}
+
+/// Called by the engine, once a second.
+unsafe extern "C" fn renew_metrics(_: *mut c_void, handle: *mut c_void) {
+    let renew = || Instance::find(handle).map(|instance| instance.publish_new());
+    // A panic must not reach the host, which then has older metrics.
+    _ = catch_unwind(AssertUnwindSafe(renew));
 }
 
 /// The one place where a verdict becomes a number.

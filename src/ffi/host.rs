@@ -143,16 +143,17 @@ impl Host {
         memory::properties(&memory, self.instance.addr(), value.addr()).map(Section)
     }
 
-    /// Registers an output's metrics; none where the host has no place for them.
-    pub(super) fn register(&self, stream: &str, metrics: &[Metric]) -> Option<Metrics> {
+    /// Registers an output's metrics, of each delivery stream; none where the host has no place for
+    /// them.
+    pub(super) fn register(&self, metrics: &[(String, Vec<Metric>)]) -> Option<Metrics> {
         // SAFETY: the instance is valid while this lives.
-        unsafe { Metrics::register(self.instance, [&self.name, stream], metrics) }
+        unsafe { Metrics::register(self.instance, &self.name, metrics) }
     }
 
     /// What the section says of the host's own settings; only during Init.
-    pub(super) fn settings(&self) -> Result<Settings, &'static str> {
+    pub(super) fn settings(&self, is_routed: bool) -> Result<Settings, &'static str> {
         // SAFETY: the instance is valid while this lives.
-        unsafe { Settings::take_over(self.instance) }
+        unsafe { Settings::take_over(self.instance, is_routed) }
     }
 
     /// Whether the host was told to stop. It hands over what it still has, and tells its outputs

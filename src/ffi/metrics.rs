@@ -1,11 +1,13 @@
 //! The host's metrics (cmetrics), as far as one output has a part in them.
 //!
-//! Every metric and each set of labels is made at Init, on the engine's thread, which is also the
-//! one that reads them. From then on only numbers change, each in one atomic store, so the engine
-//! may read while an output's worker writes. The metrics go with the host's instance.
+//! Every metric and each set of labels is made on the engine's thread, which is also the one that
+//! reads them: at Init, and of delivery streams that come later, when the engine's timer calls. Other
+//! threads only change numbers, each in one atomic store, so the engine may read while an output's
+//! worker writes. The metrics go with the host's instance.
 
-use std::ffi::{CString, c_char, c_int, c_void};
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::host::host_functions;
@@ -70,11 +72,18 @@ host_functions! {
 /// One output's metrics in the host.
 pub(super) struct Metrics {
     library: Library,
-    /// The values of the labels that all metrics have.
-    labels: [CString; 2],
-    /// In the order of the output's metrics. Locked while they are set: if two threads set a
-    /// counter, the older number must not come last, as the host refuses a smaller one.
-    handles: Mutex<Vec<Handle>>,
+    /// The output's.
+    name: CString,
+    /// Locked while they are set: if two threads set a counter, the older number must not come last,
+    /// as the host refuses a smaller one.
+    registered: Mutex<Registered>,
+}
+
+struct Registered {
+    /// In the order of the output's metrics.
+    handles: Vec<Handle>,
+    /// The delivery streams that the host knows of.
+    streams: BTreeMap<String, CString>,
 }
 
 // SAFETY: the handles are only handed back to the host, on any of its threads, and while locked.
@@ -91,8 +100,8 @@ impl Metrics {
     /// `instance` is the host's and valid while `Self` is used.
     pub(super) unsafe fn register(
         instance: *mut c_void,
-        labels: [&str; 2],
-        metrics: &[Metric],
+        name: &str,
+        metrics: &[(String, Vec<Metric>)],
     ) -> Option<Self> {
         let library = Library::find()?;
         // SAFETY: the instance is valid by this function's contract.
@@ -100,27 +109,52 @@ impl Metrics {
         if context.is_null() {
             return None;
         }
-        let [name, stream] = labels;
-        let labels = [CString::new(name).ok()?, CString::new(stream).ok()?];
         // SAFETY: the context is that of a valid instance, and not null.
         let create = |metric| unsafe { library.create(context, metric) };
-        let handles: Option<Vec<Handle>> = metrics.iter().map(create).collect();
+        let (_, of_one) = metrics.first()?;
+        let handles: Option<Vec<Handle>> = of_one.iter().map(create).collect();
         let registered = Self {
             library,
-            labels,
-            handles: Mutex::new(handles?),
+            name: CString::new(name).ok()?,
+            registered: Mutex::new(Registered {
+                handles: handles?,
+                streams: BTreeMap::new(),
+            }),
         };
-        registered.publish(|| metrics.to_vec());
+        registered.publish_new(|| metrics.to_vec());
         Some(registered)
     }
 
-    /// Sets all metrics to what `read` gives. They are those that were registered. The instance is
-    /// valid: a flush or Init of it calls this.
-    pub(super) fn publish(&self, read: impl FnOnce() -> Vec<Metric>) {
-        let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Sets the metrics of all streams that the host knows of to what `read` gives. The instance is
+    /// valid: a flush of it calls this.
+    pub(super) fn publish(&self, read: impl FnOnce() -> Vec<(String, Vec<Metric>)>) {
+        let registered = self.registered();
         // Read while locked, so that no older number comes after a newer one.
-        let metrics = read();
-        let common = self.labels.each_ref().map(|label| label.as_ptr());
+        for (stream, metrics) in read() {
+            if let Some(stream) = registered.streams.get(&stream) {
+                self.set(&registered.handles, stream, &metrics);
+            }
+        }
+    }
+
+    /// The same of all streams. On the engine's thread, which is the one that reads them.
+    pub(super) fn publish_new(&self, read: impl FnOnce() -> Vec<(String, Vec<Metric>)>) {
+        let mut registered = self.registered();
+        let Registered { handles, streams } = &mut *registered;
+        for (stream, metrics) in read() {
+            let label = CString::new(stream.as_str()).unwrap_or_default();
+            let stream = streams.entry(stream).or_insert(label);
+            self.set(handles, stream, &metrics);
+        }
+    }
+
+    fn registered(&self) -> MutexGuard<'_, Registered> {
+        let registered = self.registered.lock();
+        registered.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, handles: &[Handle], stream: &CStr, metrics: &[Metric]) {
+        let common = [self.name.as_ptr(), stream.as_ptr()];
         let [name, stream] = common;
         let library = &self.library;
         let set = |set: Set, handle: Handle, value: f64, labels: &[Text]| {
@@ -128,7 +162,7 @@ impl Metrics {
             // kind that the function sets; its instance is valid.
             unsafe { set(handle, now(), value, labels.len() as c_int, labels.as_ptr()) };
         };
-        for (handle, metric) in handles.iter().zip(&metrics) {
+        for (handle, metric) in handles.iter().zip(metrics) {
             match &metric.values {
                 Values::Counter(value) => set(library.cmt_counter_set, *handle, *value, &common),
                 Values::Gauge(value) => set(library.cmt_gauge_set, *handle, *value, &common),

@@ -97,7 +97,7 @@ async fn calls_that_a_panic_of_the_driver_gives_up_are_ambiguous() {
         yield_now().await;
     }
     rig.service.is_silent.store(false, Ordering::Relaxed);
-    let is_answered = |what: &Told| matches!(what, Told::Answer(_));
+    let is_answered = |what: &Told| matches!(what, Told::Answer(..));
     let host = move |what| assert!(!is_answered(&what), "a host that panics");
     rig.flush_for(host, LentChunk::new(EVENT));
     let (verdict, took, lines) = end_of(waiting).await;
@@ -122,7 +122,12 @@ async fn a_call_is_sent_before_the_next_is_packed() {
 async fn an_output_that_leaves_answers_who_waits_and_ends_the_driver() {
     let rig = Rig::new();
     let (left, remembered) = std::sync::mpsc::channel();
-    let waiting = rig.flush(LentChunk::new(EVENT.to_vec()));
+    // One of two documents is accepted, and the call of the other one is not answered.
+    rig.service.is_halving.store(true, Ordering::Relaxed);
+    let waiting = rig.flush(LentChunk::new(EVENT.repeat(2)));
+    while rig.service.under_way.lock().unwrap().len() < 2 {
+        yield_now().await;
+    }
     rig.send(Message::Leave(OUTPUT, left));
     let (verdict, _, _) = end_of(waiting).await;
     assert_eq!(verdict, Verdict::Retry);
@@ -138,7 +143,7 @@ async fn who_is_answered_finds_no_call_of_its_own_under_way() {
     let (looker, mut told) = unbounded_channel();
     let gauges = Arc::clone(&rig.gauges);
     let look = move |what| {
-        if let Told::Answer(_) = what {
+        if let Told::Answer(..) = what {
             _ = looker.send(gauges.in_flight());
         }
     };

@@ -107,6 +107,7 @@ impl Rig {
             delivery: config.delivery,
             totals: Arc::clone(&rig.totals),
             max_level: Level::Info,
+            named: None,
             notes: Vec::new(),
             rejected: None,
         };
@@ -124,13 +125,14 @@ impl Rig {
         told
     }
 
-    pub(crate) fn flush_for(&self, host: impl Fn(Told) + Send + 'static, chunk: LentChunk) {
+    pub(crate) fn flush_for(&self, host: impl Fn(Told) + Send + Sync + 'static, chunk: LentChunk) {
         self.send(Message::Flush(Flush {
             output: OUTPUT,
             chunk,
             tag: "app".to_owned(),
             caller: 0,
-            host: Box::new(host),
+            part: None,
+            host: Arc::new(host),
         }));
     }
 }
@@ -142,7 +144,7 @@ pub(crate) async fn end_of(mut told: UnboundedReceiver<Told>) -> (Verdict, Durat
     loop {
         match told.recv().await.expect("each flush is answered") {
             Told::Line(line) => lines.push(line),
-            Told::Answer(verdict) => return (verdict, start.elapsed(), lines),
+            Told::Answer(verdict, _) => return (verdict, start.elapsed(), lines),
         }
     }
 }

@@ -23,12 +23,21 @@ impl Key {
 
     /// `scope` names the output by what it makes of a chunk and where it sends it.
     pub fn new(secret: &Secret, scope: &str, tag: &str, chunk: &[u8]) -> Self {
+        Self::of_part(secret, scope, tag, chunk, &Ranges::from(0..chunk.len()))
+    }
+
+    /// Names a part of a chunk by its bytes and by where they lie.
+    pub fn of_part(secret: &Secret, scope: &str, tag: &str, chunk: &[u8], part: &Ranges) -> Self {
         let mut hash = Xxh3::with_secret(secret.0);
         for text in [scope, tag] {
             hash.update(&text.len().to_le_bytes());
             hash.update(text.as_bytes());
         }
-        hash.update(chunk);
+        for range in part.iter() {
+            hash.update(&range.start.to_le_bytes());
+            hash.update(&range.end.to_le_bytes());
+            hash.update(chunk.get(range).unwrap_or_default());
+        }
         let digest = hash.digest128();
         Self((digest >> 64) as u64, digest as u64)
     }
@@ -212,6 +221,7 @@ mod tests {
             key("sa", "", b"b"),
             key("", "sa", b"b"),
             Key::new(&Secret([8; Secret::LENGTH]), "s", "a", b"b"),
+            Key::of_part(&SECRET, "s", "a", b"bb", &Ranges::from(1..2)),
         ];
         for (at, first) in keys.iter().enumerate() {
             assert!(!keys[at + 1..].contains(first));

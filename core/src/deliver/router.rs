@@ -24,6 +24,8 @@ pub struct Router {
     last: FlushId,
     /// The host's threads that a flush came from so far.
     callers: BTreeSet<usize>,
+    /// How many there are, as far as that is known.
+    workers: usize,
     /// Whether what a machine knows outlives the process: then it is kept until the host has surely
     /// heard.
     has_journals: bool,
@@ -63,9 +65,10 @@ pub enum Order {
 }
 
 impl Router {
-    pub fn new(has_journals: bool) -> Self {
+    pub fn new(has_journals: bool, workers: usize) -> Self {
         Self {
             has_journals,
+            workers,
             ..Self::default()
         }
     }
@@ -161,7 +164,7 @@ impl Router {
     /// While all of the host's threads wait, no other stream gets a chunk. So nothing lingers, and
     /// a stream that holds up most of them hands its oldest flush back.
     fn relieve(&mut self, now: Instant) {
-        if self.flushes.len() < self.callers.len() {
+        if !self.all_wait() {
             return;
         }
         if !mem::replace(&mut self.is_hurried, true) {
@@ -183,11 +186,15 @@ impl Router {
         }
     }
 
+    fn all_wait(&self) -> bool {
+        self.flushes.len() >= self.callers.len().max(self.workers)
+    }
+
     /// The oldest flush of those that wait for the stream that most of them wait for, if all of the
     /// host's threads wait.
     fn crowd(&self) -> Option<(Instant, FlushId)> {
         let mut flushes = self.flushes.values();
-        if self.flushes.len() < self.callers.len() || flushes.any(|flush| flush.is_handed_back) {
+        if !self.all_wait() || flushes.any(|flush| flush.is_handed_back) {
             return None;
         }
         let mut waiting: HashMap<OutputId, usize> = HashMap::new();

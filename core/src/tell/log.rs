@@ -28,6 +28,8 @@ pub fn count(number: impl TryInto<u64>, noun: &str) -> String {
 #[derive(Debug)]
 pub struct Log {
     max_level: Level,
+    /// What each line begins with.
+    start: String,
     /// When a line of each topic was last written, and how many were left out since. Each level has
     /// its own, so that a line about a recovery, or for debugging, does not hide one about a loss.
     topics: HashMap<(Level, &'static str), (Instant, u64)>,
@@ -50,8 +52,17 @@ impl Log {
     pub fn new(max_level: Level) -> Self {
         Self {
             max_level,
+            start: String::new(),
             topics: HashMap::new(),
             lines: VecDeque::new(),
+        }
+    }
+
+    /// One whose lines name a delivery stream, as the output has several.
+    pub fn of_stream(max_level: Level, stream: &str) -> Self {
+        Self {
+            start: format!("delivery stream {stream}: "),
+            ..Self::new(max_level)
         }
     }
 
@@ -74,7 +85,7 @@ impl Log {
             *left_out += 1;
             return;
         }
-        let mut text = text();
+        let mut text = self.start.clone() + &text();
         if let Some((_, left_out @ 1..)) = self.topics.insert(key, (now, 0)) {
             text += &format!(" ({left_out} more like this since the last line)");
         }

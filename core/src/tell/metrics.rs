@@ -77,6 +77,8 @@ pub fn of(totals: &Totals, stream: &Gauges, credentials: Option<SystemTime>) -> 
             "Documents delivered with a time that the conversion to Parquet does not read as one: see time_key_format."),
         ("dropped_events_total", counters("reason", totals.dropped().into()),
             "Events that are not delivered, by reason."),
+        ("default_stream_events_total", counters("reason", totals.defaulted().collect()),
+            "Events that went to delivery_stream_default instead of a stream of their own, by reason."),
         ("unkept_documents_total", counter(&totals.unkept),
             "Documents that could not be written to the file of rejected_path."),
         ("chunks_total", counters("answer", chunks.into()),

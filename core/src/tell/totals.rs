@@ -1,13 +1,14 @@
 //! What an output did since it started.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::deliver::failure::Cause;
 use crate::format::outcome::Tally;
 use crate::format::rejected::Reason;
 use crate::pack::batch::Record;
+use crate::route::Why;
 
 /// The help of each metric in [`crate::tell::metrics`] says what its counter counts.
 #[derive(Debug, Default)]
@@ -44,12 +45,15 @@ pub struct Totals {
     pub journal_failures: Counter,
     pub flush_time: Histogram,
     pub throttled: Counter,
+    /// Events that go to the default stream, by the reason's place.
+    pub defaulted: [Counter; Why::NAMES.len()],
 }
 
 /// How things stand at a delivery stream, for whoever reads it from another thread.
 #[derive(Debug, Default)]
 pub struct Gauges {
     in_flight: AtomicU64,
+    remembers: AtomicBool,
     /// The bits of a float; 0 if calls are held to no rate.
     rate: AtomicU64,
 }
@@ -59,6 +63,15 @@ impl Gauges {
         self.in_flight.store(in_flight as u64, Ordering::Relaxed);
         let rate = bytes_per_second.unwrap_or_default();
         self.rate.store(rate.to_bits(), Ordering::Relaxed);
+    }
+
+    pub fn set_remembers(&self, remembers: bool) {
+        self.remembers.store(remembers, Ordering::Relaxed);
+    }
+
+    /// Whether chunks come again of which a part was accepted.
+    pub fn remembers(&self) -> bool {
+        self.remembers.load(Ordering::Relaxed)
     }
 
     /// Calls under way.
@@ -224,6 +237,11 @@ impl Totals {
         let failed = Cause::ALL.into_iter().map(Cause::topic);
         let names = ["accepted", "partial"].into_iter().chain(failed);
         names.zip(&self.calls)
+    }
+
+    /// The events that go to the default stream, by the name of the reason.
+    pub fn defaulted(&self) -> impl Iterator<Item = (&'static str, &Counter)> {
+        Why::NAMES.into_iter().zip(&self.defaulted)
     }
 
     /// The events that are not delivered, by the name of the reason.

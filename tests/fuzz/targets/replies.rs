@@ -199,7 +199,6 @@ impl Endpoint {
         Self {
             runtime: runtime.expect("a runtime starts"),
             firehose: Firehose::new(
-                "logs".to_owned(),
                 Access {
                     endpoint: Some(format!("http://{address}")),
                     region: Some("us-east-1".to_owned()),

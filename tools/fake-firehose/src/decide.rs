@@ -50,7 +50,7 @@ pub(crate) fn decide(
         return failure(&error, nothing());
     }
     let well = Step::default();
-    let step = scenario.step(request).unwrap_or(&well);
+    let step = scenario.step(request, &call.stream).unwrap_or(&well);
     if step.max_bytes.is_some_and(|most| call.data.len() > most) {
         return failure(&limits::call_too_large(), nothing());
     }

@@ -28,6 +28,7 @@
 //! | key | what happens |
 //! |---|---|
 //! | `repeat = 20` or `"forever"` | the step is for so many requests, default 1; after the last step all is accepted |
+//! | `stream = "..."` | only requests to this stream take the step, which must be repeated `"forever"` |
 //! | `max_bytes` | a call of more bytes (before base64) is refused as over the 4 MB limit, whatever else the step says |
 //! | `reply = "..."` | an answer with status 200 that is `truncated`, `garbage`, has `short_responses` or a `wrong_count` |
 //! | `delay_ms`, `drip_ms` | milliseconds before the answer, or before each byte of its body |
@@ -71,6 +72,7 @@ pub struct Scenario {
 #[serde(deny_unknown_fields, default)]
 pub struct Step {
     pub repeat: Repeat,
+    pub stream: Option<String>,
     pub accept: bool,
     pub refuse: Option<Refuse>,
     pub refuse_share: Option<f64>,
@@ -219,7 +221,13 @@ impl Scenario {
             let number = index + 1;
             step.check()
                 .map_err(|problem| format!("step {number}: {problem}"))?;
-            if matches!(step.repeat, Repeat::Forever(_)) && number < scenario.steps.len() {
+            let is_forever = matches!(step.repeat, Repeat::Forever(_));
+            if step.stream.is_some() && !is_forever {
+                return Err(format!(
+                    "step {number}: `stream` needs `repeat = \"forever\"`"
+                ));
+            }
+            if is_forever && step.stream.is_none() && number < scenario.steps.len() {
                 return Err(format!("the steps after step {number} are never reached"));
             }
         }
@@ -227,16 +235,20 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// The step for a request, counted from zero; none once all steps are used up.
-    pub(crate) fn step(&self, mut request: u64) -> Option<&Step> {
-        self.steps.iter().find(|step| match step.repeat {
-            Repeat::Forever(_) => true,
-            Repeat::Times(times) if request < times.get() => true,
-            Repeat::Times(times) => {
-                request -= times.get();
-                false
-            }
-        })
+    /// The step for a request to a stream, counted from zero; none once all steps are used up.
+    pub(crate) fn step(&self, mut request: u64, stream: &str) -> Option<&Step> {
+        let is_its = |step: &&Step| step.stream.as_deref().is_none_or(|its| its == stream);
+        self.steps
+            .iter()
+            .filter(is_its)
+            .find(|step| match step.repeat {
+                Repeat::Forever(_) => true,
+                Repeat::Times(times) if request < times.get() => true,
+                Repeat::Times(times) => {
+                    request -= times.get();
+                    false
+                }
+            })
     }
 }
 
@@ -301,7 +313,7 @@ mod tests {
     fn steps_are_given_out_one_a_request_until_they_run_out() {
         let given = |text: &str, request| {
             let scenario = Scenario::parse(text).unwrap();
-            scenario.step(request).map(|step| step.delay_ms)
+            scenario.step(request, "logs").map(|step| step.delay_ms)
         };
         let text = "[[step]]\ndelay_ms = 1\n[[step]]\nrepeat = 2\ndelay_ms = 2\n[[step]]";
         let taken = [0, 1, 2, 3, 4].map(|request| given(text, request));
@@ -311,6 +323,11 @@ mod tests {
             [0, u64::MAX].map(|request| given(forever, request)),
             [Some(0), Some(9)]
         );
+        for (stream, expected) in [("logs", Some(1)), ("other", None)] {
+            let text =
+                format!("[[step]]\nstream = \"{stream}\"\nrepeat = \"forever\"\ndelay_ms = 1");
+            assert_eq!(given(&text, 7), expected);
+        }
     }
 
     #[test]
@@ -331,6 +348,7 @@ mod tests {
             ("[[step]]\nhang = true\ndelay_ms = 1", "`delay_ms`"),
             ("[[step]]\nhang = true\nreset = \"after\"", "exclude each"),
             ("[[step]]\nrepeat = \"forever\"\n[[step]]", "never reached"),
+            ("[[step]]\nstream = \"a\"", "`stream` needs"),
             ("[quota]\nbytes_per_second = 0", "`0`"),
             ("[quota]\nbytes_per_minute = 1", "quota"),
             ("[quota]\nburst_seconds = 0.0", "above 0.0, not 0"),

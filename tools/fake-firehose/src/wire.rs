@@ -89,7 +89,7 @@ async fn answer(
     let under_way = service.memory.begin();
     let number = under_way.number;
     let well = Step::default();
-    let step = service.scenario.step(number).unwrap_or(&well);
+    let step = service.scenario.step(number, "").unwrap_or(&well);
     if step.reset == Some(When::Before) {
         service.log(RequestLog::of("reset"), None);
         return reset();

@@ -54,4 +54,10 @@ impl Stream {
             output.queue.hurry();
         }
     }
+
+    /// Whether it knows of chunks that come again what was accepted of them.
+    pub fn remembers(&self) -> bool {
+        let mut chunks = self.chunks.values();
+        chunks.any(|chunk| chunk.is_begun && chunk.flush.is_none())
+    }
 }
