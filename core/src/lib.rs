@@ -4,6 +4,7 @@
 //! line goes through the modules in this order:
 //!
 //! - [`format`] makes the document of an event: a line of JSON of a map of msgpack.
+//! - [`route`] names the delivery stream of an event, where one output has many.
 //! - [`pack`] makes records of documents, and the body of one call of records.
 //! - [`deliver`] decides for one delivery stream what is sent when, and what each answer means for
 //!   the chunks that it came from.

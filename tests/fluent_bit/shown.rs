@@ -25,13 +25,16 @@ struct Shown {
 }
 
 /// The delivery streams of the pages, and the image's.
-const STREAMS: [&str; 2] = ["app-logs", "logs"];
+const STREAMS: [&str; 4] = ["app-logs", "logs", "shop-logs", "other-logs"];
 
 const FILE: &str = "/var/log/app/app.log";
 const LOG: &str = include_str!("samples/shown.log");
 const EXPECTED: &str = include_str!("samples/shown.expected");
 
-const SHOWN: [Shown; 7] = [
+/// One of them has no stream of its own.
+const NAMESPACES: &str = "{\"n\":1,\"kubernetes\":{\"namespace_name\":\"shop\"}}\n{\"n\":2}\n";
+
+const SHOWN: [Shown; 8] = [
     Shown {
         page: "README.md",
         line: "[SERVICE]",
@@ -95,6 +98,20 @@ const SHOWN: [Shown; 7] = [
         file: FILE,
         log: LOG,
         expected: EXPECTED,
+    },
+    Shown {
+        page: "docs/streams.md",
+        line: "    delivery_stream          $kubernetes['namespace_name']-logs",
+        around: [
+            "[SERVICE]\n    plugins_file /fluent-bit/etc/plugin.conf\n    \
+             parsers_file /fluent-bit/etc/parsers.conf\n\
+             [INPUT]\n    name tail\n    tag kube.*\n    path /var/log/app/*.log\n    \
+             parser json_timestamp\n    read_from_head on\n",
+            "",
+        ],
+        file: FILE,
+        log: NAMESPACES,
+        expected: NAMESPACES,
     },
     Shown {
         page: "docs/configuration.md",
