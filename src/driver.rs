@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use firehose_core::deliver::journal::Remembered;
 use firehose_core::deliver::ledger::Secret;
-use firehose_core::deliver::router::Order;
+use firehose_core::deliver::router::Conclusion;
 use firehose_core::deliver::stream::{Arrival, CallId, Delivery, OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::pack::batch::{Batch, ChunkId, Noted, Piece};
@@ -50,8 +50,8 @@ pub enum Message<V> {
     /// The service still can't be called.
     Unready(OutputId),
     Answered(CallId, Answer),
-    /// The output has other delivery streams too, whose router says so.
-    Order(OutputId, Order),
+    /// The host was answered about a chunk of which a part went to the stream.
+    Concluded(Conclusion),
     /// A page of the journal is written, or why it is not.
     Written(u64, Result<(), String>),
 }
@@ -186,7 +186,7 @@ impl<V: Service> Driver<V> {
                 }
             }
             Message::Answered(id, answer) => self.answered(now, id, answer),
-            Message::Order(id, order) => self.obey(now, id, order),
+            Message::Concluded(conclusion) => self.concluded(now, conclusion),
             Message::Written(page, result) => self.stream.written(now, page, result),
         }
     }
@@ -242,15 +242,12 @@ impl<V: Service> Driver<V> {
         }
     }
 
-    fn obey(&mut self, now: Instant, id: OutputId, order: Order) {
-        match order {
-            Order::Conclude { chunk, comes_again } => {
-                self.stream.concluded(now, chunk, comes_again);
-                self.gauges.set_remembers(self.stream.remembers());
-            }
-            Order::HandBack { caller } => self.stream.hand_back(now, id, caller),
-            Order::Hurry => self.stream.hurry(id),
-        }
+    fn concluded(&mut self, now: Instant, conclusion: Conclusion) {
+        let Conclusion {
+            chunk, comes_again, ..
+        } = conclusion;
+        self.stream.concluded(now, chunk, comes_again);
+        self.gauges.set_remembers(self.stream.remembers());
     }
 
     fn leave(&mut self, id: OutputId, left: Sender<(Vec<Line>, Option<Remembered>)>) {

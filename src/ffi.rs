@@ -5,11 +5,13 @@
 
 #![allow(unsafe_code)]
 
+mod coroutine;
 mod flush;
 mod host;
 mod memory;
 mod metrics;
 mod settings;
+mod wait;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -13,8 +13,8 @@ pub struct Flush {
     pub output: OutputId,
     pub chunk: LentChunk,
     pub tag: String,
-    /// The host's thread that waits.
-    pub caller: usize,
+    /// The host's thread that waits; none if the flush holds no thread.
+    pub caller: Option<usize>,
     /// The ranges that go to the driver's stream, where the output has several.
     pub part: Option<Ranges>,
     pub host: Host,

@@ -32,8 +32,6 @@ pub struct Setup {
     pub max_level: Level,
     /// Whether the output has several delivery streams.
     pub is_routed: bool,
-    /// How many threads of the host flush, as far as that is known.
-    pub workers: usize,
     pub runtime: Handle,
 }
 

@@ -47,7 +47,7 @@ enum Way {
 
 impl Output {
     /// Begins an output on the runtime.
-    pub fn start(config: Config, max_level: Level, workers: usize, runtime: &Handle) -> Self {
+    pub fn start(config: Config, max_level: Level, runtime: &Handle) -> Self {
         let name = config.delivery_stream;
         let most = config
             .route
@@ -74,7 +74,6 @@ impl Output {
             rejected: queue,
             max_level,
             is_routed: config.route.is_some(),
-            workers,
             runtime: runtime.clone(),
         };
         let (id, way) = match config.route {

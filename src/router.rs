@@ -40,7 +40,6 @@ pub struct Router {
     route: Route,
     core: Core,
     has_journals: bool,
-    workers: usize,
     members: Members,
     flushes: BTreeMap<FlushId, Waiting>,
     messages: UnboundedReceiver<Message>,
@@ -68,13 +67,12 @@ impl Router {
     ) -> UnboundedSender<Message> {
         let (sender, messages) = unbounded_channel();
         let runtime = setup.runtime.clone();
-        let (has_journals, workers) = (setup.state.is_some(), setup.workers);
+        let has_journals = setup.state.is_some();
         let router = Self {
             members: Members::new(default, setup, series, route.max_streams),
             route,
-            core: Core::new(has_journals, workers),
+            core: Core::new(has_journals),
             has_journals,
-            workers,
             flushes: BTreeMap::new(),
             messages,
             sender: sender.clone(),
@@ -116,8 +114,9 @@ impl Router {
             Some(Message::Stop(deadline)) => self.members.stop(deadline),
             Some(Message::Leave(_)) | None => {}
         }
-        for (part, order) in self.core.orders(now()) {
-            self.members.send(part, driver::Message::Order(part, order));
+        for conclusion in self.core.conclusions(now()) {
+            let message = driver::Message::Concluded(conclusion);
+            self.members.send(conclusion.part, message);
         }
     }
 
@@ -193,7 +192,7 @@ impl Router {
 
     /// After a panic nothing that was known of flushes can be relied on.
     fn begin_anew(&mut self) {
-        self.core = Core::new(self.has_journals, self.workers);
+        self.core = Core::new(self.has_journals);
         for (_, waiting) in std::mem::take(&mut self.flushes) {
             let (level, text) = (Level::Error, PANICKED.to_owned());
             (waiting.host)(Told::Line(Line { level, text }));

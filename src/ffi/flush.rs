@@ -8,13 +8,13 @@ use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::host::{FLB_ERROR, FLB_OK, FLB_RETRY, Host};
 use super::metrics::Metrics;
 use super::settings::{self, Settings};
+use super::wait::{Next, Wait};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::section::Section;
 use firehose_core::options::{Config, names};
@@ -40,9 +40,6 @@ pub(super) struct Instance {
     _runtime: Arc<Runtime>,
 }
 
-/// How often a flush that waits looks whether the host stops, and renews the output's metrics.
-const CHECK: Duration = Duration::from_millis(500);
-
 /// By the number of their output. The host gets that number instead of an address, so that a stale
 /// context is noticed.
 static INSTANCES: Mutex<BTreeMap<usize, Arc<Instance>>> = Mutex::new(BTreeMap::new());
@@ -65,12 +62,11 @@ impl Instance {
             host.log(Level::Warn, warning);
         }
         let is_routed = config.route.is_some();
-        let settings = host.settings(is_routed);
+        let settings = host.settings();
         for (level, notice) in settings::notices(&settings) {
             host.log(level, &notice);
         }
-        let workers = settings.as_ref().map_or(0, Settings::workers);
-        let output = Output::start(config, host.max_level, workers, runtime.handle());
+        let output = Output::start(config, host.max_level, runtime.handle());
         let handle = ptr::without_provenance_mut(output.id.0 as usize);
         let instance = Arc::new(Self {
             metrics: host.register(&output.metrics()),
@@ -133,19 +129,14 @@ impl Instance {
     }
 
     fn deliver(&self, chunk: LentChunk, tag: &CStr) -> c_int {
-        thread_local! {
-            /// Its address tells the calling threads apart.
-            static CALLER: u8 = const { 0 };
-        }
-        let (sender, receiver) = mpsc::channel();
+        let (wait, host) = Wait::new();
         self.output.flush(Flush {
             output: self.output.id,
             chunk,
             tag: tag.to_string_lossy().into_owned(),
-            caller: CALLER.with(|caller| ptr::from_ref(caller).addr()),
-            // Fails only if this thread has given up.
+            caller: wait.caller(),
             part: None,
-            host: Arc::new(move |told| _ = sender.send(told)),
+            host,
         });
         let mut end = Instant::now() + self.output.flush_timeout + MARGIN;
         loop {
@@ -153,11 +144,11 @@ impl Instance {
                 self.output.stop();
                 end = end.min(Instant::now() + self.output.stop_timeout + MARGIN);
             }
-            match receiver.recv_timeout(CHECK) {
-                Ok(Told::Line(line)) => self.host.log(line.level, &line.text),
-                Ok(Told::Answer(verdict, _)) => return to_code(verdict),
-                Err(RecvTimeoutError::Timeout) if Instant::now() < end => self.publish(),
-                Err(_) => {
+            match wait.next() {
+                Next::Told(Told::Line(line)) => self.host.log(line.level, &line.text),
+                Next::Told(Told::Answer(verdict, _)) => return to_code(verdict),
+                Next::Nothing if Instant::now() < end => self.publish(),
+                Next::Nothing | Next::Gone => {
                     // The host is not kept for ever, whatever the plugin's own thread does.
                     self.host.log(Level::Error, UNANSWERED);
                     return FLB_RETRY;

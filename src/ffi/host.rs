@@ -151,9 +151,9 @@ impl Host {
     }
 
     /// What the section says of the host's own settings; only during Init.
-    pub(super) fn settings(&self, is_routed: bool) -> Result<Settings, &'static str> {
+    pub(super) fn settings(&self) -> Result<Settings, &'static str> {
         // SAFETY: the instance is valid while this lives.
-        unsafe { Settings::take_over(self.instance, is_routed) }
+        unsafe { Settings::take_over(self.instance) }
     }
 
     /// Whether the host was told to stop. It hands over what it still has, and tells its outputs

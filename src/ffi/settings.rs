@@ -16,15 +16,11 @@ use firehose_core::tell::log::Level;
 /// (docs/performance.md).
 const DEFAULT_WORKERS: c_int = 4;
 
-/// The same for an output with several delivery streams: each worker waits with a chunk of one of
-/// them, and one that is slow must leave workers to the others.
-const ROUTED_WORKERS: c_int = 16;
-
 /// How often the metrics of an output with several delivery streams are renewed, in milliseconds.
 const RENEWAL: c_int = 1_000;
 
 /// `FLB_SCHED_TIMER_CB_ONESHOT` and `FLB_SCHED_TIMER_CB_PERM`, the same from 1.9 to 5.1.
-const ONCE: c_int = 3;
+pub(super) const ONCE: c_int = 3;
 const AGAIN: c_int = 4;
 
 /// What the host holds for `no_limits`, `no_retries` and its default.
@@ -34,8 +30,8 @@ const ONE_RETRY: c_int = 1;
 
 type SetProperty =
     unsafe extern "C" fn(o_ins: *mut c_void, key: *const c_char, value: *const c_char) -> c_int;
-type Callback = unsafe extern "C" fn(config: *mut c_void, data: *mut c_void);
-type CreateTimer = unsafe extern "C" fn(
+pub(super) type Callback = unsafe extern "C" fn(config: *mut c_void, data: *mut c_void);
+pub(super) type CreateTimer = unsafe extern "C" fn(
     scheduler: *mut c_void,
     kind: c_int,
     milliseconds: c_int,
@@ -59,8 +55,6 @@ pub(super) struct Settings {
     functions: Functions,
     instance: *mut c_void,
     said: Said,
-    /// The workers of a section that says nothing of them.
-    default_workers: c_int,
 }
 
 /// What the section says, as far as that can be told; the plugin sets the others.
@@ -89,10 +83,7 @@ impl Settings {
     /// # Safety
     ///
     /// `instance` is the host's, during its Init, and valid while `Self` is used.
-    pub(super) unsafe fn take_over(
-        instance: *mut c_void,
-        is_routed: bool,
-    ) -> Result<Self, &'static str> {
+    pub(super) unsafe fn take_over(instance: *mut c_void) -> Result<Self, &'static str> {
         let functions = Functions::find().ok_or("this host does not export what sets them")?;
         let memory = Memory::open().ok();
         let memory = memory
@@ -102,11 +93,6 @@ impl Settings {
             functions,
             instance,
             said: Said::default(),
-            default_workers: if is_routed {
-                ROUTED_WORKERS
-            } else {
-                DEFAULT_WORKERS
-            },
         };
         let read = || memory.ints(instance.addr(), INSTANCE_BYTES / size_of::<c_int>());
         let workers = Field::find(read, |value| settings.set(c"workers", value));
@@ -126,14 +112,9 @@ impl Settings {
         };
     }
 
-    /// How many workers the output gets.
-    pub(super) fn workers(&self) -> usize {
-        let count = self.said.workers.unwrap_or(self.default_workers);
-        usize::try_from(count).unwrap_or_default()
-    }
-
     fn set_workers(&self) {
-        self.set(c"workers", &self.workers().to_string());
+        let count = self.said.workers.unwrap_or(DEFAULT_WORKERS);
+        self.set(c"workers", &count.to_string());
     }
 
     /// Has the host's engine call `callback` with `data`, once, as soon as it runs; else the host
@@ -197,7 +178,7 @@ impl Settings {
 /// What was set and how to change it, and what the section itself limits.
 pub(super) fn notices(settings: &Result<Settings, &'static str>) -> Vec<(Level, String)> {
     match settings {
-        Ok(settings) => settings.said.notices(settings.default_workers),
+        Ok(settings) => settings.said.notices(),
         Err(missing) => vec![(
             Level::Warn,
             format!(
@@ -220,9 +201,9 @@ impl Said {
         }
     }
 
-    fn notices(&self, default_workers: c_int) -> Vec<(Level, String)> {
+    fn notices(&self) -> Vec<(Level, String)> {
         let mut notices = Vec::new();
-        let workers = format!("`workers {default_workers}`");
+        let workers = format!("`workers {DEFAULT_WORKERS}`");
         let ours = match (self.workers, self.retry_limit) {
             (None, None) => format!("{workers} and `retry_limit no_limits`"),
             (None, Some(_)) => workers,
@@ -344,7 +325,7 @@ mod tests {
         let mut instance = [1; 64];
         let pointer = (&raw mut instance).cast();
         // SAFETY: of an instance that no function of a host is called with, nothing is read.
-        let settings = unsafe { Settings::take_over(pointer, false) };
+        let settings = unsafe { Settings::take_over(pointer) };
         assert_eq!(instance, [1; 64]);
         let (level, line) = notices(&settings).pop().unwrap();
         assert_eq!(level, Level::Warn);
@@ -358,7 +339,7 @@ mod tests {
         let field = |value| Field { value, next };
         let told = |workers: Option<c_int>, retry_limit: Option<c_int>| {
             let [workers, retry_limit] = [workers, retry_limit].map(|value| value.map(field));
-            Said::of(workers.as_ref(), retry_limit.as_ref()).notices(4)
+            Said::of(workers.as_ref(), retry_limit.as_ref()).notices()
         };
         assert_eq!(told(Some(8), Some(-1)), []);
         for (limit, text) in [(5, "5"), (0, "no_retries")] {

@@ -130,7 +130,7 @@ impl Rig {
             output: OUTPUT,
             chunk,
             tag: "app".to_owned(),
-            caller: 0,
+            caller: Some(0),
             part: None,
             host: Arc::new(host),
         }));

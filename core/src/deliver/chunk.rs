@@ -44,8 +44,8 @@ pub(super) struct Chunk {
 pub(super) struct Flush {
     pub(super) arrived: Instant,
     pub(super) deadline: Instant,
-    /// The host's thread that waits.
-    pub(super) caller: usize,
+    /// The host's thread that waits; none if the flush holds no thread.
+    pub(super) caller: Option<usize>,
     /// What was counted since this flush began.
     pub(super) tally: Tally,
     pub(super) delivered: u64,
@@ -53,7 +53,6 @@ pub(super) struct Flush {
     pub(super) panics: u32,
     /// The ranges that go to this delivery stream, if the others of the chunk go to other ones.
     pub(super) part: Option<Ranges>,
-    pub(super) is_handed_back: bool,
 }
 
 /// How often packing may end by a panic at one chunk. Then its flush ends.

@@ -105,17 +105,6 @@ impl Output {
     }
 
     fn tell_retry(&mut self, now: Instant, chunk: &Chunk, flush: &Flush) {
-        if flush.is_handed_back {
-            self.log.write(now, Level::Warn, "handed back", || {
-                format!(
-                    "a chunk of tag {} is handed back before its time: it waits for this delivery \
-                     stream, and all workers of the output wait, so that others would have to; \
-                     Fluent Bit hands it over again; if this lasts, mend the stream, or raise workers",
-                    chunk.tag
-                )
-            });
-            return;
-        }
         let (option, time) = match self.stop.is_some_and(|stop| stop <= now) {
             true => ("stop_timeout", self.delivery.stop_timeout),
             false => ("flush_timeout", self.delivery.flush_timeout),

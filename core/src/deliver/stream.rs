@@ -56,8 +56,8 @@ const SHORTEST_CALL: Duration = Duration::from_millis(500);
 /// A chunk as a flush hands it over.
 #[derive(Debug)]
 pub struct Arrival<'a> {
-    /// The host's thread that waits.
-    pub caller: usize,
+    /// The host's thread that waits; none if the flush holds no thread.
+    pub caller: Option<usize>,
     pub tag: &'a str,
     /// Of the whole chunk.
     pub length: usize,
@@ -168,14 +168,13 @@ impl Stream {
             delivered: 0,
             panics: 0,
             part,
-            is_handed_back: false,
         });
         if known.is_some() {
             output.totals.resumed_chunks.add(1);
         }
         output.open.push(chunk_id);
         let mut linger = output.delivery.linger.time;
-        if !is_part {
+        if let Some(caller) = caller.filter(|_| !is_part) {
             self.unheard.flush_begins(now, id, caller);
             linger = output.queue.arrive(now, caller, linger);
         }
@@ -276,8 +275,10 @@ impl Stream {
                         Some(part) if is_left => chunk.join_ranges(part),
                         Some(_) => output.parts.append(&mut gone),
                         None => {
-                            output.queue.depart(now, caller);
-                            self.unheard.flush_ends(now, *output_id, caller);
+                            if let Some(caller) = caller {
+                                output.queue.depart(now, caller);
+                                self.unheard.flush_ends(now, *output_id, caller);
+                            }
                         }
                     }
                     if self.journal.is_some() && !is_left && chunk.is_begun && !gone.is_empty() {

@@ -1,8 +1,9 @@
 //! Chunks that the host was answered are done with, until it has surely heard.
 //!
-//! Fluent Bit hands an answer on when the worker's thread comes to it: if another flush waits for
-//! the thread, after that one, and where its loop ends a round, after one more. Until then the
-//! chunk's file is there, and comes again if the process dies.
+//! Fluent Bit hands an answer on when the worker's thread comes to it: at once where no flush holds
+//! the thread. Else, if another flush waits for the thread, after that one, and where its loop ends
+//! a round, after one more. Until then the chunk's file is there, and comes again if the process
+//! dies.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +25,8 @@ pub(super) struct Unheard(Vec<Entry>);
 struct Entry {
     chunk: ChunkId,
     output: OutputId,
-    caller: usize,
+    /// None: the flush held no thread.
+    caller: Option<usize>,
     /// Those that its thread has ended since.
     flushes: u32,
     /// When its thread will have been idle for long enough; none while it is in a flush.
@@ -37,7 +39,7 @@ impl Unheard {
         &mut self,
         now: Instant,
         output: OutputId,
-        caller: usize,
+        caller: Option<usize>,
         chunk: ChunkId,
     ) {
         self.0.push(Entry {
@@ -66,7 +68,7 @@ impl Unheard {
 
     fn of(&mut self, output: OutputId, caller: usize) -> impl Iterator<Item = &mut Entry> {
         let entries = self.0.iter_mut();
-        entries.filter(move |entry| (entry.output, entry.caller) == (output, caller))
+        entries.filter(move |entry| (entry.output, entry.caller) == (output, Some(caller)))
     }
 
     /// Takes those that the host has heard of.
@@ -108,7 +110,7 @@ mod tests {
         fn answers(&mut self, seconds: f64, chunk: u64) {
             let now = self.at(seconds);
             self.0.flush_ends(now, OUTPUT, 7);
-            self.0.answered(now, OUTPUT, 7, ChunkId(chunk));
+            self.0.answered(now, OUTPUT, Some(7), ChunkId(chunk));
         }
 
         fn begins(&mut self, seconds: f64) {

@@ -88,7 +88,7 @@ impl Host {
         let key = self.stream.wants_names(id).then(|| key(chunk));
         let length = chunk.len();
         let arrival = Arrival {
-            caller,
+            caller: Some(caller),
             tag: TAG,
             length,
             key,

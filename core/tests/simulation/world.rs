@@ -331,7 +331,7 @@ impl<'s> World<'s> {
         let key = stream.wants_names(own.id).then(|| key(bytes));
         self.life.last_ended[stream_place] = now;
         let arrival = Arrival {
-            caller: worker,
+            caller: Some(worker),
             tag: "tag",
             length: bytes.len(),
             key,

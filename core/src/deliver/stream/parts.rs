@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{OutputId, Stream};
+use super::Stream;
 use crate::deliver::ranges::Ranges;
 use crate::pack::batch::ChunkId;
 
@@ -29,30 +29,6 @@ impl Stream {
             output.tell_forgotten(now, gone.len());
         }
         self.forget(now, gone);
-    }
-
-    /// Ends the flush of one of the host's threads, which other delivery streams need.
-    pub fn hand_back(&mut self, now: Instant, id: OutputId, caller: usize) {
-        let Some(output) = self.outputs.get(&id) else {
-            return;
-        };
-        for chunk in &output.open {
-            let chunk = self.chunks.get_mut(chunk);
-            let flush = chunk.and_then(|chunk| chunk.flush.as_mut());
-            if let Some(flush) = flush.filter(|flush| flush.caller == caller) {
-                flush.deadline = flush.deadline.min(now);
-                flush.is_handed_back = true;
-            }
-        }
-    }
-
-    /// Other delivery streams need the host's threads: nothing lingers until all that waits is
-    /// sent.
-    pub fn hurry(&mut self, id: OutputId) {
-        let output = self.outputs.get_mut(&id);
-        if let Some(output) = output.filter(|output| output.queue.first().is_some()) {
-            output.queue.hurry();
-        }
     }
 
     /// Whether it knows of chunks that come again what was accepted of them.
