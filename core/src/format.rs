@@ -9,6 +9,7 @@ mod keys;
 pub mod msgpack;
 pub mod outcome;
 pub mod rejected;
+mod selection;
 pub mod time;
 pub mod tokens;
 pub mod transcode;

@@ -16,6 +16,7 @@ use crate::deliver::gate::Limits;
 use crate::deliver::ledger::Bounds;
 use crate::deliver::queue::Linger;
 use crate::deliver::stream::Delivery;
+use crate::format::accessor::Accessor;
 use crate::format::document::{Format, TimeKey};
 use crate::format::time::{self, TimeFormat};
 use crate::limits::{BILLING_UNIT, MAX_RECORD_BYTES, Quota};
@@ -104,9 +105,12 @@ impl Config {
             None => MAX_RECORD_BYTES,
             Some(_) => MAX_RECORD_BYTES - Compression::OVERHEAD,
         };
+        let data_keys = options.list("data_keys", Some)?;
+        let data_keys = data_keys.iter().map(|key| accessor("data_keys", key));
+        let log_key = options.text("log_key")?;
         let format = Format {
-            data_keys: options.list("data_keys", Some)?,
-            log_key: options.text("log_key")?,
+            data_keys: data_keys.collect::<Result<_, _>>()?,
+            log_key: log_key.map(|key| accessor("log_key", &key)).transpose()?,
             time_key,
             replace_dots: options.text("replace_dots")?,
             max_bytes,
@@ -160,16 +164,27 @@ fn check_log_key(format: &Format) -> Result<(), Error> {
              is has no place for a time"
         )));
     }
-    let dot = format.replace_dots.as_deref().unwrap_or(".");
-    let mut kept = format.data_keys.iter().map(|key| key.replace('.', dot));
-    if format.data_keys.is_empty() || kept.any(|key| key == *log_key) {
+    let keeps = |key: &Accessor| key.leads_to(log_key, format.replace_dots.as_deref());
+    if format.data_keys.is_empty() || format.data_keys.iter().any(keeps) {
         return Ok(());
     }
+    let data_keys: Vec<String> = format.data_keys.iter().map(Accessor::to_string).collect();
     Err(Error(format!(
         "log_key `{log_key}` and data_keys `{}` can not be used together: every event would be \
          dropped, as data_keys does not keep the key `{log_key}`",
-        format.data_keys.join(", ")
+        data_keys.join(", ")
     )))
+}
+
+/// A key that an option names.
+fn accessor(option: &str, key: &str) -> Result<Accessor, Error> {
+    let takes = Row::of(option).kind.takes();
+    let refused = |why| {
+        Error(format!(
+            "{option} `{key}` is not allowed: {why}; it takes {takes}"
+        ))
+    };
+    Accessor::of_option(key).map_err(refused)
 }
 
 impl<P: Fn(&str) -> Option<String>> Options<P> {

@@ -9,6 +9,7 @@ use crate::deliver::journal::News;
 use crate::deliver::ledger::{Bounds, Ledger};
 use crate::deliver::queue::{Linger, Queue};
 use crate::deliver::verdict::Verdict;
+use crate::format::accessor::Accessor;
 use crate::format::document::Format;
 use crate::format::outcome::Tally;
 use crate::pack::batch::ChunkId;
@@ -196,7 +197,8 @@ impl Output {
             )
         });
         warn("no log_key", tally.without_log_key, "event", &|| {
-            let log_key = format.log_key.as_deref().unwrap_or_default();
+            let log_key = format.log_key.as_ref().map(Accessor::to_string);
+            let log_key = log_key.unwrap_or_default();
             format!("of tag {tag} dropped: without the key `{log_key}` that log_key names")
         });
         warn("no field", tally.without_field, "event", &|| {

@@ -3,6 +3,8 @@
 //! The text is what Fluent Bit's `src/record_accessor/ra.l` and `ra.y` take, with two differences:
 //! there is a most of levels, and a key in quotes may have a blank or a comma in it.
 
+use std::fmt;
+
 use crate::format::msgpack::{Malformed, Reader, Token};
 
 /// Each level is looked through once, so this bounds what a look-up can cost.
@@ -11,16 +13,25 @@ pub const MAX_LEVELS: usize = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accessor {
     /// The first one is a key.
-    steps: Vec<Step>,
+    pub(super) steps: Vec<Step>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Key(String),
     Index(u32),
 }
 
 impl Accessor {
+    /// What an option names: a key as it is, or an accessor where the text begins with `$`.
+    pub fn of_option(text: &str) -> Result<Self, String> {
+        if text.starts_with('$') {
+            return Self::parse(text);
+        }
+        let steps = vec![Step::Key(text.to_owned())];
+        Ok(Self { steps })
+    }
+
     /// The whole text is to be an accessor; else a phrase says what is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         match Self::parse_start(text)? {
@@ -53,30 +64,84 @@ impl Accessor {
     /// Finds the value in the map that is next in `reader`: where a key stands several times, below
     /// the last one. The reader ends behind the map, or behind what is there in its place.
     pub fn find<'a>(&self, reader: &mut Reader<'a>) -> Result<Option<Token<'a>>, Malformed> {
+        let place = self.place(reader, |key, name| key.as_bytes() == name)?;
+        place.map(|mut value| value.read()).transpose()
+    }
+
+    /// The same, where `is` tells whether a key of this accessor is a key of the event.
+    pub(super) fn place<'a>(
+        &self,
+        reader: &mut Reader<'a>,
+        mut is: impl FnMut(&str, &[u8]) -> bool,
+    ) -> Result<Option<Reader<'a>>, Malformed> {
         let mut found = Some(*reader);
         for (level, step) in self.steps.iter().enumerate() {
             let Some(mut inner) = found else {
                 break;
             };
-            found = step.take(&mut inner)?;
+            found = step.take(&mut inner, &mut is)?;
             if level == 0 {
                 *reader = inner;
             }
         }
-        found.map(|mut value| value.read()).transpose()
+        Ok(found)
+    }
+
+    /// The key among the event's own where it begins.
+    pub(super) fn first_key(&self) -> &str {
+        match &self.steps[..] {
+            [Step::Key(key), ..] => key,
+            _ => "",
+        }
+    }
+
+    pub(super) fn is_nested(&self) -> bool {
+        self.steps.len() > 1
+    }
+
+    /// Whether the other one finds its value in the value of this one, once the dots in this one's
+    /// keys are replaced.
+    pub(crate) fn leads_to(&self, other: &Self, replace_dots: Option<&str>) -> bool {
+        let dot = replace_dots.unwrap_or(".");
+        let is_same = |(step, other): (&Step, &Step)| match (step, other) {
+            (Step::Key(key), Step::Key(other)) => key.replace('.', dot) == *other,
+            _ => step == other,
+        };
+        self.steps.len() <= other.steps.len() && self.steps.iter().zip(&other.steps).all(is_same)
+    }
+}
+
+/// As an option has it.
+impl fmt::Display for Accessor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_nested() {
+            f.write_str("$")?;
+        }
+        f.write_str(self.first_key())?;
+        for step in self.steps.iter().skip(1) {
+            match step {
+                Step::Key(key) => write!(f, "['{}']", key.replace('\'', "''"))?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
     }
 }
 
 impl Step {
     /// Passes over the value that is next in `reader`, and gives the place of what the step finds
     /// in it.
-    fn take<'a>(&self, reader: &mut Reader<'a>) -> Result<Option<Reader<'a>>, Malformed> {
+    fn take<'a>(
+        &self,
+        reader: &mut Reader<'a>,
+        is: &mut impl FnMut(&str, &[u8]) -> bool,
+    ) -> Result<Option<Reader<'a>>, Malformed> {
         let start = *reader;
         let mut found = None;
         match (self, reader.read()?) {
-            (Self::Key(name), Token::Map(pairs)) => {
+            (Self::Key(key), Token::Map(pairs)) => {
                 for _ in 0..pairs {
-                    if reader.read_name()? == Some(name.as_bytes()) {
+                    if reader.read_name()?.is_some_and(|name| is(key, name)) {
                         found = Some(*reader);
                     }
                     reader.skip()?;
@@ -189,6 +254,11 @@ mod tests {
                 Accessor::parse_start(text),
                 Ok((accessor.clone(), *rest)),
                 "{text}"
+            );
+            let shown = format!("{accessor}{rest}");
+            assert!(
+                *text == shown || *text == format!("${shown}"),
+                "{text}: {shown}"
             );
             let whole = Some(accessor).filter(|_| rest.is_empty());
             assert_eq!(Accessor::parse(text).ok(), whole, "{text}");

@@ -1,22 +1,26 @@
 //! Makes one document of one event: the line of text that goes to Firehose.
 
+use std::mem;
+
+use crate::format::accessor::Accessor;
 use crate::format::doubles::Doubles;
 use crate::format::event::Time;
 use crate::format::json;
 use crate::format::msgpack::{Malformed, Reader, Token};
 use crate::format::outcome::Outcome;
+use crate::format::selection::Selection;
 use crate::format::time::{TimeFormat, TimeWriter};
 use crate::format::transcode::{Choice, Transcoder, close};
 use crate::format::truncate;
 
 /// What a document is made of. The steps follow each other in the order of the fields, except
-/// that dots are replaced before `log_key` is looked for.
+/// that `log_key` is looked for in the event as it came, with its dots replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Format {
-    /// Keep only these keys of an event; empty keeps all.
-    pub data_keys: Vec<String>,
-    /// The document is this key's value instead of the whole event.
-    pub log_key: Option<String>,
+    /// Keep only these values of an event; empty keeps all.
+    pub data_keys: Vec<Accessor>,
+    /// The document is this value instead of the whole event.
+    pub log_key: Option<Accessor>,
     /// Add the event's time.
     pub time_key: Option<TimeKey>,
     /// What stands for each dot in keys.
@@ -43,6 +47,10 @@ pub struct TimeKey {
 #[derive(Debug)]
 pub struct Formatter<'f> {
     format: &'f Format,
+    /// Of `data_keys`, if one of them is nested.
+    selection: Option<Selection>,
+    /// What was selected of the event.
+    selected: Vec<u8>,
     time: Option<TimePair>,
     transcoder: Transcoder,
     doubles: Doubles,
@@ -59,7 +67,7 @@ struct TimePair {
 
 /// The choice among an event's own pairs.
 struct Own<'o> {
-    data_keys: &'o [String],
+    data_keys: &'o [Accessor],
     time: Option<&'o mut TimePair>,
     /// The event's.
     at: Time,
@@ -74,7 +82,8 @@ impl Choice for Own<'_> {
         }
         let mut pair = *reader;
         let name = pair.read_name()?;
-        if keeps(self.data_keys, name) {
+        let is_it = |key: &Accessor| Some(key.first_key().as_bytes()) == name;
+        if self.data_keys.iter().any(is_it) {
             return Ok(false);
         }
         pair.skip()?;
@@ -120,8 +129,11 @@ impl<'f> Formatter<'f> {
                 writer: TimeWriter::new(time.format.clone()),
             }
         });
+        let is_nested = format.data_keys.iter().any(Accessor::is_nested);
         Self {
             format,
+            selection: is_nested.then(|| Selection::new(&format.data_keys)),
+            selected: Vec::new(),
             time,
             transcoder,
             doubles: Doubles::default(),
@@ -153,16 +165,25 @@ impl<'f> Formatter<'f> {
             reader.skip()?;
             return Ok(Outcome::NotAnEvent);
         };
-        let is_json = match &self.format.log_key {
-            None if self.map(pairs, time, reader, out)? => true,
-            None => {
+        let is_json = if let Some(log_key) = &self.format.log_key {
+            *reader = body;
+            match self.log_value(log_key, reader, out)? {
+                None => return Ok(Outcome::WithoutLogKey),
+                Some(is_json) => is_json,
+            }
+        } else {
+            let has_fields = match &self.selection {
+                None => self.map(pairs, time, reader, out)?,
+                Some(_) => {
+                    *reader = body;
+                    self.selected_map(time, reader, out)?
+                }
+            };
+            if !has_fields {
                 out.truncate(start);
                 return Ok(Outcome::WithoutField);
             }
-            Some(log_key) => match self.log_value(log_key, pairs, reader, out)? {
-                None => return Ok(Outcome::WithoutLogKey),
-                Some(is_json) => is_json,
-            },
+            true
         };
         let doubled = match is_json && self.transcoder.may_have_doubles && !self.has_all_pairs {
             true => self.doubles.leave_out(out, start),
@@ -210,41 +231,52 @@ impl<'f> Formatter<'f> {
         Ok(has_fields)
     }
 
-    /// Writes the value of the last pair whose key is `log_key`, and passes over all others. Tells
-    /// whether it is JSON rather than the text of a string, if there is one.
+    /// The same of the body that is next, and of which a selection is made first.
+    fn selected_map(
+        &mut self,
+        time: Time,
+        reader: &mut Reader<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Malformed> {
+        let mut selected = mem::take(&mut self.selected);
+        selected.clear();
+        if let Some(selection) = &self.selection {
+            selection.write(reader, &mut selected)?;
+        }
+        let mut body = Reader::new(&selected);
+        let has_fields = match body.is_empty() {
+            false => match body.read()? {
+                Token::Map(pairs) => self.map(pairs, time, &mut body, out)?,
+                _ => false,
+            },
+            true => false,
+        };
+        self.selected = selected;
+        Ok(has_fields)
+    }
+
+    /// Writes the value that `log_key` finds in the body that is next. Tells whether it is JSON
+    /// rather than the text of a string, if there is one.
     fn log_value(
         &mut self,
-        log_key: &str,
-        pairs: u32,
+        log_key: &Accessor,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Option<bool>, Malformed> {
-        let start = out.len();
-        let mut is_json = None;
-        for _ in 0..pairs {
-            let name = reader.read_name()?;
-            let is_it = |name| self.transcoder.without_dots(name) == log_key.as_bytes();
-            if !keeps(&self.format.data_keys, name) || !name.is_some_and(is_it) {
-                reader.skip()?;
-                continue;
-            }
-            out.truncate(start);
-            let mut value = *reader;
-            if let Token::Str(text) = value.read()? {
-                out.extend_from_slice(without_trailing_newlines(text));
-                *reader = value;
-                is_json = Some(false);
-            } else {
-                self.transcoder.value(reader, out)?;
-                is_json = Some(true);
-            }
+        let transcoder = &mut self.transcoder;
+        let is_it = |key: &str, name: &[u8]| transcoder.without_dots(name) == key.as_bytes();
+        let Some(mut value) = log_key.place(reader, is_it)? else {
+            return Ok(None);
+        };
+        let start = value;
+        if let Token::Str(text) = value.read()? {
+            out.extend_from_slice(without_trailing_newlines(text));
+            return Ok(Some(false));
         }
-        Ok(is_json)
+        value = start;
+        self.transcoder.value(&mut value, out)?;
+        Ok(Some(true))
     }
-}
-
-fn keeps(keys: &[String], name: Option<&[u8]>) -> bool {
-    keys.is_empty() || keys.iter().any(|key| Some(key.as_bytes()) == name)
 }
 
 /// The document ends in a newline of its own; Docker's log lines bring one too.

@@ -117,6 +117,7 @@ fn push_key(out: &mut Vec<u8>, key: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::accessor::Accessor;
     use base64_simd::STANDARD;
     use proptest::prelude::*;
     use serde_json::{Value, json};
@@ -167,8 +168,8 @@ mod tests {
     #[test]
     fn what_is_kept_of_a_value_is_all_of_it() {
         let format = Format {
-            data_keys: vec!["a".to_owned()],
-            log_key: Some("a".to_owned()),
+            data_keys: vec![Accessor::of_option("a").unwrap()],
+            log_key: Some(Accessor::of_option("a").unwrap()),
             max_bytes: 10,
             ..Format::default()
         };

@@ -69,13 +69,15 @@ pub static ALL: &[Row] = &[
         "`plain`, or one or more of `parquet`, `lambda` and `dynamic_partitioning` with commas \
          between them",
     ), "none"),
-    row("data_keys", List("keys with commas between, such as `level, message`"), "all keys"),
+    row("data_keys", List(
+        "keys or record accessors with commas between, such as `level, $log['message']`",
+    ), "all keys"),
     row("time_key", Free("a key"), "none"),
     row("time_key_format", Free(
         "strftime in UTC, and `%3N` `%L` (ms), `%6N` `%f` (us), `%9N` (ns)",
     ), "`%Y-%m-%dT%H:%M:%S.%3NZ`"),
     row("replace_dots", Free("any text"), "none"),
-    row("log_key", Free("a key"), "none"),
+    row("log_key", Free("a key, or a record accessor such as `$log['message']`"), "none"),
 
     row("simple_aggregation", Flag, "`false`"),
     // The smallest multiple of the billing unit, 51 of it, at which rounding up to it costs under

@@ -106,7 +106,8 @@ fn options_of_both_plugins_are_taken() {
     )
     .unwrap();
     let (delivery, packing) = (&config.delivery, config.packing);
-    assert_eq!(delivery.format.data_keys, ["log", "level"]);
+    let data_keys = delivery.format.data_keys.iter().map(ToString::to_string);
+    assert_eq!(data_keys.collect::<Vec<_>>(), ["log", "level"]);
     assert_eq!(delivery.format.max_bytes, 1_024_000 - 1024);
     let (max_bytes, max_documents) = (261_120, 500);
     let aggregation = Aggregation {
@@ -152,6 +153,42 @@ time_key_format `%Q` is not allowed: `%Q` is no conversion; it takes those of st
         assert!(both.starts_with(&expected), "{both}");
     }
     assert!(section("log_key log_text; data_keys level, log.text; replace_dots _").is_ok());
+}
+
+#[test]
+fn a_key_may_be_a_record_accessor() {
+    for fits in [
+        "log_key $log['a_b']; data_keys level, $log['a.b']; replace_dots _",
+        "log_key $log['a'][0]; data_keys $log",
+        "log_key log; data_keys $log",
+    ] {
+        assert!(section(fits).is_ok(), "{fits}");
+    }
+    for (options, told) in [
+        (
+            "log_key $log['a",
+            "log_key `$log['a` is not allowed: a `'` is missing; it takes a key, or a record \
+             accessor such as `$log['message']`",
+        ),
+        (
+            "data_keys level, $log[a]",
+            "data_keys `$log[a]` is not allowed: behind a `[` stands a key in single quotes, or \
+             an element's number; it takes keys or record accessors with commas between, such as \
+             `level, $log['message']`",
+        ),
+        (
+            "log_key $log['a']; data_keys $log['b'], level",
+            "log_key `$log['a']` and data_keys `$log['b'], level` can not be used together: every \
+             event would be dropped, as data_keys does not keep the key `$log['a']`",
+        ),
+        (
+            "log_key log; data_keys $log['b']",
+            "log_key `log` and data_keys `$log['b']` can not be used together: every event would \
+             be dropped, as data_keys does not keep the key `log`",
+        ),
+    ] {
+        assert_eq!(section(options).unwrap_err().to_string(), told);
+    }
 }
 
 /// Values of which each is wrong for most options.

@@ -8,11 +8,20 @@ use rmpv::Value;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Options {
-    pub(crate) data_keys: Vec<String>,
-    pub(crate) log_key: Option<String>,
+    pub(crate) data_keys: Vec<Place>,
+    pub(crate) log_key: Option<Place>,
     /// The key and its format.
     pub(crate) time_key: Option<(String, String)>,
     pub(crate) replace_dots: Option<String>,
+}
+
+/// What a record accessor names. It has a step at least, the first one a key.
+pub(crate) type Place = Vec<Step>;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Step {
+    Key(String),
+    Index(usize),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -82,15 +91,25 @@ pub(crate) fn written_time_key(options: &Options) -> Option<String> {
 type Pairs = [(Value, Value)];
 
 fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
+    let dots = options.replace_dots.as_deref();
+    if let Some(log_key) = &options.log_key {
+        let value = find(&Value::Map(pairs.to_vec()), log_key, dots)?;
+        return Some(match value {
+            Value::String(text) => Document::Raw(without_newlines(text.as_bytes())),
+            _ => Document::Json(json(&value, dots, false)),
+        });
+    }
     let mut pairs = pairs.to_vec();
     if !options.data_keys.is_empty() {
-        let names: Vec<&[u8]> = options.data_keys.iter().map(|key| key.as_bytes()).collect();
-        pairs.retain(|(key, _)| name(key).is_some_and(|name| names.contains(&name)));
+        let places: Vec<&[Step]> = options.data_keys.iter().map(Vec::as_slice).collect();
+        pairs = match select(&Value::Map(pairs), &places) {
+            Some(Value::Map(pairs)) => pairs,
+            _ => Vec::new(),
+        };
     }
     let mut own = pairs.len();
     if let Some((key, format)) = &options.time_key {
         let text = Value::from(time_text(time, format));
-        let dots = options.replace_dots.as_deref();
         let written = |text| without_dots(text, dots);
         let is_time =
             |pair: &(Value, Value)| written(key_text(&pair.0, false)) == written(key.to_owned());
@@ -107,20 +126,56 @@ fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
             }
         }
     }
-    let dots = options.replace_dots.as_deref();
-    let Some(log_key) = &options.log_key else {
-        let document = Document::Json(json(&Value::Map(pairs), dots, false));
-        return (own > 0).then_some(document);
+    let document = Document::Json(json(&Value::Map(pairs), dots, false));
+    (own > 0).then_some(document)
+}
+
+/// The value at a place, of keys whose dots are replaced.
+fn find(value: &Value, place: &[Step], dots: Option<&str>) -> Option<Value> {
+    let Some((step, rest)) = place.split_first() else {
+        return Some(value.clone());
     };
-    let is_log = |key: &Value| {
-        let name = name(key).map(|name| String::from_utf8_lossy(name).into_owned());
-        name.is_some_and(|name| without_dots(name, dots) == *log_key)
+    let inner = match (step, value) {
+        (Step::Key(key), Value::Map(pairs)) => {
+            let is_it = |(found, _): &&(Value, Value)| {
+                let name = name(found).map(|name| String::from_utf8_lossy(name).into_owned());
+                name.is_some_and(|name| without_dots(name, dots) == *key)
+            };
+            &pairs.iter().rfind(is_it)?.1
+        }
+        (Step::Index(index), Value::Array(items)) => items.get(*index)?,
+        _ => return None,
     };
-    let (_, value) = pairs.iter().rfind(|(key, _)| is_log(key))?;
-    Some(match value {
-        Value::String(text) => Document::Raw(without_newlines(text.as_bytes())),
-        _ => Document::Json(json(value, dots, false)),
-    })
+    find(inner, rest, dots)
+}
+
+/// What of a value is at one of these places, in the containers around it.
+fn select(value: &Value, places: &[&[Step]]) -> Option<Value> {
+    if places.iter().any(|place| place.is_empty()) {
+        return Some(value.clone());
+    }
+    let inner = |is_it: &dyn Fn(&Step) -> bool, value: &Value| {
+        let here = places.iter().filter(|place| is_it(&place[0]));
+        let rests: Vec<&[Step]> = here.map(|place| &place[1..]).collect();
+        select(value, &rests)
+    };
+    match value {
+        Value::Map(pairs) => {
+            let pair = |(key, value): &(Value, Value)| {
+                let name = name(key)?;
+                let is_it = |step: &Step| matches!(step, Step::Key(key) if key.as_bytes() == name);
+                Some((key.clone(), inner(&is_it, value)?))
+            };
+            let kept: Vec<_> = pairs.iter().filter_map(pair).collect();
+            (!kept.is_empty()).then_some(Value::Map(kept))
+        }
+        Value::Array(items) => {
+            let item = |(index, value)| inner(&|step| *step == Step::Index(index), value);
+            let kept: Vec<_> = items.iter().enumerate().filter_map(item).collect();
+            (!kept.is_empty()).then_some(Value::Array(kept))
+        }
+        _ => None,
+    }
 }
 
 /// Keeps the last of the pairs that have the same key, where it is.

@@ -145,6 +145,34 @@ const CASES: &[Case] = &[
 {"ts":1709251200.25}
 "#],
     },
+    // A nested value stays in the containers around it, and they go where it is not there.
+    Case {
+        chunk: "5.1.1/filters",
+        options: &[
+            (
+                "data_keys",
+                "$n_a['b'][2], $n_a['b'][5]['c'], $n_a['b'][5], neg, $neg['a']",
+            ),
+            ("simple_aggregation", "true"),
+        ],
+        records: &[r#"{"neg":-42,"n_a":{"b":["x",{"c":{}}]}}
+{"neg":-42,"n_a":{"b":["x",{"c":{}}]}}
+{"neg":-42,"n_a":{"b":["x",{"c":{}}]}}
+"#],
+    },
+    Case {
+        chunk: "5.1.1/otel-logs",
+        options: &[
+            ("data_keys", "$nested['a'], $log[1]"),
+            ("simple_aggregation", "true"),
+        ],
+        records: &["{\"nested\":{\"a\":1.5}}\n{\"log\":[false]}\n"],
+    },
+    Case {
+        chunk: "5.1.1/otel-logs",
+        options: &[("log_key", "$nested['a']"), ("data_keys", "log, nested")],
+        records: &["1.5\n"],
+    },
     // The log key is looked for after dots are replaced.
     Case {
         chunk: "5.1.1/tail-json",

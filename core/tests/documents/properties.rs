@@ -1,5 +1,6 @@
 //! Any chunk, under any options.
 
+use firehose_core::format::accessor::Accessor;
 use firehose_core::format::document::{Format, TimeKey};
 use firehose_core::format::time::TimeFormat;
 use firehose_core::format::truncate;
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 
 use crate::cases;
 use crate::cut;
-use crate::model::{self, Document, Json, Options};
+use crate::model::{self, Document, Json, Options, Place, Step};
 use crate::packed::{self, Formatted};
 use crate::strategies;
 
@@ -19,12 +20,26 @@ pub(crate) fn format(options: &Options, max_bytes: usize) -> Format {
         format: TimeFormat::parse(format).unwrap(),
     });
     Format {
-        data_keys: options.data_keys.clone(),
-        log_key: options.log_key.clone(),
+        data_keys: options.data_keys.iter().map(accessor).collect(),
+        log_key: options.log_key.as_ref().map(accessor),
         time_key,
         replace_dots: options.replace_dots.clone(),
         max_bytes,
     }
+}
+
+/// As an option names the place.
+fn accessor(place: &Place) -> Accessor {
+    let mut text = String::new();
+    for step in place {
+        match step {
+            Step::Key(key) if text.is_empty() => text.push_str(key),
+            Step::Key(key) => text.push_str(&format!("['{key}']")),
+            Step::Index(index) => text.push_str(&format!("[{index}]")),
+        }
+    }
+    let dollar = if place.len() > 1 { "$" } else { "" };
+    Accessor::of_option(&format!("{dollar}{text}")).unwrap()
 }
 
 /// The documents as the model has them, were there no limit.

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rmpv::Value;
 
-use crate::model::Options;
+use crate::model::{Options, Place, Step};
 
 /// Keys that options name too, so that they meet.
 const NAMES: [&str; 8] = [
@@ -101,10 +101,10 @@ pub(crate) fn options() -> BoxedStrategy<Options> {
     let time_key = (name(), select(&TIME_FORMATS[..]).prop_map(str::to_owned));
     let log_or_time = prop_oneof![
         2 => Just((None, None)),
-        3 => name().prop_map(|key| (Some(key), None)),
+        3 => place().prop_map(|place| (Some(place), None)),
         3 => time_key.prop_map(|time| (None, Some(time))),
     ];
-    let data_keys = prop_oneof![Just(Vec::new()), prop::collection::vec(name(), 1..6),];
+    let data_keys = prop_oneof![Just(Vec::new()), prop::collection::vec(place(), 1..6)];
     let replacement = select(&["_", "-", "__", "\"", "é", ".."][..]).prop_map(str::to_owned);
     (data_keys, log_or_time, prop::option::of(replacement))
         .prop_map(|(data_keys, (log_key, time_key), replace_dots)| Options {
@@ -114,6 +114,22 @@ pub(crate) fn options() -> BoxedStrategy<Options> {
             replace_dots,
         })
         .boxed()
+}
+
+/// A key as it is, or a place below one.
+fn place() -> BoxedStrategy<Place> {
+    let step = prop_oneof![
+        4 => select(&NAMES[..]).prop_map(|name| Step::Key(name.to_owned())),
+        1 => (0..3_usize).prop_map(Step::Index),
+    ];
+    let nested = (
+        select(&["log", "log_text", "a", "time"][..]),
+        prop::collection::vec(step, 0..3),
+    );
+    let plain = select(&NAMES[..]).prop_map(|name| (name, Vec::new()));
+    let place =
+        |(name, rest): (&str, Vec<Step>)| [&[Step::Key(name.to_owned())], &rest[..]].concat();
+    prop_oneof![plain, nested].prop_map(place).boxed()
 }
 
 fn event() -> BoxedStrategy<Value> {

@@ -17,6 +17,7 @@ pub(crate) mod packed;
 pub(crate) mod replies;
 
 use arbitrary::Unstructured;
+use firehose_core::format::accessor::Accessor;
 use firehose_core::format::document::{Format, TimeKey};
 use firehose_core::format::time::TimeFormat;
 
@@ -32,6 +33,18 @@ fn split(data: &[u8]) -> (&[u8], Unstructured<'_>) {
 
 /// Keys that the recorded chunks have, so that options find them.
 const KEYS: [&str; 8] = ["log", "message", "a", "a.b", "time", "i", "level", "ключ"];
+const PLACES: [&str; 10] = [
+    "log",
+    "message",
+    "a",
+    "a.b",
+    "i",
+    "$log[0]",
+    "$log['a']",
+    "$a['b']",
+    "$n_a['b'][5]['c']",
+    "$u",
+];
 const TIME_FORMATS: [&str; 4] = [
     "%Y-%m-%dT%H:%M:%S.%3NZ",
     "%s.%9N",
@@ -43,16 +56,20 @@ const REPLACEMENTS: [&str; 4] = ["_", "..", "\"", "é"];
 /// The least limit of a document here: enough for the mark of a cut in a JSON string.
 const SMALLEST: usize = 40;
 
+fn place(options: &mut Unstructured<'_>) -> arbitrary::Result<Accessor> {
+    Ok(Accessor::of_option(options.choose(&PLACES)?).expect("the places are right"))
+}
+
 fn format(options: &mut Unstructured<'_>) -> arbitrary::Result<Format> {
     let mut format = Format {
         max_bytes: options.int_in_range(SMALLEST..=4096)?,
         ..Format::default()
     };
     for _ in 0..options.int_in_range(0..=2_u8)? {
-        format.data_keys.push((*options.choose(&KEYS)?).to_owned());
+        format.data_keys.push(place(options)?);
     }
     match options.int_in_range(0..=3_u8)? {
-        0 => format.log_key = Some((*options.choose(&KEYS)?).to_owned()),
+        0 => format.log_key = Some(place(options)?),
         1 => {
             format.time_key = Some(TimeKey {
                 key: (*options.choose(&KEYS)?).to_owned(),
