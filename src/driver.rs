@@ -20,6 +20,7 @@ use firehose_core::deliver::ledger::Secret;
 use firehose_core::deliver::router::Conclusion;
 use firehose_core::deliver::stream::{Arrival, CallId, Delivery, OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
+use firehose_core::format::rejected::in_group;
 use firehose_core::pack::batch::{Batch, ChunkId, Noted, Piece};
 use firehose_core::pack::packer::{Packer, Room, Source};
 use firehose_core::tell::log::{Level, Line, Log};
@@ -320,12 +321,18 @@ impl<V: Service> Driver<V> {
 
     /// What is not delivered as a whole is kept while the host still waits.
     fn keep_noted(&self, id: OutputId, batch: &mut Batch) {
-        for Noted { piece, reason } in mem::take(&mut batch.noted) {
+        for noted in mem::take(&mut batch.noted) {
+            let Noted {
+                piece,
+                reason,
+                group,
+            } = noted;
             let rejected = self.outputs.get(&id).and_then(|it| it.rejected.as_ref());
             if let (Some(rejected), Some(flush)) = (rejected, self.waiting.get(&piece.chunk)) {
                 flush.chunk.read(|bytes| {
-                    let bytes = bytes.get(piece.range).unwrap_or_default();
-                    rejected.keep(&flush.tag, reason, None, bytes);
+                    let [group, event] = [group, piece.range].map(|range| bytes.get(range));
+                    let [group, event] = [group, event].map(Option::unwrap_or_default);
+                    rejected.keep(&flush.tag, reason, None, &in_group(group, event));
                 });
             }
         }

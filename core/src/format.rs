@@ -1,9 +1,11 @@
 //! From the bytes of a chunk to documents: pure, and without memory of its own for a record.
 
 pub mod accessor;
+mod added;
 pub mod document;
 pub mod doubles;
 pub mod event;
+pub mod group;
 pub mod json;
 mod keys;
 pub mod msgpack;

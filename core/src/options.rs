@@ -111,10 +111,13 @@ impl Config {
         let format = Format {
             data_keys: data_keys.collect::<Result<_, _>>()?,
             log_key: log_key.map(|key| accessor("log_key", &key)).transpose()?,
+            metadata_key: options.text("metadata_key")?,
+            group_key: options.text("group_key")?,
             time_key,
             replace_dots: options.text("replace_dots")?,
             max_bytes,
         };
+        check_added_keys(&format)?;
         check_log_key(&format)?;
         options.check_destinations(&destinations, &format, &packing)?;
         let limits = options.limits(&access)?;
@@ -153,15 +156,31 @@ impl Config {
     }
 }
 
-/// A line of text has no place for a time, and what `data_keys` leaves out is not there to be sent.
+/// Keys that are added to a document are different ones.
+fn check_added_keys(format: &Format) -> Result<(), Error> {
+    let dot = format.replace_dots.as_deref().unwrap_or(".");
+    let keys: Vec<_> = format.added_keys().collect();
+    for (index, (option, key)) in keys.iter().enumerate() {
+        let is_same = |(_, other): &&(_, &str)| other.replace('.', dot) == key.replace('.', dot);
+        if let Some((other, same)) = keys[..index].iter().find(is_same) {
+            return Err(Error(format!(
+                "{other} `{same}` and {option} `{key}` can not be used together: a document has a \
+                 key once; name another"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A line of text has no place for more, and what `data_keys` leaves out is not there to be sent.
 fn check_log_key(format: &Format) -> Result<(), Error> {
     let Some(log_key) = &format.log_key else {
         return Ok(());
     };
-    if let Some(TimeKey { key, .. }) = &format.time_key {
+    if let Some((option, key)) = format.added_keys().next() {
         return Err(Error(format!(
-            "log_key `{log_key}` and time_key `{key}` can not be used together: a log line as it \
-             is has no place for a time"
+            "log_key `{log_key}` and {option} `{key}` can not be used together: a log line as it \
+             is has no place for more"
         )));
     }
     let keeps = |key: &Accessor| key.leads_to(log_key, format.replace_dots.as_deref());

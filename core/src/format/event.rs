@@ -3,7 +3,7 @@
 
 use crate::format::msgpack::{Malformed, Reader, Token};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Time {
     /// Since 1970 in UTC, within the years 0 to 9999.
     pub seconds: i64,
@@ -15,8 +15,11 @@ pub struct Time {
 pub enum Head {
     /// An event; the reader is at its body.
     Event(Time),
-    /// The start or end of a group (OpenTelemetry resources); the reader is at its attributes.
-    GroupMarker,
+    /// The start of a group, such as OpenTelemetry's records of one resource and scope; the reader
+    /// is at the group's attributes.
+    GroupStart,
+    /// Its end; the reader is at a map that says nothing.
+    GroupEnd,
     /// Well-formed msgpack that is no event; the reader is where it was.
     Other,
 }
@@ -53,6 +56,19 @@ fn read_any_head(reader: &mut Reader<'_>) -> Result<Head, Malformed> {
     Ok(head)
 }
 
+/// The metadata of the event whose head is next, if the host wrote any.
+pub fn metadata(mut reader: Reader<'_>) -> Option<Reader<'_>> {
+    for _ in 0..2 {
+        reader
+            .read()
+            .ok()
+            .filter(|token| *token == Token::Array(2))?;
+    }
+    // The time.
+    reader.skip().ok()?;
+    Some(reader)
+}
+
 /// EventTime: ext type 0, seconds and nanoseconds as big-endian u32.
 const EVENT_TIME: i8 = 0;
 const GROUP_START: i64 = -1;
@@ -62,7 +78,8 @@ fn to_head(token: Token<'_>) -> Head {
     match token {
         Token::Ext(EVENT_TIME, bytes) => bytes.try_into().map_or(Head::Other, event_time),
         Token::Unsigned(seconds) => time(i64::try_from(seconds).unwrap_or(i64::MAX), 0),
-        Token::Signed(GROUP_START | GROUP_END) => Head::GroupMarker,
+        Token::Signed(GROUP_START) => Head::GroupStart,
+        Token::Signed(GROUP_END) => Head::GroupEnd,
         Token::Signed(seconds) => time(seconds, 0),
         Token::Float(seconds) if seconds.is_finite() => {
             let whole = seconds.floor();
@@ -78,7 +95,8 @@ fn event_time(bytes: &[u8; 8]) -> Head {
     let bits = u64::from_be_bytes(*bytes);
     let (seconds, nanoseconds) = ((bits >> 32) as u32, bits as u32);
     match (seconds.cast_signed().into(), nanoseconds) {
-        (GROUP_START | GROUP_END, 0) => Head::GroupMarker,
+        (GROUP_START, 0) => Head::GroupStart,
+        (GROUP_END, 0) => Head::GroupEnd,
         _ => time(seconds.into(), nanoseconds),
     }
 }

@@ -31,12 +31,27 @@ pub fn write_next<'w>(
     formatter: &'w mut Formatter<'_>,
     out: &mut Vec<u8>,
 ) -> Result<Outcome<'w>, Malformed> {
-    let outcome = match event::read_head(reader)? {
-        Head::Event(time) => return formatter.write(time, reader, out),
-        Head::GroupMarker => Outcome::GroupMarker,
+    let start = *reader;
+    let head = event::read_head(reader)?;
+    let outcome = match head {
+        Head::Event(time) => {
+            if formatter.adds_metadata() {
+                formatter.set_metadata(event::metadata(start));
+            }
+            return formatter.write(time, reader, out);
+        }
+        Head::GroupStart | Head::GroupEnd => Outcome::GroupMarker,
         Head::Other => Outcome::NotAnEvent,
     };
+    let value = *reader;
     reader.skip()?;
+    if formatter.adds_group() {
+        match head {
+            Head::GroupStart => formatter.set_group(reader.since(&value)),
+            Head::GroupEnd => formatter.set_group(&[]),
+            _ => {}
+        }
+    }
     Ok(outcome)
 }
 

@@ -27,6 +27,11 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether it is said of an event that can be read.
+    pub fn is_of_event(self) -> bool {
+        !matches!(self, Self::Rejected | Self::Corrupt | Self::NoEvent)
+    }
+
     /// The name by which the metrics count it too.
     pub fn name(self) -> &'static str {
         match self {
@@ -41,8 +46,19 @@ impl Reason {
     }
 }
 
+/// An event behind the start of its group, of which the attributes are given, if it is in one.
+pub fn in_group(attributes: &[u8], event: &[u8]) -> Vec<u8> {
+    // An array of two: the time -1, and the attributes.
+    const START: &[u8] = &[0x92, 0xff];
+    match attributes.is_empty() {
+        true => event.to_vec(),
+        false => [START, attributes, event].concat(),
+    }
+}
+
 /// The document of a value of a chunk, without its newline: uncut, and with all its pairs. What
-/// was dropped is its whole event, with the time if there is a key for it.
+/// was dropped is its whole event, with what options add to it. The start of its group may stand
+/// before it.
 pub fn whole(value: &[u8], reason: Reason, format: &Format) -> Vec<u8> {
     let mut format = Format {
         max_bytes: usize::MAX,
@@ -70,10 +86,17 @@ fn write(
     match reason {
         Reason::Rejected | Reason::Corrupt => out.extend_from_slice(value),
         Reason::NoEvent => Transcoder::default().value(&mut reader, out)?,
-        _ => match outcome::write_next(&mut reader, &mut Formatter::of_all_pairs(format), out)? {
-            Outcome::Document { .. } => _ = out.pop(),
-            _ => out.extend_from_slice(b"{}"),
-        },
+        _ => {
+            let mut formatter = Formatter::of_all_pairs(format);
+            loop {
+                match outcome::write_next(&mut reader, &mut formatter, out)? {
+                    Outcome::GroupMarker => continue,
+                    Outcome::Document { .. } => _ = out.pop(),
+                    _ => out.extend_from_slice(b"{}"),
+                }
+                break;
+            }
+        }
     }
     Ok(())
 }

@@ -40,6 +40,11 @@ pub trait Choice {
         Ok(false)
     }
 
+    /// Whether a key, as it is written, its colon included, is asked about each time it comes.
+    fn asks_again(&self, _key: &[u8]) -> bool {
+        false
+    }
+
     /// Whether something else stands for the pair whose key was just written from `start` of `out`,
     /// its colon included. That is written over the key, with a comma, or is nothing.
     fn replaces(&mut self, _start: usize, _out: &mut Vec<u8>) -> bool {
@@ -178,6 +183,7 @@ impl Transcoder {
         let key = Key::read(reader.rest());
         let start = out.len();
         self.new_key(reader, out)?;
+        let key = key.filter(|_| !(is_outermost && choice.asks_again(&out[start..])));
         if is_outermost && choice.replaces(start, out) {
             reader.skip()?;
             return Ok(false);

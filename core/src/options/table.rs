@@ -72,6 +72,8 @@ pub static ALL: &[Row] = &[
     row("data_keys", List(
         "keys or record accessors with commas between, such as `level, $log['message']`",
     ), "all keys"),
+    row("metadata_key", Free("a key"), "none"),
+    row("group_key", Free("a key"), "none"),
     row("time_key", Free("a key"), "none"),
     row("time_key_format", Free(
         "strftime in UTC, and `%3N` `%L` (ms), `%6N` `%f` (us), `%9N` (ns)",

@@ -43,7 +43,7 @@ fn every_option_of_the_table_changes_what_is_asked_for() {
     let values = "false true 2s 6 6000 20000 xx eu-west-2 %s";
     for row in table::ALL {
         let around = match row.name {
-            // A log line as it is has no place for a time.
+            // A log line as it is has no place for more.
             "log_key" => "; state_path /state",
             name if name.contains("delivery_stream") && name != "delivery_stream" => {
                 "; delivery_stream $TAG; delivery_stream_default other"
@@ -153,6 +153,33 @@ time_key_format `%Q` is not allowed: `%Q` is no conversion; it takes those of st
         assert!(both.starts_with(&expected), "{both}");
     }
     assert!(section("log_key log_text; data_keys level, log.text; replace_dots _").is_ok());
+}
+
+#[test]
+fn keys_that_are_added_are_different_ones_and_go_with_no_log_line() {
+    for (options, told) in [
+        (
+            "metadata_key m; log_key log",
+            "log_key `log` and metadata_key `m`",
+        ),
+        (
+            "group_key g; log_key log",
+            "log_key `log` and group_key `g`",
+        ),
+        (
+            "metadata_key m; group_key m",
+            "metadata_key `m` and group_key `m`",
+        ),
+        (
+            "replace_dots _; group_key a.b; time_key a_b",
+            "group_key `a.b` and time_key `a_b`",
+        ),
+    ] {
+        let sentence = section(options).unwrap_err().to_string();
+        let expected = format!("{told} can not be used together: ");
+        assert!(sentence.starts_with(&expected), "{sentence}");
+    }
+    assert!(section("metadata_key m; group_key g; time_key t; data_keys m").is_ok());
 }
 
 #[test]

@@ -55,6 +55,8 @@ pub struct Counted {
 pub struct Noted {
     pub piece: Piece,
     pub reason: Reason,
+    /// Where in the chunk the attributes of its group are, if its document has them.
+    pub group: Range<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,11 @@
 //! Events are read where they lie in their chunks: a document is written to the record it
 //! becomes a part of, and the record, once full, as base64 to the body of the call.
 
+use std::collections::HashMap;
+
 use crate::deliver::ranges::Ranges;
 use crate::format::document::{Format, Formatter};
+use crate::format::group::Groups;
 use crate::format::msgpack::{Malformed, Reader};
 use crate::format::outcome::{self, Corrupt, Outcome, Tally};
 use crate::format::rejected::Reason;
@@ -113,6 +116,8 @@ pub struct Packer {
     /// added; the others stay.
     room: Room,
     is_full: bool,
+    /// Of the chunks of the batch, where documents have their group's attributes.
+    groups: HashMap<ChunkId, Groups>,
     /// A little more than the length of the last batches' bodies, so that the next body's memory is
     /// allocated once.
     usual_body: usize,
@@ -148,6 +153,7 @@ impl Packer {
             compressed: Vec::new(),
             room: Room::default(),
             is_full: false,
+            groups: HashMap::new(),
             usual_body: 0,
         }
     }
@@ -163,6 +169,7 @@ impl Packer {
     ) {
         self.plain.clear();
         self.marks.clear();
+        self.groups.clear();
         self.max_bytes = self.limit.max_bytes.min(room.record_bytes);
         if self.compressor.is_none() {
             self.goal = self.max_bytes;
@@ -230,6 +237,10 @@ impl Packer {
         formatter: &mut Formatter<'_>,
         batch: &mut Batch,
     ) -> usize {
+        if formatter.adds_group() {
+            let groups = self.groups.entry(chunk).or_default();
+            formatter.set_group(&bytes[groups.open_at(bytes, range.start)]);
+        }
         let mut reader = Reader::new(bytes.get(range.clone()).unwrap_or_default());
         let mut end = range.start;
         // All events before it are in documents, or need none.
@@ -257,7 +268,7 @@ impl Packer {
                 _ if end <= counted => {}
                 outcome => {
                     let range = offset..end;
-                    self.count(outcome, Piece { chunk, range }, &mut tally, batch);
+                    self.count(outcome, Piece { chunk, range }, bytes, &mut tally, batch);
                 }
             }
             if is_document {
@@ -287,9 +298,10 @@ impl Packer {
     /// Counts what is not delivered as a whole, and notes where it is.
     #[cold]
     fn count(
-        &self,
+        &mut self,
         outcome: Result<Outcome<'_>, Malformed>,
         piece: Piece,
+        bytes: &[u8],
         tally: &mut Tally,
         batch: &mut Batch,
     ) {
@@ -305,7 +317,15 @@ impl Packer {
             }
         };
         if let Some(reason) = reason.filter(|_| self.notes) {
-            batch.noted.push(Noted { piece, reason });
+            let group = match self.groups.get_mut(&piece.chunk) {
+                Some(groups) if reason.is_of_event() => groups.open_at(bytes, piece.range.start),
+                _ => 0..0,
+            };
+            batch.noted.push(Noted {
+                piece,
+                reason,
+                group,
+            });
         }
     }
 

@@ -10,6 +10,8 @@ use rmpv::Value;
 pub(crate) struct Options {
     pub(crate) data_keys: Vec<Place>,
     pub(crate) log_key: Option<Place>,
+    pub(crate) metadata_key: Option<String>,
+    pub(crate) group_key: Option<String>,
     /// The key and its format.
     pub(crate) time_key: Option<(String, String)>,
     pub(crate) replace_dots: Option<String>,
@@ -65,18 +67,22 @@ pub(crate) fn format(chunk: &[u8], options: &Options) -> Outcome {
 /// The same of values that were read already.
 pub(crate) fn of_values(values: impl Iterator<Item = Value>, options: &Options) -> Outcome {
     let mut outcome = Outcome::default();
+    let mut group = Value::Nil;
     for value in values {
         match read(&value) {
-            Some(Item::GroupMarker) => {}
-            Some(Item::Event(time, Value::Map(pairs))) => match document(time, pairs, options) {
-                None if options.log_key.is_none() => outcome.without_field += 1,
-                Some(Document::Json(json)) => {
-                    let json = once(json, &mut outcome.doubled);
-                    outcome.documents.push(Document::Json(json));
+            Some(Item::GroupStart(attributes)) => group = attributes.clone(),
+            Some(Item::GroupEnd) => group = Value::Nil,
+            Some(Item::Event(event, Value::Map(pairs))) => {
+                match document(event, &group, pairs, options) {
+                    None if options.log_key.is_none() => outcome.without_field += 1,
+                    Some(Document::Json(json)) => {
+                        let json = once(json, &mut outcome.doubled);
+                        outcome.documents.push(Document::Json(json));
+                    }
+                    Some(document) => outcome.documents.push(document),
+                    None => outcome.without_log_key += 1,
                 }
-                Some(document) => outcome.documents.push(document),
-                None => outcome.without_log_key += 1,
-            },
+            }
             _ => outcome.not_events += 1,
         }
     }
@@ -90,7 +96,7 @@ pub(crate) fn written_time_key(options: &Options) -> Option<String> {
 
 type Pairs = [(Value, Value)];
 
-fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
+fn document(event: Head, group: &Value, pairs: &Pairs, options: &Options) -> Option<Document> {
     let dots = options.replace_dots.as_deref();
     if let Some(log_key) = &options.log_key {
         let value = find(&Value::Map(pairs.to_vec()), log_key, dots)?;
@@ -108,26 +114,57 @@ fn document(time: Time, pairs: &Pairs, options: &Options) -> Option<Document> {
         };
     }
     let mut own = pairs.len();
+    let mut added = Vec::new();
+    if let (Some(key), Some(metadata)) = (&options.metadata_key, of_a_pair(event.metadata)) {
+        own += 1;
+        added.push((key, metadata));
+    }
+    if let (Some(key), Some(group)) = (&options.group_key, of_a_pair(group)) {
+        added.push((key, group));
+    }
     if let Some((key, format)) = &options.time_key {
-        let text = Value::from(time_text(time, format));
+        added.push((key, Value::from(time_text(event.time, format))));
+    }
+    for (key, value) in added {
         let written = |text| without_dots(text, dots);
-        let is_time =
+        let is_it =
             |pair: &(Value, Value)| written(key_text(&pair.0, false)) == written(key.to_owned());
-        own -= pairs.iter().filter(|pair| is_time(pair)).count();
-        match pairs.iter().position(is_time) {
-            None => pairs.push((Value::from(key.as_str()), text)),
+        own -= pairs.iter().filter(|pair| is_it(pair)).count();
+        match pairs.iter().position(is_it) {
+            None => pairs.push((Value::from(key.as_str()), value)),
             Some(first) => {
-                pairs[first].1 = text;
+                pairs[first].1 = value;
                 let mut number = 0;
                 pairs.retain(|pair| {
                     number += 1;
-                    number == first + 1 || !is_time(pair)
+                    number == first + 1 || !is_it(pair)
                 });
             }
         }
     }
     let document = Document::Json(json(&Value::Map(pairs), dots, false));
     (own > 0).then_some(document)
+}
+
+/// A map with a pair at least, its bytes in hexadecimal digits.
+fn of_a_pair(value: &Value) -> Option<Value> {
+    let pairs = value.as_map()?;
+    (!pairs.is_empty()).then(|| in_hex(value))
+}
+
+fn in_hex(value: &Value) -> Value {
+    match value {
+        Value::Binary(bytes) => {
+            let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            Value::from(digits.concat())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(in_hex).collect()),
+        Value::Map(pairs) => {
+            let pair = |(key, value): &(Value, Value)| (in_hex(key), in_hex(value));
+            Value::Map(pairs.iter().map(pair).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// The value at a place, of keys whose dots are replaced.
@@ -332,45 +369,54 @@ struct Time {
     nanoseconds: u32,
 }
 
+#[derive(Clone, Copy)]
+struct Head<'v> {
+    time: Time,
+    metadata: &'v Value,
+}
+
 enum Item<'v> {
-    Event(Time, &'v Value),
-    GroupMarker,
+    Event(Head<'v>, &'v Value),
+    GroupStart(&'v Value),
+    GroupEnd,
 }
 
 fn read(value: &Value) -> Option<Item<'_>> {
     let [head, body] = value.as_array()?.as_slice() else {
         return None;
     };
-    let stamp = match head {
+    let (stamp, metadata) = match head {
         Value::Array(head) => match head.as_slice() {
-            [stamp, _metadata] => stamp,
+            [stamp, metadata] => (stamp, metadata),
             _ => return None,
         },
-        stamp => stamp,
+        stamp => (stamp, &Value::Nil),
     };
-    let time = |seconds, nanoseconds| {
+    let event = |seconds, nanoseconds| {
         let time = Time {
             seconds,
             nanoseconds,
         };
-        Some(Item::Event(time, body))
+        Some(Item::Event(Head { time, metadata }, body))
     };
     match stamp {
         Value::Integer(seconds) => match i128::from(seconds.as_u64().unwrap_or(0))
             + i128::from(seconds.as_i64().unwrap_or(0).min(0))
         {
-            -1 | -2 => Some(Item::GroupMarker),
-            seconds => time(seconds, 0),
+            -1 => Some(Item::GroupStart(body)),
+            -2 => Some(Item::GroupEnd),
+            seconds => event(seconds, 0),
         },
         Value::F64(seconds) if seconds.is_finite() => {
             let fraction = seconds.rem_euclid(1.0);
-            time((seconds - fraction) as i128, (fraction * 1e9) as u32)
+            event((seconds - fraction) as i128, (fraction * 1e9) as u32)
         }
         Value::Ext(0, bytes) if bytes.len() == 8 => {
             let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
             match (number(0), number(4)) {
-                (0xffff_ffff | 0xffff_fffe, 0) => Some(Item::GroupMarker),
-                (seconds, nanoseconds) => time(seconds.into(), nanoseconds),
+                (0xffff_ffff, 0) => Some(Item::GroupStart(body)),
+                (0xffff_fffe, 0) => Some(Item::GroupEnd),
+                (seconds, nanoseconds) => event(seconds.into(), nanoseconds),
             }
         }
         _ => None,

@@ -116,6 +116,50 @@ const CASES: &[Case] = &[
 "#,
         ],
     },
+    // Ids are bytes to the host. Dots go from keys of metadata and groups too.
+    Case {
+        chunk: "5.1.1/otel-logs",
+        options: &[
+            ("simple_aggregation", "true"),
+            ("metadata_key", "metadata"),
+            ("group_key", "group.of"),
+            ("replace_dots", "_"),
+        ],
+        records: &[
+            r#"{"log":"order placed ✓","metadata":{"otlp":{"observed_timestamp":1700000001000000000,"severity_number":9,"severity_text":"INFO","attributes":{"order":9007199254740993,"user":"zoë"},"trace_id":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174"}},"group_of":{"resource":{"attributes":{"service_name":"checkout","host_cpus":4,"ratio":0.25,"up":true,"list":["a",2],"kv":{"in":"ner"}}},"scope":{"name":"lib.one","version":"1.2.3","attributes":{"scope_attr":"sa"}}}}
+{"code":500,"nested":{"a":1.5},"metadata":{"otlp":{"severity_number":17,"severity_text":"ERROR"}},"group_of":{"resource":{"attributes":{"service_name":"checkout","host_cpus":4,"ratio":0.25,"up":true,"list":["a",2],"kv":{"in":"ner"}}},"scope":{"name":"lib.one","version":"1.2.3","attributes":{"scope_attr":"sa"}}}}
+{"log":"no time","metadata":{"otlp":{}},"group_of":{"resource":{"attributes":{"service_name":"checkout","host_cpus":4,"ratio":0.25,"up":true,"list":["a",2],"kv":{"in":"ner"}}},"scope":{"name":"lib.two"}}}
+{"log":[-1,false],"metadata":{"otlp":{}},"group_of":{"resource":{"attributes":{"service_name":"checkout","host_cpus":4,"ratio":0.25,"up":true,"list":["a",2],"kv":{"in":"ner"}}},"scope":{"name":"lib.two"}}}
+{"log":"second resource, nothing about it","metadata":{"otlp":{}},"group_of":{"resource":{}}}
+"#,
+        ],
+    },
+    // A group for each event. The time stays last.
+    Case {
+        chunk: "5.1.1/otel-envelope",
+        options: &[
+            ("simple_aggregation", "true"),
+            ("group_key", "of"),
+            ("time_key", "time"),
+        ],
+        records: &[
+            r#"{"message":"with metadata","n":{"a":1},"of":{"resource":{"attributes":{"service.name":"enveloped"}},"scope":{}},"time":"2023-11-14T22:13:20.123Z"}
+{"message":"with metadata","n":{"a":1},"of":{"resource":{"attributes":{"service.name":"enveloped"}},"scope":{}},"time":"2023-11-14T22:13:20.123Z"}
+{"message":"with metadata","n":{"a":1},"of":{"resource":{"attributes":{"service.name":"enveloped"}},"scope":{}},"time":"2023-11-14T22:13:20.123Z"}
+"#,
+        ],
+    },
+    // Metadata takes the place of a field of its name.
+    Case {
+        chunk: "3.2.10/metadata",
+        options: &[("simple_aggregation", "true"), ("metadata_key", "message")],
+        records: &[
+            r#"{"message":{"level":"info","nested":{"k":[1,2]},"pod":"p-1","added_by":"processor"},"n":{"a":1}}
+{"message":{"level":"info","nested":{"k":[1,2]},"pod":"p-1","added_by":"processor"},"n":{"a":1}}
+{"message":{"level":"info","nested":{"k":[1,2]},"pod":"p-1","added_by":"processor"},"n":{"a":1}}
+"#,
+        ],
+    },
     // A number as a key is none that an option can name.
     Case {
         chunk: "3.2.10/forward-odd-values",

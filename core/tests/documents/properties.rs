@@ -1,5 +1,7 @@
 //! Any chunk, under any options.
 
+use std::ops::Range;
+
 use firehose_core::format::accessor::Accessor;
 use firehose_core::format::document::{Format, TimeKey};
 use firehose_core::format::time::TimeFormat;
@@ -22,6 +24,8 @@ pub(crate) fn format(options: &Options, max_bytes: usize) -> Format {
     Format {
         data_keys: options.data_keys.iter().map(accessor).collect(),
         log_key: options.log_key.as_ref().map(accessor),
+        metadata_key: options.metadata_key.clone(),
+        group_key: options.group_key.clone(),
         time_key,
         replace_dots: options.replace_dots.clone(),
         max_bytes,
@@ -179,16 +183,28 @@ proptest! {
         check_accounts(&formatted, &bytes, &options)?;
     }
 
-    /// The writer keeps buffers, and the text of the last second, from event to event.
+    /// The writer keeps buffers, and the text of the last second, from event to event; and a part
+    /// of a chunk may begin within a group.
     #[test]
     fn an_event_does_not_depend_on_those_around_it(
         chunk in strategies::chunk(),
         options in strategies::options(),
     ) {
         let format = format(&options, 200);
-        let documents = |bytes: &[u8]| packed::format(bytes, &format).documents.concat();
-        let alone: Vec<_> = chunk.values.iter().map(|value| documents(value)).collect();
-        prop_assert_eq!(documents(&chunk.bytes()), alone.concat());
+        let bytes = chunk.bytes();
+        let documents = |left: Range<usize>| {
+            let packed = packed::pack(&bytes, &format, packed::PLAIN, Some(left.into()));
+            let records = packed.records.into_iter();
+            records.map(|record| record.data).collect::<Vec<_>>().concat()
+        };
+        let mut end = 0;
+        let alone = chunk.values.iter().map(|value| {
+            let start = end;
+            end += value.len();
+            documents(start..end)
+        });
+        let alone: Vec<_> = alone.collect();
+        prop_assert_eq!(documents(0..bytes.len()), alone.concat());
     }
 
     #[test]

@@ -66,12 +66,14 @@ proptest! {
         if is_corrupt {
             prop_assert_eq!(ranges.pop(), Some(whole.len()..bytes.len()));
         }
-        for Noted { piece, .. } in noted.iter().filter(|noted| noted.reason == Reason::Truncated) {
-            let value = &bytes[piece.range.clone()];
-            let documents = model::format(value, &options);
-            if documents.doubled == 0 {
-                let kept = rejected::whole(value, Reason::Truncated, &format);
-                prop_assert_eq!(kept, documents.documents[0].text());
+        for noted in noted.iter().filter(|noted| noted.reason == Reason::Truncated) {
+            let [group, event] = [&noted.group, &noted.piece.range].map(|it| &bytes[it.clone()]);
+            let value = rejected::in_group(group, event);
+            let before = model::format(&bytes[..noted.piece.range.start], &options).documents.len();
+            let with_it = model::format(&bytes[..noted.piece.range.end], &options);
+            if model::format(&value, &options).doubled == 0 {
+                let kept = rejected::whole(&value, Reason::Truncated, &format);
+                prop_assert_eq!(kept, with_it.documents[before].text());
             }
         }
     }

@@ -55,7 +55,7 @@ impl Chunk {
 pub(crate) fn chunk() -> BoxedStrategy<Chunk> {
     let value = prop_oneof![
         12 => event(),
-        1 => group_marker(),
+        6 => group_marker(),
         1 => not_event(),
     ];
     let encoded = (value, any::<bool>()).prop_map(|(value, wide)| {
@@ -63,7 +63,7 @@ pub(crate) fn chunk() -> BoxedStrategy<Chunk> {
         push(&value, wide, &mut bytes);
         bytes
     });
-    prop::collection::vec(encoded, 0..8)
+    prop::collection::vec(encoded, 0..12)
         .prop_map(|values| Chunk { values })
         .boxed()
 }
@@ -99,19 +99,43 @@ pub(crate) fn chunk_of_doubles() -> BoxedStrategy<Chunk> {
 pub(crate) fn options() -> BoxedStrategy<Options> {
     let name = || select(&NAMES[..]).prop_map(str::to_owned);
     let time_key = (name(), select(&TIME_FORMATS[..]).prop_map(str::to_owned));
-    let log_or_time = prop_oneof![
-        2 => Just((None, None)),
-        3 => place().prop_map(|place| (Some(place), None)),
-        3 => time_key.prop_map(|time| (None, Some(time))),
+    let added = (
+        prop::option::of(name()),
+        prop::option::of(name()),
+        prop::option::of(time_key),
+    );
+    let log_or_added = prop_oneof![
+        3 => place().prop_map(|place| (Some(place), (None, None, None))),
+        5 => added.prop_map(|added| (None, added)),
     ];
     let data_keys = prop_oneof![Just(Vec::new()), prop::collection::vec(place(), 1..6)];
     let replacement = select(&["_", "-", "__", "\"", "é", ".."][..]).prop_map(str::to_owned);
-    (data_keys, log_or_time, prop::option::of(replacement))
-        .prop_map(|(data_keys, (log_key, time_key), replace_dots)| Options {
-            data_keys,
-            log_key,
-            time_key,
-            replace_dots,
+    (data_keys, log_or_added, prop::option::of(replacement))
+        .prop_map(|(data_keys, (log_key, added), replace_dots)| {
+            let (metadata_key, group_key, time_key) = added;
+            Options {
+                data_keys,
+                log_key,
+                metadata_key,
+                group_key,
+                time_key,
+                replace_dots,
+            }
+        })
+        .prop_filter("a key is added twice", |options| {
+            let time_key = options.time_key.as_ref().map(|(key, _)| key);
+            let keys = [
+                options.metadata_key.as_ref(),
+                options.group_key.as_ref(),
+                time_key,
+            ];
+            let dot = options.replace_dots.as_deref().unwrap_or(".");
+            let written: Vec<_> = keys
+                .into_iter()
+                .flatten()
+                .map(|key| key.replace('.', dot))
+                .collect();
+            (1..written.len()).all(|index| !written[..index].contains(&written[index]))
         })
         .boxed()
 }
@@ -142,7 +166,11 @@ fn group_marker() -> BoxedStrategy<Value> {
     let event_times = [u32::MAX, u32::MAX - 1].map(|seconds| event_time(seconds, 0));
     let mut stamps = event_times.to_vec();
     stamps.extend([Value::from(-1), Value::from(-2)]);
-    (select(stamps), metadata(), value())
+    (
+        select(stamps),
+        metadata(),
+        prop_oneof![2 => body(), 1 => value()],
+    )
         .prop_map(|(stamp, metadata, body)| pair(head(stamp, metadata), body))
         .boxed()
 }
@@ -191,6 +219,7 @@ fn metadata() -> BoxedStrategy<Option<Value>> {
     prop_oneof![
         Just(None),
         Just(Some(Value::Map(vec![]))),
+        scalar().prop_map(Some),
         map(value()).prop_map(Some),
     ]
     .boxed()

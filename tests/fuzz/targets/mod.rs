@@ -77,6 +77,10 @@ fn format(options: &mut Unstructured<'_>) -> arbitrary::Result<Format> {
                     .expect("the formats are right"),
             });
         }
+        2 => {
+            format.metadata_key = Some("a".to_owned());
+            format.group_key = Some("level".to_owned());
+        }
         _ => {}
     }
     if options.arbitrary()? {
