@@ -108,8 +108,7 @@ impl Added {
         }
     }
 
-    /// Whether a key, as it was written from `start` of `out` with its colon, is one of a pair that
-    /// is added to some events.
+    /// Whether a key, as it is written with its colon, is one of a pair that some events have.
     pub(crate) fn has_key(&self, key: &[u8]) -> bool {
         self.pairs.iter().any(|pair| pair.key() == key)
     }

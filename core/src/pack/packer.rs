@@ -239,7 +239,8 @@ impl Packer {
     ) -> usize {
         if formatter.adds_group() {
             let groups = self.groups.entry(chunk).or_default();
-            formatter.set_group(&bytes[groups.open_at(bytes, range.start)]);
+            let group = groups.open_at(bytes, range.start);
+            formatter.set_group(bytes.get(group).unwrap_or_default());
         }
         let mut reader = Reader::new(bytes.get(range.clone()).unwrap_or_default());
         let mut end = range.start;

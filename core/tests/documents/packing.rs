@@ -3,12 +3,14 @@
 use std::io::Read;
 
 use firehose_core::deliver::ranges::Ranges;
+use firehose_core::pack::batch::{Batch, ChunkId, Piece};
 use firehose_core::pack::compress::Compression;
-use firehose_core::pack::packer::{Aggregation, Packing};
+use firehose_core::pack::packer::{Aggregation, Packer, Packing, Source};
 use proptest::prelude::*;
 use proptest::sample::select;
 use rmpv::Value;
 
+use crate::body;
 use crate::cases;
 use crate::packed::{self, Packed, Record};
 
@@ -226,4 +228,42 @@ fn compressed_records_are_filled_to_near_the_aggregate_size() {
             );
         }
     }
+}
+
+/// The host takes a chunk back while a batch is made: what was packed of it stays, the rest waits.
+#[test]
+fn a_chunk_may_leave_between_two_pieces() {
+    struct Leaving<'c> {
+        reads: Vec<&'c [u8]>,
+        pieces: Vec<Piece>,
+    }
+    impl Source for Leaving<'_> {
+        fn next(&mut self) -> Option<Piece> {
+            self.pieces.pop()
+        }
+
+        fn counted(&self, _: ChunkId) -> usize {
+            0
+        }
+
+        fn read<R>(&mut self, _: ChunkId, reader: impl FnOnce(&[u8]) -> R) -> R {
+            reader(self.reads.pop().unwrap_or_default())
+        }
+    }
+    let chunk = b"\x92\xff\x81\xa1g\x01\x92\x05\x81\xa1a\x01\x92\x05\x81\xa1a\x02";
+    let piece = |range| Piece {
+        chunk: ChunkId(1),
+        range,
+    };
+    let mut source = Leaving {
+        reads: vec![chunk],
+        pieces: vec![piece(12..18), piece(6..12)],
+    };
+    let format = crate::config(&[("group_key", "of")]).delivery.format;
+    let mut batch = Batch::default();
+    let mut packer = Packer::new("logs", packed::PLAIN);
+    packer.pack(&format, &mut source, packed::ROOM, &mut batch);
+    let records = body::datas(&batch.finish());
+    assert_eq!(records, [b"{\"a\":1,\"of\":{\"g\":1}}\n"]);
+    assert_eq!(batch.rest, [piece(12..18)]);
 }
