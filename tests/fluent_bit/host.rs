@@ -84,6 +84,11 @@ impl Host {
         self.version >= [3, 2, 0]
     }
 
+    /// Whether it keeps what OTLP says of a record, and groups records by their resource and scope.
+    pub(crate) fn has_groups(&self) -> bool {
+        self.version >= [3, 2, 0] && self.has_plugin("opentelemetry")
+    }
+
     /// Whether a SIGHUP is answered with a new start in the same process.
     pub(crate) fn has_hot_reload(&self) -> bool {
         self.version >= [2, 1, 0]

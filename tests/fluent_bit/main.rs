@@ -12,6 +12,7 @@ mod host;
 mod image;
 mod metrics;
 mod operation;
+mod otlp;
 #[path = "../support/pages.rs"]
 mod pages;
 #[path = "../support/metrics.rs"]
@@ -74,10 +75,9 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     }
     add("gzip", delivery::compressed);
     add("the event's own time comes back", delivery::time);
-    add("40 streams by record, some ill", streams::by_record);
-    add("40 streams by tag, some ill", streams::by_tag);
-    add("hostile names of streams", streams::hostile);
-    add("more streams than may be", streams::many);
+    if host.has_groups() {
+        add("records of OTLP", otlp::records);
+    }
     add("a wrong option ends the start", operation::wrong_option);
     add("lines go to log_file", operation::log_file);
     add("one pool of workers", operation::workers);

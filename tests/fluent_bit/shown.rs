@@ -31,9 +31,6 @@ const FILE: &str = "/var/log/app/app.log";
 const LOG: &str = include_str!("samples/shown.log");
 const EXPECTED: &str = include_str!("samples/shown.expected");
 
-/// One of them has no stream of its own.
-const NAMESPACES: &str = "{\"n\":1,\"kubernetes\":{\"namespace_name\":\"shop\"}}\n{\"n\":2}\n";
-
 const SHOWN: [Shown; 8] = [
     Shown {
         page: "README.md",
@@ -83,6 +80,22 @@ const SHOWN: [Shown; 8] = [
                     \"timestamp\":\"2024-02-29T23:59:58.123Z\"}\n\
                    {\"level\":\"warn\",\"message\":\"Seoul's time\",\
                     \"timestamp\":\"2024-02-29T23:59:59.456Z\"}\n",
+    },
+    // What tail reads has no metadata and no group; what OTLP brings has a test of its own.
+    Shown {
+        page: "docs/configuration.md",
+        line: "      metadata_key: metadata",
+        around: [
+            "service:\n  plugins_file: /fluent-bit/etc/plugin.conf\n  \
+             parsers_file: /fluent-bit/etc/parsers.conf\npipeline:\n  inputs:\n    \
+             - name: tail\n      path: /var/log/app/*.log\n      parser: json_timestamp\n      \
+             read_from_head: on\n  outputs:\n    - name: firehose\n      match: \"*\"\n      \
+             delivery_stream: logs\n      time_key: timestamp\n",
+            "",
+        ],
+        file: FILE,
+        log: LOG,
+        expected: EXPECTED,
     },
     Shown {
         page: "docs/reliability.md",

@@ -144,12 +144,14 @@ const CASES: &[Case] = &[
             ("group_key", "origin"),
             ("data_keys", "log, $order['id']"),
         ],
-        records: &[r#"{"order":{"id":9007199254740993},"metadata":{"otlp":{"observed_timestamp":1700000001000000000,"severity_number":9,"severity_text":"INFO","attributes":{"http.request.method":"POST","tags":["a",true]},"trace_id":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174","event_name":"order.placed"}},"origin":{"resource":{"attributes":{"service.name":"checkout","k8s.pod.name":"checkout-7d9"},"schema_url":"https://opentelemetry.io/schemas/1.26.0"},"scope":{"name":"http","version":"2"}}}
+        records: &[
+            r#"{"order":{"id":9007199254740993},"metadata":{"otlp":{"observed_timestamp":1700000001000000000,"severity_number":9,"severity_text":"INFO","attributes":{"http.request.method":"POST","tags":["a",true]},"trace_id":"5b8efff798038103d269b633813fc60c","span_id":"eee19b7ec3c1b174","event_name":"order.placed"}},"origin":{"resource":{"attributes":{"service.name":"checkout","k8s.pod.name":"checkout-7d9"},"schema_url":"https://opentelemetry.io/schemas/1.26.0"},"scope":{"name":"http","version":"2"}}}
 {"log":"ids that are text by chance","metadata":{"otlp":{"severity_number":17,"trace_id":"6162636465666768696a6b6c6d6e6f70","span_id":"4142434445464748"}},"origin":{"resource":{"attributes":{"service.name":"checkout","k8s.pod.name":"checkout-7d9"},"schema_url":"https://opentelemetry.io/schemas/1.26.0"},"scope":{"name":"http","version":"2"}}}
 {"log":"no ids","metadata":{"otlp":{}},"origin":{"resource":{"attributes":{"service.name":"checkout","k8s.pod.name":"checkout-7d9"},"schema_url":"https://opentelemetry.io/schemas/1.26.0"},"scope":{"name":"http","version":"2"}}}
 {"log":1.5,"metadata":{"otlp":{"severity_text":"weird"}},"origin":{"resource":{"attributes":{"service.name":"checkout","k8s.pod.name":"checkout-7d9"},"schema_url":"https://opentelemetry.io/schemas/1.26.0"},"scope":{}}}
 {"log":"no resource and no scope","metadata":{"otlp":{}},"origin":{"resource":{}}}
-"#],
+"#,
+        ],
     },
     // A group for each event. The time stays last.
     Case {
