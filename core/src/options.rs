@@ -197,7 +197,7 @@ fn check_log_key(format: &Format) -> Result<(), Error> {
 
 /// A key that an option names.
 fn accessor(option: &str, key: &str) -> Result<Accessor, Error> {
-    let takes = Row::of(option).kind.takes();
+    let takes = table::Row::of(option).kind.takes();
     let refused = |why| {
         Error(format!(
             "{option} `{key}` is not allowed: {why}; it takes {takes}"

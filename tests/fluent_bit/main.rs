@@ -78,6 +78,10 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     if host.has_groups() {
         add("records of OTLP", otlp::records);
     }
+    add("40 streams by record, some ill", streams::by_record);
+    add("40 streams by tag, some ill", streams::by_tag);
+    add("hostile names of streams", streams::hostile);
+    add("more streams than may be", streams::many);
     add("a wrong option ends the start", operation::wrong_option);
     add("lines go to log_file", operation::log_file);
     add("one pool of workers", operation::workers);

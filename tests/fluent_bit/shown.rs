@@ -31,7 +31,10 @@ const FILE: &str = "/var/log/app/app.log";
 const LOG: &str = include_str!("samples/shown.log");
 const EXPECTED: &str = include_str!("samples/shown.expected");
 
-const SHOWN: [Shown; 8] = [
+/// One of them has no stream of its own.
+const NAMESPACES: &str = "{\"n\":1,\"kubernetes\":{\"namespace_name\":\"shop\"}}\n{\"n\":2}\n";
+
+const SHOWN: [Shown; 9] = [
     Shown {
         page: "README.md",
         line: "[SERVICE]",
