@@ -84,21 +84,21 @@ impl Ranges {
         joined.into_iter().collect()
     }
 
-    /// Removes a range that lies within one of these.
+    /// Removes what is in a range.
     pub fn remove(&mut self, range: Range<usize>) {
         if range.is_empty() {
             return;
         }
-        let around = self.ends.range_mut(..=range.start).next_back();
-        let Some((&start, end)) = around.filter(|(_, end)| **end >= range.end) else {
-            return;
-        };
-        let old_end = std::mem::replace(end, range.start);
-        if start == range.start {
+        while let Some((&start, &end)) = self.ends.range(..range.end).next_back()
+            && end > range.start
+        {
             self.ends.remove(&start);
-        }
-        if range.end < old_end {
-            self.ends.insert(range.end, old_end);
+            if end > range.end {
+                self.ends.insert(range.end, end);
+            }
+            if start < range.start {
+                self.ends.insert(start, range.start);
+            }
         }
     }
 }
@@ -169,7 +169,7 @@ mod tests {
                     ranges.insert(range.clone());
                     ranges.remove(start..start);
                     bytes.extend(range);
-                } else if range.clone().all(|byte| bytes.contains(&byte)) {
+                } else {
                     ranges.remove(range.clone());
                     bytes.retain(|byte| !range.contains(byte));
                 }
