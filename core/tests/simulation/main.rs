@@ -16,7 +16,7 @@ mod world;
 
 use std::env;
 
-use script::Script;
+use script::{Output, Script};
 use world::World;
 
 const HISTORIES: u64 = 100_000;
@@ -87,17 +87,24 @@ fn replay() {
     }
 }
 
-/// In more than a tenth of the histories a process ends, and another one has its journal.
+/// In more than a tenth of the histories a process ends, and another one has its journal; in a
+/// fiftieth of all there is an output with several streams too.
 #[test]
 fn many_histories_have_restarts() {
     let has_restart = |script: &Script| {
         let mut happenings = script.happenings.iter();
         happenings.any(|(_, what)| what.ends_process()) && script.journal_bytes.is_some()
     };
-    let restarts = (0..HISTORIES).filter(|seed| has_restart(&Script::new(*seed)));
-    let count = restarts.count();
-    println!("{count} of {HISTORIES} histories have restarts with a journal");
-    assert!(count > 10_000);
+    let is_routed = |script: &Script| script.outputs.iter().any(Output::is_routed);
+    let (mut count, mut routed) = (0, 0);
+    for script in (0..HISTORIES).map(Script::new).filter(has_restart) {
+        count += 1;
+        routed += usize::from(is_routed(&script));
+    }
+    println!(
+        "of {HISTORIES} histories {count} have restarts with a journal, {routed} with several streams"
+    );
+    assert!(count > 10_000 && routed > 2_000);
 }
 
 /// A history that goes wrong is found out: without this nobody knows that any would be.

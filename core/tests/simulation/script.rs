@@ -11,6 +11,8 @@ pub(crate) type Id = u32;
 #[derive(Clone, Debug)]
 pub(crate) struct Script {
     pub(crate) seed: u64,
+    /// How many delivery streams there are.
+    pub(crate) streams: usize,
     pub(crate) outputs: Vec<Output>,
     pub(crate) chunks: Vec<Chunk>,
     /// What becomes of each call, in the order in which they begin; later ones are accepted.
@@ -22,9 +24,11 @@ pub(crate) struct Script {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
-    /// Which of the streams it sends to.
-    pub(crate) stream: usize,
+    /// Those that it sends to. If they are several, each document has its one.
+    pub(crate) streams: Vec<usize>,
+    /// How many chunks wait at a time, and whether each of them holds a thread of the host.
     pub(crate) workers: usize,
+    pub(crate) holds_threads: bool,
     pub(crate) options: Vec<(&'static str, String)>,
     pub(crate) batch_bytes: usize,
     pub(crate) resume_chunks: usize,
@@ -35,6 +39,8 @@ pub(crate) struct Chunk {
     pub(crate) output: usize,
     pub(crate) arrives: Duration,
     pub(crate) documents: Vec<Id>,
+    /// Of each document, to which of the output's streams it goes.
+    pub(crate) ways: Vec<usize>,
     /// The service refuses any call that holds one of these.
     pub(crate) poison: Vec<Id>,
 }
@@ -80,6 +86,14 @@ pub(crate) enum Happening {
     Panic(u8),
     /// Credentials are gone for a while.
     Unready(u16),
+    /// A delivery stream is gone for so many seconds.
+    NoStream(u8, u16),
+}
+
+impl Output {
+    pub(crate) fn is_routed(&self) -> bool {
+        self.streams.len() > 1
+    }
 }
 
 impl Happening {
@@ -98,15 +112,16 @@ const ROUNDS: u32 = 7;
 impl Script {
     pub(crate) fn new(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        let streams = random.usize(1..3);
+        // Of more, one output has several.
+        let streams = random.usize(1..5);
         let outputs: Vec<Output> = (0..random.usize(1..4))
-            .map(|_| output(&mut random, streams))
+            .map(|place| output(&mut random, streams, streams > 2 && place == 0))
             .collect();
-        let chunks = chunks(&mut random, outputs.len());
+        let chunks = chunks(&mut random, &outputs);
         let fates = fates(&mut random);
         let happenings = (0..random.usize(0..4)).map(|_| {
             let at = Duration::from_millis(random.u64(0..60_000));
-            let what = match random.u8(..14) {
+            let what = match random.u8(..16) {
                 0 => Happening::Stop,
                 1 | 2 => Happening::Reload,
                 3 | 4 => Happening::Kill(random.u16(..)),
@@ -114,6 +129,7 @@ impl Script {
                 6 => Happening::PowerLoss(random.u16(..)),
                 7 => Happening::BadDisk(random.u16(1..10_000), random.bool()),
                 8..=10 => Happening::Panic(random.u8(..4)),
+                11 | 12 => Happening::NoStream(random.u8(..), random.u16(1..300)),
                 _ => Happening::Unready(random.u16(1..20_000)),
             };
             (at, what)
@@ -122,6 +138,7 @@ impl Script {
             seed,
             happenings: happenings.collect(),
             journal_bytes: random.bool().then(|| 1 << random.u8(6..14)),
+            streams,
             outputs,
             chunks,
             fates,
@@ -149,6 +166,10 @@ impl Script {
             if self.chunks[at].documents.len() > 1 {
                 without(&|script| _ = script.chunks[at].documents.pop());
             }
+            let ways = &self.chunks[at].ways;
+            if ways.iter().any(|way| *way != ways[0]) {
+                without(&|script| script.chunks[at].ways.fill(ways[0]));
+            }
             if !self.chunks[at].poison.is_empty() {
                 without(&|script| script.chunks[at].poison.clear());
             }
@@ -169,7 +190,7 @@ impl Script {
     }
 }
 
-fn output(random: &mut Rng, streams: usize) -> Output {
+fn output(random: &mut Rng, streams: usize, is_routed: bool) -> Output {
     let flush_timeout = random.u64(1..40);
     let request_timeout = random.u64(100..=flush_timeout * 1_000);
     let mut options = vec![
@@ -192,9 +213,17 @@ fn output(random: &mut Rng, streams: usize) -> Output {
     if random.u8(..4) == 0 {
         options.push(("max_requests_per_second", random.u8(1..20).to_string()));
     }
+    let mut own: Vec<usize> = (0..streams).collect();
+    random.shuffle(&mut own);
+    own.truncate(match is_routed || (streams > 2 && random.u8(..4) == 0) {
+        true => random.usize(2..=streams),
+        false => 1,
+    });
+    let holds_threads = random.bool();
     Output {
-        stream: random.usize(..streams),
-        workers: random.usize(1..4),
+        streams: own,
+        workers: random.usize(1..if holds_threads { 4 } else { 9 }),
+        holds_threads,
         options,
         batch_bytes: random.usize(10..400),
         resume_chunks: if random.u8(..10) == 0 {
@@ -206,7 +235,7 @@ fn output(random: &mut Rng, streams: usize) -> Output {
 }
 
 /// A few chunks of a few documents; some are equal to another, byte for byte.
-fn chunks(random: &mut Rng, outputs: usize) -> Vec<Chunk> {
+fn chunks(random: &mut Rng, outputs: &[Output]) -> Vec<Chunk> {
     let mut chunks: Vec<Chunk> = Vec::new();
     let mut next = 0;
     for _ in 0..random.usize(1..7) {
@@ -222,24 +251,36 @@ fn chunks(random: &mut Rng, outputs: usize) -> Vec<Chunk> {
             0 => vec![documents[random.usize(..documents.len())]],
             _ => Vec::new(),
         };
+        let output = random.usize(..outputs.len());
+        let streams = outputs[output].streams.len();
+        // All of them go one way, in some chunks.
+        let (from, to) = match random.u8(..6) {
+            0 => (streams - 1, streams),
+            _ => (0, streams),
+        };
+        let ways = documents.iter().map(|_| random.usize(from..to)).collect();
         chunks.push(Chunk {
-            output: random.usize(..outputs),
+            output,
             arrives,
             documents,
+            ways,
             poison,
         });
     }
     // Once something else is accepted it is known of a document that it is bad; equal chunks are
     // found out one after the other.
     for round in 0..ROUNDS {
-        for output in 0..outputs {
+        for (place, output) in outputs.iter().enumerate() {
+            let ways = 0..output.streams.len();
+            let end = next + ways.len() as Id;
             chunks.push(Chunk {
-                output,
+                output: place,
                 arrives: LAST * (round + 1),
-                documents: vec![next],
+                documents: (next..end).collect(),
+                ways: ways.collect(),
                 poison: Vec::new(),
             });
-            next += 1;
+            next = end;
         }
     }
     chunks
