@@ -110,7 +110,7 @@ test-alerts:
 .PHONY: test-demo
 test-demo: $(VENV)/lint.stamp
 	$(VENV)/bin/hadolint fluent-bit/Dockerfile
-	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml deploy/ecs/*.yaml deploy/kubernetes/role.yaml
+	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml deploy/ecs/*.yaml deploy/streams/*.yaml deploy/kubernetes/role.yaml
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/*/docker-compose.yml
 	PYTHONPATH=demo $(VENV)/bin/python -B -m unittest discover deploy/tests
 	$(VENV)/bin/python -B -m unittest discover demo

@@ -57,11 +57,24 @@ class Aws:
     def deploy(
         self, template: Path, parameters: Mapping[str, str], seconds: float
     ) -> Stack:
-        """Creates the template's stack and waits for it."""
+        """The whole system, by the template for it."""
+        output = self.create_stack(STACK_NAME, template, parameters, seconds)
+        return Stack(
+            stream=output["StreamName"],
+            bucket=output["BucketName"],
+            database=output["DatabaseName"],
+            table=output["TableName"],
+            workgroup=output["WorkGroupName"],
+        )
+
+    def create_stack(
+        self, name: str, template: Path, parameters: Mapping[str, str], seconds: float
+    ) -> dict[str, str]:
+        """Creates a stack of the template and waits for it; its outputs."""
         cloudformation = self._client("cloudformation")
         try:
             cloudformation.create_stack(
-                StackName=STACK_NAME,
+                StackName=name,
                 TemplateBody=template.read_text(),
                 Parameters=[
                     {"ParameterKey": key, "ParameterValue": value}
@@ -76,30 +89,21 @@ class Aws:
             raise UnknownResourceTypes(unknown[1].split(", ")) from error
         deadline = time.monotonic() + seconds
         while True:
-            answer = cloudformation.describe_stacks(StackName=STACK_NAME)
+            answer = cloudformation.describe_stacks(StackName=name)
             stack = answer["Stacks"][0]
             status = stack["StackStatus"]
             if not status.endswith("_IN_PROGRESS") or time.monotonic() > deadline:
                 break
             time.sleep(POLL_SECONDS)
         if status != "CREATE_COMPLETE":
-            events = cloudformation.describe_stack_events(StackName=STACK_NAME)
+            events = cloudformation.describe_stack_events(StackName=name)
             reasons = [
                 f"{event['LogicalResourceId']}: {event['ResourceStatusReason']}"
                 for event in events["StackEvents"]
                 if event["ResourceStatus"].endswith("_FAILED")
             ]
             raise RuntimeError(f"{template.name} is {status}. {'; '.join(reasons)}")
-        output = {
-            entry["OutputKey"]: entry["OutputValue"] for entry in stack["Outputs"]
-        }
-        return Stack(
-            stream=output["StreamName"],
-            bucket=output["BucketName"],
-            database=output["DatabaseName"],
-            table=output["TableName"],
-            workgroup=output["WorkGroupName"],
-        )
+        return {entry["OutputKey"]: entry["OutputValue"] for entry in stack["Outputs"]}
 
     def object_sizes(self, bucket: str, prefix: str) -> list[int]:
         """The bytes of each object under `prefix`."""

@@ -13,8 +13,12 @@ FLUENT_BIT = ROOT / "fluent-bit"
 PAGES = sorted((ROOT / "docs" / "deploy").glob("*.md"))
 
 STACK = DEPLOY / "cloudformation.yaml"
+STREAM = DEPLOY / "streams" / "stream.yaml"
+STREAMS_POLICY = DEPLOY / "streams" / "policy.yaml"
 TEMPLATES = [
     STACK,
+    STREAM,
+    STREAMS_POLICY,
     *sorted((DEPLOY / "ecs").glob("*.yaml")),
     DEPLOY / "kubernetes" / "role.yaml",
 ]

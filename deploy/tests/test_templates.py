@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from generator import documents
-from project import FLUENT_BIT, STACK, templates
+from project import FLUENT_BIT, STACK, STREAMS_POLICY, templates
 from template import load, resources, saved_queries
 
 # What AWS knows no resources for.
@@ -79,6 +79,27 @@ class LeastPrivilege(unittest.TestCase):
                 }
             ],
         )
+
+    def test_a_producer_of_many_streams_may_put_to_those_of_a_pattern(self) -> None:
+        template = load(STREAMS_POLICY)
+        (policy,) = resources(template, "AWS::IAM::ManagedPolicy").values()
+        account = "${AWS::Region}:${AWS::AccountId}"
+        arn = f"arn:${{AWS::Partition}}:firehose:{account}:deliverystream/${{Streams}}"
+        self.assertEqual(
+            policy["PolicyDocument"]["Statement"],
+            [
+                {
+                    "Effect": "Allow",
+                    "Action": "firehose:PutRecordBatch",
+                    "Resource": {"Fn::Sub": arn},
+                }
+            ],
+        )
+        pattern = re.compile(template["Parameters"]["Streams"]["AllowedPattern"])
+        for taken in ("*-logs", "logs-*"):
+            self.assertTrue(pattern.fullmatch(taken), taken)
+        for refused in ("*", "**", "*a*", "a/*", "app-logs"):
+            self.assertFalse(pattern.fullmatch(refused), refused)
 
     def test_every_role_is_taken_under_a_condition(self) -> None:
         for name, template in templates().items():
