@@ -136,6 +136,9 @@ fn configuration_trials(host: &Arc<Host>) -> Vec<Trial> {
         let name = format!("every configuration *{form} passes --dry-run");
         let run = move |host: &Host| forms::dry_run(host, form);
         add(&name, lacks.clone(), Box::new(run));
+        let name = format!("a stream for each namespace by kubernetes{form}");
+        let run = move |host: &Host| streams::namespaces(host, form);
+        add(&name, lacks.clone(), Box::new(run));
         for case in CASES {
             let name = format!("{} by {}{form}", case.name, case.configuration);
             let lacks = lacks.clone().or_else(|| without(case));

@@ -8,9 +8,10 @@ use fake_firehose::{Scenario, Settings};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::configurations::{prepared, start};
 use crate::delivery::{Input, exactly_once};
 use crate::host::Host;
-use crate::sidecar::{LONG, Sidecar, ended_well, options};
+use crate::sidecar::{LONG, Sidecar, ended_well, options, text};
 use crate::support::child::Process;
 use crate::support::logs::http_logs;
 use crate::support::service::Service;
@@ -222,4 +223,54 @@ pub(crate) fn many(host: &Host, _: &Input) -> Result<(), String> {
         true => Ok(()),
         false => Err(process.failure("documents are missing from their streams")),
     }
+}
+
+/// The DaemonSet's configuration: each namespace that is allowed has its stream, whatever a line
+/// says of its namespace.
+pub(crate) fn namespaces(host: &Host, form: &str) -> Result<(), String> {
+    let streams = ["shop-prod-logs", "search-logs", "app-http-logs"];
+    let service = Service::start(Settings {
+        streams: streams.map(str::to_owned).to_vec(),
+        ..Settings::default()
+    });
+    let mut image = prepared(host, &service);
+    let files = image.path("/logs/*.log");
+    for (variable, value) in [
+        ("FIREHOSE_DELIVERY_STREAM", "$TAG[1]-logs"),
+        ("FIREHOSE_DELIVERY_STREAM_DEFAULT", "app-http-logs"),
+        (
+            "FIREHOSE_DELIVERY_STREAM_ALLOW",
+            "shop-prod-logs,search-logs",
+        ),
+        ("KUBERNETES_LOG_PATH", text(&files)),
+    ] {
+        image
+            .variables
+            .insert(variable.to_owned(), value.to_owned());
+    }
+    let id = "0123456789abcdef".repeat(4);
+    for (file, stream) in [
+        (format!("web.1-x_shop-prod_web-{id}"), "shop-prod-logs"),
+        (format!("web-2_search_web-{id}"), "search-logs"),
+        (format!("web-3_new_web-{id}"), "app-http-logs"),
+        ("another".to_owned(), "app-http-logs"),
+    ] {
+        let event = json!({ "namespace": "search", "kube_namespace": "search", "due": stream });
+        let line = format!("2024-02-29T23:59:59.123456789Z stdout F {event}\n");
+        image.write(&format!("/logs/{file}.log"), &line);
+    }
+    let mut process = start(host, &image, &format!("kubernetes{form}"));
+    process.until(LONG, "the line of each container", |_| {
+        service.fake.stats().documents >= 4
+    })?;
+    process.signal(Signal::TERM);
+    ended_well(&mut process)?;
+    for (stream, documents) in arrived(&service) {
+        let documents = String::from_utf8_lossy(&documents);
+        let due = format!("\"due\":\"{stream}\"");
+        if let Some(stray) = documents.lines().find(|document| !document.contains(&due)) {
+            return Err(process.failure(&format!("{stream} has {stray}")));
+        }
+    }
+    Ok(())
 }
