@@ -59,8 +59,8 @@ class State:
         self._path = Path(os.environ["STUB_STATE"])
         self._text = self._path.read_text() if self._path.exists() else EMPTY
         stored = json.loads(self._text)
-        # The templates of the stacks, the image, and what kubectl applied.
-        self.stacks: dict[str, str] = stored["stacks"]
+        # The stacks' templates and the parameters that were given, the image, and what kubectl applied.
+        self.stacks: dict[str, tuple[str, dict[str, str]]] = stored["stacks"]
         self.image: str | None = stored["image"]
         self.applied: list[dict[str, Any]] = stored["applied"]
 
@@ -120,7 +120,7 @@ def aws(state: State, arguments: list[str]) -> None:
     else:
         answer = ANSWERS.get(operation) or _sample(model.output_shape)
     if operation == "start-query-execution":
-        _check_query(options)
+        _check_query(state, options)
     if expression:
         found = jmespath.search(expression, answer)
         check(found, f"{expression} finds nothing in {answer}")
@@ -192,7 +192,7 @@ def _deploy(state: State, options: dict[str, list[str]]) -> None:
     for name in re.findall(
         r'"Fn::ImportValue": {"Fn::Sub": "\${LogsStack}-(\w+)"}', text
     ):
-        exporter = load(Path(state.stacks[given["LogsStack"]]))
+        exporter = load(Path(state.stacks[_value(template, given, "LogsStack")][0]))
         exported = [
             output["Export"]["Name"]
             for output in exporter["Outputs"].values()
@@ -202,7 +202,13 @@ def _deploy(state: State, options: dict[str, list[str]]) -> None:
             {"Fn::Sub": f"${{AWS::StackName}}-{name}"} in exported,
             f"{name} is not exported",
         )
-    state.stacks[options["--stack-name"][0]] = path
+    state.stacks[options["--stack-name"][0]] = (path, given)
+
+
+def _value(template: dict[str, Any], given: dict[str, str], parameter: str) -> str:
+    value = given.get(parameter, template["Parameters"][parameter].get("Default"))
+    assert isinstance(value, str)
+    return value
 
 
 def _check_parameter(name: str, parameter: dict[str, Any], value: str) -> None:
@@ -214,7 +220,7 @@ def _check_parameter(name: str, parameter: dict[str, Any], value: str) -> None:
 
 
 def _stack(state: State, name: str) -> dict[str, Any]:
-    outputs = load(Path(state.stacks[name]))["Outputs"]
+    outputs = load(Path(state.stacks[name][0]))["Outputs"]
     return {
         "Stacks": [
             {
@@ -227,22 +233,32 @@ def _stack(state: State, name: str) -> dict[str, Any]:
     }
 
 
-def _check_query(options: dict[str, list[str]]) -> None:
-    """The query must fit the template's workgroup, database, table and columns."""
+def _check_query(state: State, options: dict[str, list[str]]) -> None:
+    """The query must fit the template's workgroup and database, and the stacks' tables and columns."""
     template = load(STACK)
     parameters = template["Parameters"]
     workgroup = parameters["WorkGroupName"]["Default"]
     check(options["--work-group"] == [workgroup], f"the workgroup is {workgroup}")
     context = f"Database={parameters['DatabaseName']['Default']}"
     check(options["--query-execution-context"] == [context], f"it must be {context}")
-    (table,) = [
-        t["TableInput"] for t in resources(template, "AWS::Glue::Table").values()
-    ]
+    with duckdb.connect() as connection:
+        for path, given in [(str(STACK), {}), *state.stacks.values()]:
+            for table in resources(load(Path(path)), "AWS::Glue::Table").values():
+                connection.execute(_create(table["TableInput"], given))
+        connection.execute(options["--query-string"][0])
+
+
+def _create(table: dict[str, Any], given: dict[str, str]) -> str:
+    """A statement that creates the table, with text in each column."""
+    name = table["Name"]
+    if isinstance(name, dict):
+        joint, parts = name["Fn::Join"]
+        separator, whole = parts["Fn::Split"]
+        whole = whole["Fn::Sub"].replace("${Namespace}", given["Namespace"])
+        name = whole.replace(separator, joint)
     columns = table["StorageDescriptor"]["Columns"] + table["PartitionKeys"]
     names = ", ".join(f'"{column["Name"]}" VARCHAR' for column in columns)
-    with duckdb.connect() as connection:
-        connection.execute(f"CREATE TABLE {table['Name']} ({names})")
-        connection.execute(options["--query-string"][0])
+    return f"CREATE TABLE IF NOT EXISTS {name} ({names})"
 
 
 # === docker, kubectl, make, zip ===

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from project import DEPLOY, KUBECTL, PAGES, ROOT
+from project import DEPLOY, KUBECTL, PAGES, ROOT, default_names
 
 STUBS = ("aws", "docker", "kubectl", "make", "zip")
 # What the commands read.
@@ -64,7 +64,7 @@ class Pages(unittest.TestCase):
             return run(script, Path(workdir))
 
     def test_the_commands_of_every_page_name_what_there_is(self) -> None:
-        self.assertEqual(len(PAGES), 6)
+        self.assertEqual(len(PAGES), 7)
         for page in PAGES:
             with self.subTest(page.name):
                 blocks = commands(page)
@@ -125,10 +125,16 @@ class Pages(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_every_page_on_aws_makes_the_stack_and_asks_it_alike(self) -> None:
-        on_aws = [commands(page) for page in PAGES if page.name != "laptop.md"]
-        for blocks in on_aws:
-            self.assertEqual(blocks[:2], on_aws[0][:2])
-            self.assertEqual(blocks[-3:-1], on_aws[0][-3:-1])
+        on_aws = {
+            page.stem: commands(page) for page in PAGES if page.name != "laptop.md"
+        }
+        first = on_aws["ecs-firelens"]
+        for blocks in on_aws.values():
+            self.assertEqual(blocks[:2], first[:2])
+        # It asks its own tables.
+        del on_aws["kubernetes-platform"]
+        for blocks in on_aws.values():
+            self.assertEqual(blocks[-3:-1], first[-3:-1])
 
     def test_the_settings_of_kubernetes_are_all_said(self) -> None:
         settings = ROOT / "deploy" / "kubernetes" / "common" / "settings.env"
@@ -137,14 +143,34 @@ class Pages(unittest.TestCase):
             for text in re.findall(
                 r"settings.env <<END\n(.*?)^END$", page.read_text(), re.M | re.S
             ):
+                said = re.findall(r"^(\w+)=", text, re.M)
                 with self.subTest(page.name):
-                    self.assertEqual(re.findall(r"^(\w+)=", text, re.M), names)
+                    self.assertEqual([name for name in said if name in names], names)
+                    # A page may change defaults, too.
+                    self.assertLessEqual(set(said) - set(names), default_names())
 
     def test_every_link_leads_to_a_file(self) -> None:
         for page in PAGES:
-            for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
                 with self.subTest(page=page.name, link=link):
                     self.assertTrue((page.parent / link).exists())
+
+    def test_the_platform_s_settings_have_a_template_and_a_list(self) -> None:
+        page = ROOT / "docs" / "deploy" / "kubernetes-platform.md"
+        *blocks, _ = [block for block in commands(page) if "NAMESPACES" in block]
+        begin = "aws() { :; }; kubectl() { :; }; AWS_REGION=r REPOSITORY=r ROLE_ARN=r"
+        end = "grep ^FIREHOSE_ deploy/kubernetes/common/settings.env"
+        done = self.run_script(
+            "\n".join(["export SIDECAR_IMAGE=i", begin, *blocks, end])
+        )
+        self.assertEqual(
+            done.stdout.splitlines(),
+            [
+                "FIREHOSE_DELIVERY_STREAM=$TAG[1]-logs",
+                "FIREHOSE_DELIVERY_STREAM_DEFAULT=app-http-logs",
+                "FIREHOSE_DELIVERY_STREAM_ALLOW=shop-logs,shop-prod-logs,search-logs",
+            ],
+        )
 
     def test_beanstalk_s_hook_logs_in_to_the_registry_of_the_image(self) -> None:
         hook = "deploy/elastic-beanstalk/.platform/hooks/prebuild/login.sh"
