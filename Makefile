@@ -104,7 +104,10 @@ test-alerts:
 		test $$? = 3 || exit 1; \
 		echo "NOT CHECKED: deploy/prometheus/alerts.yml, for want of promtool"; exit 0; }; \
 	$$promtool check rules deploy/prometheus/alerts.yml && \
-	$$promtool test rules deploy/prometheus/alerts_test.yml
+	$$promtool test rules deploy/prometheus/alerts_test.yml && \
+	mkdir -p $(PROMETHEUS) && \
+	$(PYTHON) -B deploy/prometheus/fleet.py $(abspath deploy/prometheus/alerts.yml) > $(PROMETHEUS)/fleet.yml && \
+	$$promtool test rules $(PROMETHEUS)/fleet.yml
 
 # What deploys the system, its pages, the demo's arithmetic, and what is packed.
 .PHONY: test-demo

@@ -182,7 +182,8 @@ def answers(api: str, panel: dict[str, Any], span: tuple[float, float]) -> dict[
     began, ended = span
     for target in panel["targets"]:
         query = target["expr"].replace("$__rate_interval", RATE_INTERVAL)
-        query = query.replace("$name", ".*").replace("$stream", ".*")
+        for variable in ("$name", "$stream", "$instance"):
+            query = query.replace(variable, ".*")
         found = ask(
             f"{api}/query_range",
             query=query,
