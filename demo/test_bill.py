@@ -67,3 +67,10 @@ class ReadPrices(unittest.TestCase):
                     self.assertTrue(0.001 <= price.usd_per_gb < 2)
                     self.assertTrue(price.source.startswith("https://"))
                     self.assertRegex(price.date, date)
+            for name in regions[region].keys() & {"nat_gateway", "vpc_endpoint"}:
+                way = regions[region][name]
+                with self.subTest(region=region, way=name):
+                    self.assertTrue(0.001 <= way["usd_per_hour"] < 1)
+                    self.assertTrue(0.001 <= way["usd_per_gb"] < 1)
+                    self.assertTrue(way["source"].startswith("https://"))
+                    self.assertRegex(way["date"], date)

@@ -18,6 +18,9 @@ use prices::Prices;
 /// Source: <https://aws.amazon.com/firehose/pricing/>.
 const SECONDS_A_MONTH: f64 = 30.0 * 24.0 * 3600.0;
 const GB: f64 = (1 << 30) as f64;
+/// Bytes of a call for each byte of its records: they stand there in base64.
+/// Source: <https://docs.aws.amazon.com/firehose/latest/APIReference/API_Record.html>.
+const BASE64_RATIO: f64 = 4.0 / 3.0;
 
 /// Tells what a month of such logs costs on CloudWatch Logs and on Firehose.
 ///
@@ -56,6 +59,9 @@ pub(crate) struct Args {
     /// The output's linger: how long a chunk waits
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     linger: f64,
+    /// How many availability zones have a NAT gateway or a VPC endpoint's interface
+    #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u32).range(1..=6))]
+    zones: u32,
     /// Prices instead of the project's, in the form of deploy/prices.json
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
@@ -86,6 +92,9 @@ struct Bill {
     lines_together: f64,
     mean_record_bytes: f64,
     rows: [Row; 3],
+    /// GB a month on the way to Firehose.
+    sent_gb: f64,
+    ways: Vec<Way>,
 }
 
 /// What the month costs in one place. Amounts are US dollars.
@@ -95,6 +104,14 @@ struct Row {
     billed_ratio: f64,
     ingestion: f64,
     conversion: Option<f64>,
+}
+
+/// What a way of the month's calls to Firehose costs. Amounts are US dollars.
+#[derive(Debug)]
+struct Way {
+    name: &'static str,
+    hours: f64,
+    data: f64,
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), String> {
@@ -138,7 +155,10 @@ fn bill(sizes: &[usize], args: &Args, prices: &Prices) -> Bill {
         ingestion: gb_a_month * billed.ratio() * prices.firehose_ingestion.usd_per_gb,
         conversion: Some(gb_a_month * billed.ratio() * prices.firehose_conversion.usd_per_gb),
     };
+    let sent_gb = gb_a_month * BASE64_RATIO;
     Bill {
+        sent_gb,
+        ways: ways(sent_gb, args.zones, prices),
         lines: sizes.len(),
         mean_line_bytes,
         gb_a_month,
@@ -156,6 +176,25 @@ fn bill(sizes: &[usize], args: &Args, prices: &Prices) -> Bill {
             firehose("Firehose, simple_aggregation", &aggregated),
         ],
     }
+}
+
+/// The ways of which the prices are known, and the one that costs nothing.
+fn ways(sent_gb: f64, zones: u32, prices: &Prices) -> Vec<Way> {
+    let hours = SECONDS_A_MONTH / 3600.0 * f64::from(zones);
+    let mut ways: Vec<Way> = prices
+        .ways()
+        .map(|(name, price)| Way {
+            name,
+            hours: hours * price.usd_per_hour,
+            data: sent_gb * price.usd_per_gb,
+        })
+        .collect();
+    ways.push(Way {
+        name: "Neither",
+        hours: 0.0,
+        data: 0.0,
+    });
+    ways
 }
 
 // === impl Args ===

@@ -108,7 +108,7 @@ fn the_bill_is_a_table_and_a_picture() {
     let picture = directory.path().join("bill.svg");
     // 30 lines in each flush of a sidecar: 15,360 bytes.
     let words = format!(
-        "bill --region <here> --prices prices.json --lines-per-second 30 --sidecars 10 --flush 10 \
+        "bill --region <here> --prices prices.json --lines-per-second 30 --sidecars 10 --flush 10 --zones 2 \
          --svg no/such/folder --svg {} -",
         picture.display()
     );

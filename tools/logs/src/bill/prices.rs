@@ -23,6 +23,19 @@ pub(crate) struct Prices {
     pub(crate) firehose_ingestion: Price,
     pub(crate) firehose_conversion: Price,
     pub(crate) cloudwatch_ingestion: Price,
+    nat_gateway: Option<WayPrice>,
+    vpc_endpoint: Option<WayPrice>,
+}
+
+/// Of a way to Firehose, in each availability zone.
+#[derive(Deserialize)]
+pub(crate) struct WayPrice {
+    pub(crate) usd_per_hour: f64,
+    pub(crate) usd_per_gb: f64,
+    /// The address of the page.
+    pub(crate) source: String,
+    /// A day or a month.
+    pub(crate) date: String,
 }
 
 #[derive(Deserialize)]
@@ -53,4 +66,18 @@ pub(crate) fn prices(file: Option<&Path>, region: &str) -> Result<Prices, String
             known.join(", ")
         )
     })
+}
+
+// === impl Prices ===
+
+impl Prices {
+    /// The ways to Firehose of which the prices are known.
+    pub(crate) fn ways(&self) -> impl Iterator<Item = (&'static str, &WayPrice)> {
+        let ways = [
+            ("NAT gateway", &self.nat_gateway),
+            ("VPC endpoint", &self.vpc_endpoint),
+        ];
+        ways.into_iter()
+            .filter_map(|(name, price)| Some((name, price.as_ref()?)))
+    }
 }

@@ -4,7 +4,7 @@ use figures::markdown;
 use figures::svg::{Bar, Bars};
 
 use crate::bill::prices::{FIRST_TIER_GB, Prices};
-use crate::bill::{Args, Bill, Row};
+use crate::bill::{Args, Bill, Row, Way};
 
 /// How long the longest bar is.
 const LONGEST: f64 = 440.0;
@@ -52,6 +52,16 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
     if bill.gb_a_month * most > FIRST_TIER_GB {
         text += "More than 500 TB are billed: beyond them a GB costs less than estimated.\n";
     }
+    text += &format!(
+        "\nThe way to Firehose is paid beside it: {} GB in base64, availability zones: {}.\n\n{}\n",
+        rounded(bill.sent_gb),
+        args.zones,
+        markdown::table(
+            " | hours $ | data $ | a month $",
+            1,
+            &bill.ways.iter().map(way_cells).collect::<Vec<_>>()
+        ),
+    );
     text += "Without storage, queries and free tiers. US dollars a GB:\n";
     for (what, price) in [
         ("CloudWatch Logs, ingestion", &prices.cloudwatch_ingestion),
@@ -65,7 +75,22 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
         };
         text += &format!("  {what}: {}, {read}\n", price.usd_per_gb);
     }
+    for (name, price) in prices.ways() {
+        text += &format!(
+            "  {name}: {}, and {} an hour, read in {} ({})\n",
+            price.usd_per_gb, price.usd_per_hour, price.source, price.date
+        );
+    }
     text
+}
+
+fn way_cells(way: &Way) -> [String; 4] {
+    [
+        way.name.to_owned(),
+        format!("{:.2}", way.hours),
+        format!("{:.2}", way.data),
+        format!("{:.2}", way.hours + way.data),
+    ]
 }
 
 fn cells(row: &Row) -> [String; 5] {
