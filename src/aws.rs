@@ -13,9 +13,10 @@ use std::time::{Duration, SystemTime};
 use aws_smithy_types::body::SdkBody;
 use bytes::Bytes;
 
+use crate::files;
 use crate::service::{Answer, Sent, Service};
 use firehose_core::deliver::failure::Cause;
-use firehose_core::options::{self, Access, Config, wrong_ca_file};
+use firehose_core::options::{self, Access, Config, wrong_file};
 
 use call::Call;
 use look_up::LookUp;
@@ -23,10 +24,15 @@ use look_up::LookUp;
 /// How much later the host starts, at most, because of a file that can not be read.
 const CHECK: Duration = Duration::from_secs(5);
 
-/// Looks whether the files that options name can be used.
-pub fn with_files(config: Config) -> Result<Config, options::Error> {
+/// Reads the files that options name, and looks whether they can be used.
+pub fn with_files(mut config: Config) -> Result<Config, options::Error> {
     if let Some(path) = &config.access.ca_file {
-        transport::check_ca(path, CHECK).map_err(|why| wrong_ca_file(path, &why))?;
+        transport::check_ca(path, CHECK).map_err(|why| wrong_file("ca_file", path, &why))?;
+    }
+    if let Some(file) = &config.schema_file {
+        let schemas = files::schemas(file, CHECK);
+        let wrong = |why: String| wrong_file("schema_file", &file.path, &why);
+        config.schemas = schemas.map_err(wrong)?;
     }
     Ok(config)
 }

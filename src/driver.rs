@@ -200,7 +200,7 @@ impl<V: Service> Driver<V> {
         let (notes, cut) = mem::take(&mut self.opened);
         output.totals.journal_cut.add(cut as u64);
         for note in notes.into_iter().chain(mem::take(&mut output.notes)) {
-            log.write(now, Level::Warn, "state", || note);
+            log.write_once(Level::Warn, || note);
         }
         let (delivery, totals) = (output.delivery.clone(), Arc::clone(&output.totals));
         self.stream.join(now, id, delivery, totals, log);

@@ -8,6 +8,7 @@
 pub mod aws;
 pub mod driver;
 pub mod ffi;
+mod files;
 pub mod lent;
 pub mod member;
 pub mod output;

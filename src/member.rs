@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use firehose_core::deliver::stream::{Delivery, OutputId, Remembered};
-use firehose_core::options::{Access, State as StateOptions};
+use firehose_core::options::{Access, SchemaFile, State as StateOptions};
 use firehose_core::pack::packer::{Packer, Packing};
+use firehose_core::schema::streams::Schemas;
 use firehose_core::tell::log::{Level, Line};
 use firehose_core::tell::totals::{Gauges, Totals};
 use tokio::runtime::Handle;
@@ -32,6 +33,9 @@ pub struct Setup {
     pub max_level: Level,
     /// Whether the output has several delivery streams.
     pub is_routed: bool,
+    pub schema_file: Option<SchemaFile>,
+    /// The tables that were read of it.
+    pub schemas: Schemas,
     pub runtime: Handle,
 }
 
@@ -101,6 +105,14 @@ impl Setup {
             rejected: self.rejected.as_ref().map(|queue| queue.of(name)),
         };
         output.packer.notes = self.rejected.is_some();
+        output.packer.schema = self.schemas.of(name);
+        if let (Some(file), None) = (&self.schema_file, &output.packer.schema) {
+            output.notes.push(format!(
+                "schema_file `{}` has no {name}.json: the documents of this stream are not compared \
+                 with a table",
+                file.path.display()
+            ));
+        }
         let mut registry = registry();
         let Registry { streams, left } = &mut *registry;
         let registered = streams.entry(stream.clone()).or_insert_with(|| {

@@ -74,6 +74,8 @@ impl Output {
             rejected: queue,
             max_level,
             is_routed: config.route.is_some(),
+            schema_file: config.schema_file,
+            schemas: config.schemas,
             runtime: runtime.clone(),
         };
         let (id, way) = match config.route {

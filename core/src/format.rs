@@ -7,7 +7,7 @@ pub mod doubles;
 pub mod event;
 pub mod group;
 pub mod json;
-mod keys;
+pub(crate) mod keys;
 pub mod msgpack;
 pub mod outcome;
 pub mod rejected;

@@ -10,7 +10,8 @@
 //!   the chunks that it came from.
 //!
 //! At the side, [`options`] checks what a section asks for, and [`tell`] counts and words what is
-//! told of it all. [`limits`] are those of the service.
+//! told of it all. [`schema`] knows the table by which the service converts, and [`limits`] are those
+//! of the service.
 
 #![forbid(unsafe_code)]
 
@@ -20,4 +21,5 @@ pub mod limits;
 pub mod options;
 pub mod pack;
 pub mod route;
+pub mod schema;
 pub mod tell;

@@ -23,10 +23,11 @@ use crate::limits::{BILLING_UNIT, MAX_RECORD_BYTES, Quota};
 use crate::pack::compress::Compression;
 use crate::pack::packer::{Aggregation, Packing};
 use crate::route::Route;
+use crate::schema::streams::Schemas;
 
 use self::destination::Destination;
 use self::read::Options;
-pub use self::read::wrong_ca_file;
+pub use self::read::wrong_file;
 
 /// What one `[OUTPUT]` section asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,9 @@ pub struct Config {
     /// One look-up of credentials.
     pub credentials_timeout: Duration,
     pub rejected: Option<RejectedFile>,
+    pub schema_file: Option<SchemaFile>,
+    /// What was read of that file.
+    pub schemas: Schemas,
     /// Sentences about options that are allowed but do nothing, or not what one may expect.
     pub warnings: Vec<String>,
 }
@@ -72,6 +76,15 @@ pub struct RejectedFile {
     pub path: PathBuf,
     /// A file that would become larger is begun anew.
     pub max_bytes: u64,
+}
+
+/// The table that documents are compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaFile {
+    /// Of the table, or of a directory with one for each stream.
+    pub path: PathBuf,
+    /// Types are looked at in one of so many documents.
+    pub check_every: u32,
 }
 
 /// A sentence that names key, value and what is allowed.
@@ -147,10 +160,20 @@ impl Config {
             packing,
             credentials_timeout: options.time("credentials_timeout")?,
             rejected: options.rejected()?,
+            schema_file: options.schema_file()?,
+            schemas: Schemas::None,
             warnings: Vec::new(),
             access,
             state: options.state()?,
         };
+        if let (Some(log_key), Some(file)) = (&config.delivery.format.log_key, &config.schema_file)
+        {
+            return Err(Error(format!(
+                "log_key `{log_key}` and schema_file `{}` can not be used together: a log line as \
+                 it is has no keys to compare with columns",
+                file.path.display()
+            )));
+        }
         config.warnings = options.warnings(&config);
         Ok(config)
     }
@@ -242,6 +265,12 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         Ok(path.map(|path| RejectedFile { path, max_bytes }))
     }
 
+    fn schema_file(&self) -> Result<Option<SchemaFile>, Error> {
+        let check_every = self.number("schema_check_every")? as u32;
+        let path = self.text("schema_file")?.map(PathBuf::from);
+        Ok(path.map(|path| SchemaFile { path, check_every }))
+    }
+
     fn packing(&self, destinations: &[Destination]) -> Result<Packing, Error> {
         let aggregation = Aggregation {
             max_bytes: self.number("aggregation_size")?,
@@ -305,6 +334,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
             ("external_id", "role_arn", access.role_arn.is_some()),
             ("state_sync", "state_path", config.state.is_some()),
             ("state_max_bytes", "state_path", config.state.is_some()),
+            (
+                "schema_check_every",
+                "schema_file",
+                config.schema_file.is_some(),
+            ),
             (
                 "rejected_max_bytes",
                 "rejected_path",

@@ -1,8 +1,6 @@
 //! The HTTP client below the SDK: its trust store, its proxy, its pool of connections.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -21,6 +19,8 @@ use rustls_pki_types::pem::PemObject;
 
 use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::options::Access;
+
+use crate::files;
 
 use super::call::Watched;
 use super::environment::{self, Environment};
@@ -157,21 +157,13 @@ fn proxy(names: &[&'static str], environment: &Environment) -> Result<ProxyConfi
 /// Whether the file can be used; else a sentence. To open one on a mount that is gone, or a pipe, may
 /// last for ever: so it is read on a thread of its own, and waited for no longer than the limit.
 pub(super) fn check_ca(path: &Path, limit: Duration) -> Result<(), String> {
-    let unread = |why: String| format!("`{}` can not be read: {why}", path.display());
-    let (told, checked) = mpsc::channel();
-    let own = path.to_owned();
-    let thread = thread::Builder::new().name("firehose".to_owned());
-    // Who no longer waits needs no answer.
-    let thread = thread.spawn(move || _ = told.send(read_ca(&own).map(drop)));
-    thread.map_err(|error| unread(error.to_string()))?;
-    let checked = checked.recv_timeout(limit);
-    checked.unwrap_or_else(|_| Err(unread(format!("it gave nothing within {limit:?}"))))
+    files::in_time(path, limit, |path| read_ca(path).map(drop))
 }
 
 /// The file's PEM text, known to hold certificates that TLS can use; else a sentence.
 fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
     let shown = path.display();
-    let pem = std::fs::read(path).map_err(|error| format!("`{shown}` can not be read: {error}"))?;
+    let pem = std::fs::read(path).map_err(|error| files::unread(path, error))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         // The error would show the section's name as a list of bytes.
@@ -185,30 +177,4 @@ fn read_ca(path: &Path) -> Result<Vec<u8>, String> {
         return Err(format!("`{shown}` holds no PEM certificate"));
     }
     Ok(pem)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::process::Command;
-
-    use super::*;
-
-    #[test]
-    fn a_file_that_can_not_be_opened_is_not_waited_for() {
-        let directory = tempfile::tempdir().expect("a temporary directory can be made");
-        let path = directory.path().join("ca.pem");
-        let made = Command::new("mkfifo").arg(&path).status();
-        assert!(made.expect("mkfifo runs").success());
-        let (told, checked) = mpsc::channel();
-        let own = path.clone();
-        thread::spawn(move || told.send(check_ca(&own, Duration::from_millis(1))));
-        let checked = checked.recv_timeout(Duration::from_secs(60));
-        let checked = checked.expect("the check ends");
-        let shown = path.display();
-        let expected = format!("`{shown}` can not be read: it gave nothing within 1ms");
-        assert_eq!(checked, Err(expected));
-        // Another thread still reads it, which ends now: each end waits to be opened for the other.
-        fs::write(path, "").expect("there is a reader");
-    }
 }

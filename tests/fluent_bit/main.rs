@@ -98,6 +98,7 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
         add("metrics", metrics::values);
         add("metrics of 4 workers", metrics::workers);
         add("metrics after SIGHUP", metrics::reload);
+        add("a key without a column", metrics::schema);
     } else {
         add("no metrics", metrics::none);
     }

@@ -1,7 +1,7 @@
 //! What the host's Prometheus endpoint says of the plugin.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Command;
@@ -13,7 +13,7 @@ use rustix::process::Signal;
 use crate::delivery::Input;
 use crate::host::Host;
 use crate::registered::{PREFIX, full_name, kind, registered};
-use crate::sidecar::{LONG, Sidecar, ended_well};
+use crate::sidecar::{LONG, Sidecar, ended_well, text};
 use crate::support::child::Process;
 use crate::support::logs::http_logs;
 use crate::support::service::Service;
@@ -247,6 +247,33 @@ pub(crate) fn reload(host: &Host, _: &Input) -> Result<(), String> {
         .expect("the input is there");
     writeln!(file, "{}", http_logs(500..507).join("\n")).expect("the input can be written to");
     until(&mut process, &endpoint, "documents_total", 507.0)?;
+    process.signal(Signal::TERM);
+    ended_well(&mut process)
+}
+
+/// A key without a column is told in the log, and counted.
+pub(crate) fn schema(host: &Host, _: &Input) -> Result<(), String> {
+    let service = Service::tls();
+    let lines = [r#"{"id":1}"#, r#"{"ID":2,"user":{"Plan":"x"}}"#].map(str::to_owned);
+    let (mut sidecar, endpoint) = running(&service, &lines);
+    let table = r#"{"Columns": [{"Name": "id", "Type": "int"}]}"#.to_owned();
+    let folder = sidecar.path("tables");
+    fs::create_dir(&folder).expect("a temporary folder can be written to");
+    sidecar.write("tables/logs.json", &[table]);
+    sidecar
+        .output
+        .push(("schema_file", text(&folder).to_owned()));
+    let mut process = sidecar.start(host);
+    let scrape = until(&mut process, &endpoint, "documents_total", 2.0)?;
+    let told = "schema_file has no column for the key `user` of tag tail.0, and the conversion drops \
+                it: add it with the type struct<plan:string>";
+    process.until(LONG, told, |output| output.contains(told))?;
+    let labels = "name=\"firehose.0\",stream=\"logs\"";
+    let name = format!("{PREFIX}schema_findings_total{{{labels},kind=\"no_column\"}}");
+    let counted = process.until(LONG, "1 finding", |_| {
+        series(&endpoint.scrape()).get(&name) == Some(&1.0)
+    });
+    counted.map_err(|error| format!("{error}\nthe first scrape:\n{scrape}"))?;
     process.signal(Signal::TERM);
     ended_well(&mut process)
 }

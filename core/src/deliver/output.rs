@@ -13,6 +13,7 @@ use crate::format::accessor::Accessor;
 use crate::format::document::Format;
 use crate::format::outcome::Tally;
 use crate::pack::batch::ChunkId;
+use crate::tell::drift;
 use crate::tell::log::{Level, Log, count};
 use crate::tell::period::Periods;
 use crate::tell::totals::Totals;
@@ -98,6 +99,7 @@ impl Output {
         };
         chunks.add(1);
         self.tell_tally(now, &flush.tally, &chunk.tag);
+        drift::tell(&mut self.log, &flush.tally.drift, &chunk.tag);
         // If panics ended the flush, the log has a line of these already.
         if verdict == Verdict::Retry && !flush.is_given_up() {
             self.tell_retry(now, chunk, flush);

@@ -12,6 +12,7 @@ use crate::format::selection::Selection;
 use crate::format::time::TimeFormat;
 use crate::format::transcode::{Choice, Transcoder, close};
 use crate::format::truncate;
+use crate::schema::watch::{Drift, Watch};
 
 /// What a document is made of. The steps follow each other in the order of the fields, except
 /// that `log_key` is looked for in the event as it came, with its dots replaced.
@@ -148,6 +149,23 @@ impl<'f> Formatter<'f> {
         self.added.set_group(attributes);
     }
 
+    /// Has documents compared with a table; not for a `log_key`.
+    pub fn watch(&mut self, watch: Option<Box<Watch>>) {
+        self.transcoder.watch = watch;
+        // The keys of this formatter are new.
+        self.transcoder.forgot();
+    }
+
+    /// What the watch has to tell.
+    pub fn drift(&mut self) -> Drift {
+        let watch = self.transcoder.watch.as_mut();
+        watch.map_or_else(Drift::default, |watch| watch.take())
+    }
+
+    pub fn into_watch(self) -> Option<Box<Watch>> {
+        self.transcoder.watch
+    }
+
     /// Appends the document of the event whose body is next in `reader`, ending in one newline.
     ///
     /// On an error `out` may hold a part of a document.
@@ -184,6 +202,10 @@ impl<'f> Formatter<'f> {
             }
             true
         };
+        // All keys that were written have to be in it.
+        if let Some(watch) = &mut self.transcoder.watch {
+            watch.written(&out[start..]);
+        }
         let doubled = match is_json && self.transcoder.may_have_doubles && !self.has_all_pairs {
             true => self.doubles.leave_out(out, start),
             false => None,
@@ -223,7 +245,10 @@ impl<'f> Formatter<'f> {
             data_keys: &self.format.data_keys,
             added: &mut self.added,
         };
-        self.transcoder.pairs(pairs, reader, out, &mut own)?;
+        if let Err(malformed) = self.transcoder.pairs(pairs, reader, out, &mut own) {
+            self.transcoder.forgot();
+            return Err(malformed);
+        }
         let has_fields = out.len() > start + self.added.written || self.added.has_metadata();
         self.added.push_rest(out);
         self.transcoder.may_have_doubles |= self.added.may_have_doubles();

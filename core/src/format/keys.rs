@@ -4,9 +4,8 @@
 //! Each text has a bit of its own, so an object that gets a key a second time is noticed by one
 //! more comparison.
 
-use std::hash::{DefaultHasher, Hasher};
-
 use wide::u8x16;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// The most bytes of a key that is kept, both of its msgpack and of its text.
 const SIZE: usize = 32;
@@ -57,7 +56,7 @@ pub(crate) struct Key {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// No other text has the bit.
-    own: u64,
+    pub(crate) own: u64,
     /// Texts that have no bit of their own share these.
     shared: u64,
 }
@@ -94,17 +93,19 @@ impl Default for Keys {
 }
 
 impl Keys {
-    /// Begins anew if there was a key without room. Not while an object is open, as bits of its
-    /// keys would then stand for others.
+    /// Begins anew, and tells so, if there was a key without room. Not while an object is open, as
+    /// bits of its keys would then stand for others.
     #[inline]
-    pub(crate) fn make_room(&mut self) {
-        if self.is_full {
+    pub(crate) fn make_room(&mut self) -> bool {
+        let begins_anew = self.is_full;
+        if begins_anew {
             self.entries.fill(Entry::default());
             self.count = 0;
             self.texts.fill(Text::default());
             self.text_count = 0;
             self.is_full = false;
         }
+        begins_anew
     }
 
     /// Appends the text of `key`, if it is kept, and gives that text's bit.
@@ -128,13 +129,12 @@ impl Keys {
     }
 
     /// The bit of a key that is not kept and was written as `text`. If both are short, it is kept.
-    pub(crate) fn keep(&mut self, key: Option<Key>, text: &[u8]) -> Seen {
+    pub(crate) fn keep(&mut self, key: Option<Key>, text: &KeyText<'_>) -> Seen {
         let Some(own) = self.own_bit(text) else {
-            let mut hasher = DefaultHasher::new();
-            hasher.write(text);
-            let shared = 1 << (hasher.finish() % u64::from(u64::BITS));
+            let shared = 1 << (text.hash % u64::from(u64::BITS));
             return Seen { own: 0, shared };
         };
+        let text = text.bytes;
         match key {
             Some(_) if self.count == MAX_COUNT => self.is_full = true,
             Some(key) => {
@@ -154,10 +154,19 @@ impl Keys {
         Seen { own, shared: 0 }
     }
 
+    /// The text that has a bit of its own.
+    pub(crate) fn text_of(&self, bit: u64) -> Option<Vec<u8>> {
+        let text = self.texts.iter().find(|text| text.bit == bit)?;
+        let mut bytes: Vec<u8> = text.text.iter().flat_map(|half| half.to_array()).collect();
+        // It is filled up with zeros, and JSON has none.
+        bytes.truncate(bytes.iter().position(|byte| *byte == 0).unwrap_or(SIZE));
+        Some(bytes)
+    }
+
     /// The bit of a short text, which gets one if there is one left.
-    fn own_bit(&mut self, text: &[u8]) -> Option<u64> {
-        let text = Key::of(text)?;
-        let mut index = text.hash();
+    fn own_bit(&mut self, text: &KeyText<'_>) -> Option<u64> {
+        let mut index = text.hash as usize;
+        let text = text.short?;
         loop {
             let known = &mut self.texts[index % ENTRIES];
             if known.bit == 0 {
@@ -175,6 +184,22 @@ impl Keys {
             }
             index += 1;
         }
+    }
+}
+
+/// The JSON text of a key, with its colon.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyText<'t> {
+    pub(crate) bytes: &'t [u8],
+    short: Option<Key>,
+    pub(crate) hash: u64,
+}
+
+impl<'t> KeyText<'t> {
+    pub(crate) fn new(bytes: &'t [u8]) -> Self {
+        let short = Key::of(bytes);
+        let hash = short.map_or_else(|| xxh3_64(bytes), |key| key.whole_hash());
+        Self { bytes, short, hash }
     }
 }
 
@@ -207,6 +232,24 @@ impl Key {
         let mixed = u128::from_le_bytes((a ^ b).to_array());
         let mixed = mixed as u64 ^ ((mixed >> 64) as u64).rotate_left(32);
         (mixed.wrapping_mul(FACTOR) >> (u64::BITS - INDEX_BITS)) as usize
+    }
+
+    /// One that few other keys have.
+    #[inline(always)]
+    fn whole_hash(&self) -> u64 {
+        const FACTORS: [u64; 4] = [
+            0x9e37_79b9_7f4a_7c15,
+            0xbf58_476d_1ce4_e5b9,
+            0x94d0_49bb_1331_11eb,
+            0xd6e8_feb8_6659_fd93,
+        ];
+        let folded = |block: u8x16, a: u64, b: u64| {
+            let bits = u128::from_le_bytes(block.to_array());
+            let product = u128::from(bits as u64 ^ a) * u128::from((bits >> 64) as u64 ^ b);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let [a, b, c, d] = FACTORS;
+        folded(self.blocks[0], a, b) ^ folded(self.blocks[1], c, d).rotate_left(17)
     }
 
     #[inline(always)]
@@ -253,7 +296,7 @@ mod tests {
             assert_eq!(out, [b"before", expected].concat());
         } else {
             assert_eq!(out, b"before");
-            keys.keep(Some(key), expected);
+            keys.keep(Some(key), &KeyText::new(expected));
         }
         bit.is_some()
     }
@@ -289,15 +332,15 @@ mod tests {
         let text = |number: usize| number.to_string().into_bytes();
         let mut seen = Seen::default();
         for number in 0..MAX_COUNT {
-            let key = keys.keep(None, &text(number));
+            let key = keys.keep(None, &KeyText::new(&text(number)));
             assert_eq!(key.shared, 0, "{number}");
             assert!(!seen.may_have(key) && seen.may_have(key), "{number}");
         }
         for _ in 0..2 {
-            assert_eq!(keys.keep(None, &text(MAX_COUNT)).own, 0);
-            assert_eq!(keys.keep(None, &text(0)).shared, 0);
+            assert_eq!(keys.keep(None, &KeyText::new(&text(MAX_COUNT))).own, 0);
+            assert_eq!(keys.keep(None, &KeyText::new(&text(0))).shared, 0);
         }
         keys.make_room();
-        assert_eq!(keys.keep(None, &text(MAX_COUNT)).shared, 0);
+        assert_eq!(keys.keep(None, &KeyText::new(&text(MAX_COUNT))).shared, 0);
     }
 }

@@ -5,6 +5,7 @@ use crate::format::doubles::Doubled;
 use crate::format::event::{self, Head};
 use crate::format::msgpack::{Malformed, Reader};
 use crate::format::rejected::Reason;
+use crate::schema::watch::Drift;
 
 /// What a value of a chunk came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub struct Tally {
     /// Pairs left out of documents for a later one with the same key in the same object, and one
     /// such key.
     pub doubled: Doubled,
+    /// How documents differ from the table of `schema_file`.
+    pub drift: Drift,
     pub corrupt: Option<Corrupt>,
 }
 
@@ -124,6 +127,7 @@ impl Tally {
         self.truncated += other.truncated;
         self.largest = self.largest.max(other.largest);
         self.doubled.add(&other.doubled);
+        self.drift.add(&other.drift);
         self.corrupt = self.corrupt.or(other.corrupt);
     }
 }

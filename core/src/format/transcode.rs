@@ -1,8 +1,9 @@
 //! Turns msgpack values into JSON text, straight from the chunk into the output.
 
 use crate::format::json;
-use crate::format::keys::{Key, Keys, Seen};
+use crate::format::keys::{Key, KeyText, Keys, Seen};
 use crate::format::msgpack::{Malformed, Reader, Token};
+use crate::schema::watch::Watch;
 
 /// Writes values and keys. Nesting lives on a heap stack that is kept between events, so neither
 /// depth nor the number of events costs an allocation or overflows a thread's stack.
@@ -22,6 +23,10 @@ pub struct Transcoder {
     /// An object of what was written last may have a key twice.
     pub may_have_doubles: bool,
     inside_key: bool,
+    /// Is shown the keys of `pairs`.
+    pub(crate) watch: Option<Box<Watch>>,
+    /// For the watch, the last key's own bit; 0 if it has none.
+    last: u64,
     /// Writes keys that are containers; made when there is one.
     container_keys: Option<Box<Transcoder>>,
 }
@@ -71,7 +76,7 @@ impl Transcoder {
             is_map: false,
             left: 1,
         };
-        self.elements(alone, reader, out, &mut All)?;
+        self.elements::<false>(alone, reader, out, &mut All)?;
         out.pop();
         Ok(())
     }
@@ -88,12 +93,17 @@ impl Transcoder {
             is_map: true,
             left: count,
         };
-        self.elements(map, reader, out, choice)
+        match self.watch.is_some() {
+            true => self.elements::<true>(map, reader, out, choice),
+            false => self.elements::<false>(map, reader, out, choice),
+        }
     }
 
     /// Writes the elements of a container, each followed by a comma. That comma is there for the
-    /// next element, or to be replaced by the container's end.
-    fn elements(
+    /// next element, or to be replaced by the container's end. What the watch needs costs others
+    /// nothing.
+    #[inline(never)]
+    fn elements<const IS_WATCHED: bool>(
         &mut self,
         outermost: Container,
         reader: &mut Reader<'_>,
@@ -105,14 +115,19 @@ impl Transcoder {
         self.open_seen.clear();
         self.seen = Seen::default();
         self.may_have_doubles = false;
-        self.outer_keys.make_room();
-        self.inner_keys.make_room();
+        let begins_anew = self.outer_keys.make_room() | self.inner_keys.make_room();
+        if IS_WATCHED && begins_anew {
+            self.forgot();
+        }
         let mut current = outermost;
         loop {
             if current.left == 0 {
                 let Some(outer) = self.open.pop() else {
                     return Ok(());
                 };
+                if IS_WATCHED {
+                    self.closed();
+                }
                 close(out, if current.is_map { b'}' } else { b']' });
                 out.push(b',');
                 current = outer;
@@ -123,9 +138,12 @@ impl Transcoder {
             }
             current.left -= 1;
             if current.is_map {
-                if let Some(length) = self.kept_key(reader.rest(), out) {
+                if let Some((length, bit)) = self.kept_key(reader.rest(), out) {
+                    if IS_WATCHED {
+                        self.last = bit;
+                    }
                     reader.advance(length)?;
-                } else if !self.key(reader, out, choice)? {
+                } else if !self.key::<IS_WATCHED>(reader, out, choice)? {
                     continue;
                 }
             }
@@ -147,14 +165,40 @@ impl Transcoder {
                 self.open_seen.push(self.seen);
             }
             self.seen = Seen::default();
+            if IS_WATCHED {
+                self.opened(is_map);
+            }
             self.open.push(current);
             current = Container { is_map, left };
         }
     }
 
-    /// Writes the key at the start of `input`, with its colon, if it is kept; gives its length.
+    /// The bits of keys may stand for others from now on, and no container is open.
+    #[cold]
+    pub(crate) fn forgot(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.begin();
+        }
+    }
+
     #[inline(always)]
-    fn kept_key(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
+    fn opened(&mut self, is_map: bool) {
+        if let Some(watch) = &mut self.watch {
+            watch.open(self.last, is_map, &self.inner_keys);
+        }
+    }
+
+    #[inline(always)]
+    fn closed(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.close(self.seen.own, &self.inner_keys);
+        }
+    }
+
+    /// Writes the key at the start of `input`, with its colon, if it is kept; gives its length and
+    /// its bit.
+    #[inline(always)]
+    fn kept_key(&mut self, input: &[u8], out: &mut Vec<u8>) -> Option<(usize, u64)> {
         let keys = if self.open.is_empty() {
             &self.outer_keys
         } else {
@@ -165,12 +209,12 @@ impl Transcoder {
         if self.seen.has_own(bit) {
             self.may_have_doubles = true;
         }
-        Some(key.length)
+        Some((key.length, bit))
     }
 
     /// Writes the key of the next pair, with its colon, unless another choice is made: then false.
     #[cold]
-    fn key(
+    fn key<const IS_WATCHED: bool>(
         &mut self,
         reader: &mut Reader<'_>,
         out: &mut Vec<u8>,
@@ -193,8 +237,13 @@ impl Transcoder {
         } else {
             &mut self.inner_keys
         };
-        let seen = keys.keep(key, &out[start..]);
+        let text = KeyText::new(&out[start..]);
+        let seen = keys.keep(key, &text);
         self.may_have_doubles |= self.seen.may_have(seen);
+        if IS_WATCHED && let Some(watch) = &mut self.watch {
+            self.last = seen.own;
+            watch.key(&text, seen.own);
+        }
         Ok(true)
     }
 

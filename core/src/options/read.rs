@@ -124,10 +124,10 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
     }
 }
 
-/// The error about a `ca_file` that can't be used, for the reason given.
-pub fn wrong_ca_file(path: &Path, why: &str) -> Error {
-    let takes = Row::of("ca_file").kind.takes();
-    let sentence = format!("ca_file {why}: it takes {takes}");
+/// The error about an option's file that can't be used, for the reason given.
+pub fn wrong_file(key: &str, path: &Path, why: &str) -> Error {
+    let takes = Row::of(key).kind.takes();
+    let sentence = format!("{key} {why}: it takes {takes}");
     refused(&path.to_string_lossy(), sentence)
 }
 

@@ -50,7 +50,7 @@ fn every_option_of_the_table_changes_what_is_asked_for() {
             }
             _ => {
                 "; region eu-west-1; simple_aggregation true; time_key at; state_path /state; \
-                  rejected_path file"
+                  rejected_path file; schema_file table"
             }
         };
         let asked = |value: &str| {
@@ -146,7 +146,11 @@ time_key_format `%Q` is not allowed: `%Q` is no conversion; it takes those of st
     }
     let missing = parse(&[]).unwrap_err().to_string();
     assert!(missing.starts_with("delivery_stream is missing: it takes the stream's name: 1 to 64"));
-    for (key, value) in [("time_key", "time"), ("data_keys", "level, log.text")] {
+    for (key, value) in [
+        ("time_key", "time"),
+        ("data_keys", "level, log.text"),
+        ("schema_file", "table.json"),
+    ] {
         let both = with(&[("log_key", "log"), (key, value)]);
         let both = both.unwrap_err().to_string();
         let expected = format!("log_key `log` and {key} `{value}` can not be used together: ");
@@ -333,7 +337,7 @@ fn a_value_has_its_form() {
 
 #[test]
 fn a_comment_behind_any_value_is_told() {
-    let wrong = wrong_ca_file("/ca.pem # note".as_ref(), "can not be read");
+    let wrong = wrong_file("ca_file", "/ca.pem # note".as_ref(), "can not be read");
     assert!(wrong.to_string().contains("Fluent Bit knows no comments"));
     for row in table::ALL {
         let told = match with(&[(row.name, "x # note")]) {
@@ -380,6 +384,7 @@ fn what_does_nothing_is_warned_of() {
         2
     );
     assert_eq!(warnings("state_sync true; state_max_bytes 1M").len(), 2);
+    assert_eq!(warnings("schema_check_every 10").len(), 1);
     let told = warnings("time_key at; time_key_format %FT%T");
     assert_eq!(told.len(), 1);
     assert!(told[0].contains("conversion to Parquet"), "{told:?}");

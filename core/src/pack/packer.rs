@@ -14,6 +14,8 @@ use crate::format::rejected::Reason;
 use crate::limits::{MAX_BATCH_RECORDS, MAX_RECORD_BYTES};
 use crate::pack::batch::{Batch, ChunkId, Counted, Noted, Piece};
 use crate::pack::compress::{Compression, Compressor};
+use crate::schema::streams::Schema;
+use crate::schema::watch::Watch;
 
 /// How documents become records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +103,10 @@ pub struct Room {
 pub struct Packer {
     /// Whether it notes where what is not delivered as a whole lies in its chunk.
     pub notes: bool,
+    /// The table that documents are compared with.
+    pub schema: Option<Schema>,
+    /// Made by the first batch, and anew after a panic.
+    watch: Option<Box<Watch>>,
     stream: String,
     limit: Aggregation,
     /// The limit of bytes in force.
@@ -143,6 +149,8 @@ impl Packer {
         });
         Self {
             notes: false,
+            schema: None,
+            watch: None,
             stream: stream.to_owned(),
             limit,
             max_bytes: limit.max_bytes,
@@ -178,6 +186,8 @@ impl Packer {
         self.room = room;
         self.is_full = false;
         let mut formatter = Formatter::new(format);
+        let anew = || Some(Box::new(Watch::new(self.schema.clone()?)));
+        formatter.watch(self.watch.take().or_else(anew));
         while !self.is_full
             && let Some(piece) = source.next()
         {
@@ -190,6 +200,7 @@ impl Packer {
                 batch.rest.push(Piece { chunk, range });
             }
         }
+        self.watch = formatter.into_watch();
         self.close_all(batch);
         // What was gathered and did not become a record is packed another time, before what is
         // left of its last piece.
@@ -281,6 +292,7 @@ impl Packer {
                 break;
             }
         }
+        tally.drift = formatter.drift();
         if tally != Tally::default() {
             let to = end;
             batch.counted.push(Counted { chunk, to, tally });

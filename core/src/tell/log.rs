@@ -89,6 +89,17 @@ impl Log {
         if let Some((_, left_out @ 1..)) = self.topics.insert(key, (now, 0)) {
             text += &format!(" ({left_out} more like this since the last line)");
         }
+        self.push(level, text);
+    }
+
+    /// Adds a line that comes once only, whatever others there were lately.
+    pub fn write_once(&mut self, level: Level, text: impl FnOnce() -> String) {
+        if level <= self.max_level {
+            self.push(level, text());
+        }
+    }
+
+    fn push(&mut self, level: Level, text: String) {
         if self.lines.len() < MOST_LINES {
             self.lines.push_back(Line { level, text });
         }

@@ -4,6 +4,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::schema::check::Fault;
 use crate::tell::totals::{Counter, Gauges, Histogram, Observed, Totals};
 
 pub const NAMESPACE: &str = "fluentbit";
@@ -75,6 +76,12 @@ pub fn of(totals: &Totals, stream: &Gauges, credentials: Option<SystemTime>) -> 
             "Values left out of documents, as their key comes again later in the same object."),
         ("unconvertible_documents_total", counter(&totals.unconvertible),
             "Documents delivered with a time that the conversion to Parquet does not read as one: see time_key_format."),
+        ("schema_findings_total", counters("kind", Fault::NAMES.into_iter().zip(&totals.findings).collect()),
+            "Keys at which documents and the table of schema_file differ, each counted once."),
+        ("schema_checked_documents_total", counter(&totals.checked),
+            "Documents whose types were compared with the table of schema_file."),
+        ("schema_failing_documents_total", counter(&totals.failing),
+            "Those of them that the conversion to Parquet fails for."),
         ("dropped_events_total", counters("reason", totals.dropped().into()),
             "Events that are not delivered, by reason."),
         ("default_stream_events_total", counters("reason", totals.defaulted().collect()),

@@ -9,6 +9,7 @@ use crate::format::outcome::Tally;
 use crate::format::rejected::Reason;
 use crate::pack::batch::Record;
 use crate::route::Why;
+use crate::schema::check::Fault;
 
 /// The help of each metric in [`crate::tell::metrics`] says what its counter counts.
 #[derive(Debug, Default)]
@@ -43,6 +44,10 @@ pub struct Totals {
     pub journal_cut: Counter,
     /// Pages of the journal that could not be written.
     pub journal_failures: Counter,
+    /// Places at which documents differ from the table, by [`Fault::NAMES`].
+    pub findings: [Counter; Fault::NAMES.len()],
+    pub checked: Counter,
+    pub failing: Counter,
     pub flush_time: Histogram,
     pub throttled: Counter,
     /// Events that go to the default stream, by the reason's place.
@@ -220,6 +225,11 @@ impl Totals {
         self.truncated.add(tally.truncated);
         self.doubled.add(tally.doubled.pairs);
         self.corrupt_chunks.add(tally.corrupt.iter().len() as u64);
+        for finding in &tally.drift.findings {
+            self.findings[finding.fault.number()].add(1);
+        }
+        self.checked.add(tally.drift.checked);
+        self.failing.add(tally.drift.failing);
     }
 
     /// A call ended.

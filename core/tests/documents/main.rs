@@ -5,6 +5,7 @@
 //! - [`properties`]: any chunk and options against a simple reference model, and damaged chunks;
 //! - [`packing`]: how documents become records and batches;
 //! - [`rejected`]: what is noted of events that are not delivered as a whole;
+//! - [`schema`]: what is told of documents that a table does not take whole;
 //! - [`huge`]: documents over the service's limit, and depth.
 
 #[path = "../../../tests/support/body.rs"]
@@ -19,6 +20,7 @@ mod packed;
 mod packing;
 mod properties;
 mod rejected;
+mod schema;
 mod strategies;
 
 use std::path::PathBuf;

@@ -34,7 +34,7 @@ pub(crate) struct Host {
     /// Of the journal, in this order.
     pub(crate) pages: Vec<Page>,
     config: Config,
-    packer: Packer,
+    pub(crate) packer: Packer,
     chunks: HashMap<ChunkId, Vec<u8>>,
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use firehose_core::deliver::failure::Cause;
 use firehose_core::deliver::verdict::Verdict;
+use firehose_core::schema::streams::Schema;
+use firehose_core::schema::table;
 use firehose_core::tell::log::Level;
 
 use crate::host::{DELIVERED, Host, ID, Options, THROTTLED, event};
@@ -62,6 +64,42 @@ fn what_gives_no_whole_document_is_told() {
         assert_eq!(verdict, Verdict::Delivered, "{expected}");
         assert_eq!(host.lines().join("; "), expected);
     }
+}
+
+/// A key is a line of its own, and is told once.
+#[test]
+fn what_differs_from_the_table_is_told_and_counted_once() {
+    let text = "Columns: [{Name: a, Type: string}, {Name: d, Type: struct<e:int>}]";
+    let table = table::read(text, None).expect("it is a table");
+    let mut host = Host::new(&[]);
+    host.packer.schema = Schema::new(table, 1).ok();
+    let event = event(&[(b'a', 1), (b'b', 2), (b'c', 3), (b'C', 4), (b'd', 5)]);
+    for _ in 0..2 {
+        assert_eq!(host.flush(&event, DELIVERED), Verdict::Delivered);
+    }
+    let no_column = |key| {
+        format!(
+            "Warn: schema_file has no column for the key `{key}` of tag app, and the conversion \
+             drops it: add it with the type bigint"
+        )
+    };
+    let same = "Warn: the key `C` of tag app is the same in lower case as another one of its \
+                object: the conversion of the whole record fails; rename one of them";
+    let wrong = "Warn: schema_file has the type struct for the key `d`, and a document of tag app \
+                 has integer there: the conversion of its whole record fails; change the column or \
+                 the value";
+    let expected = [
+        &no_column("b"),
+        &no_column("c"),
+        &no_column("C"),
+        same,
+        wrong,
+    ];
+    assert_eq!(host.lines(), expected);
+    let totals = &host.totals;
+    let findings: Vec<u64> = totals.findings.iter().map(|it| it.get()).collect();
+    assert_eq!(findings, [3, 1, 1]);
+    assert_eq!((totals.checked.get(), totals.failing.get()), (2, 2));
 }
 
 /// What is behind the numbers of its lines.

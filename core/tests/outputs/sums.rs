@@ -32,6 +32,15 @@ fn totals() -> Totals {
         &totals.journal_cut,
         &totals.journal_failures,
         &totals.unkept,
+        &totals.findings[0],
+        &totals.findings[1],
+        &totals.findings[2],
+        &totals.checked,
+        &totals.failing,
+        &totals.defaulted[0],
+        &totals.defaulted[1],
+        &totals.defaulted[2],
+        &totals.defaulted[3],
     ];
     for (number, counter) in (1..).zip(counters) {
         counter.add(number);
@@ -88,7 +97,11 @@ ambiguous_documents_total 6
 truncated_documents_total 7
 doubled_keys_total 8
 unconvertible_documents_total 9
+schema_findings_total kind no_column 23 wrong_type 24 same_name 25
+schema_checked_documents_total 26
+schema_failing_documents_total 27
 dropped_events_total reason no_log_key 10 no_field 11 no_event 12 rejected 13
+default_stream_events_total reason no_value 28 bad_name 29 not_allowed 30 too_many 31
 unkept_documents_total 22
 chunks_total answer ok 14 retry 15 error 16
 flush_duration_seconds 2 in 70.02 s, [0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2]

@@ -3,8 +3,8 @@
 //! The way of a line through the files:
 //!
 //! ```text
-//! lines ─▶ schema: read ─▶ seen (timestamp) ─▶ columns (names, glue_type) ─▶ print
-//!                                           ─▶ drift (table, mapping)
+//! lines ─▶ schema: read ─▶ seen ─▶ columns (names) ─▶ print
+//!                                ─▶ drift
 //!       ─▶ bill:   packing, prices ─▶ report
 //! ```
 

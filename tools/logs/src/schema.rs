@@ -2,19 +2,17 @@
 
 mod columns;
 mod drift;
-mod glue_type;
-mod mapping;
 mod names;
 mod print;
 mod read;
 mod seen;
-mod table;
-mod timestamp;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mapping::Mapping;
+use firehose_core::schema::glue_type::is_name;
+use firehose_core::schema::mapping::Mapping;
+use firehose_core::schema::table;
 use seen::Sample;
 
 /// Tells the Glue columns that sample logs need, or what an existing table would lose of them.
@@ -43,9 +41,7 @@ pub(crate) struct Args {
 }
 
 fn mapping(text: &str) -> Result<(String, String), String> {
-    let pair = text
-        .split_once('=')
-        .filter(|(column, _)| names::is_name(column));
+    let pair = text.split_once('=').filter(|(column, _)| is_name(column));
     let (column, key) = pair.ok_or("it takes COLUMN=KEY, such as ts=timestamp")?;
     Ok((column.to_owned(), key.to_lowercase()))
 }
@@ -85,7 +81,7 @@ fn compare(args: &Args, sample: &Sample, file: &Path) -> Result<bool, String> {
 
 fn print_columns(args: &Args, sample: &Sample) -> Result<(), String> {
     let name = args.name.as_deref().unwrap_or("logs");
-    if !names::is_name(name) {
+    if !is_name(name) {
         return Err("--name takes lower-case letters, digits and underscores".to_owned());
     }
     let mut mapping = Mapping::default();

@@ -1,9 +1,11 @@
 //! The columns that hold all that was seen, and what the operator should know of them.
 
-use crate::schema::glue_type::GlueType;
-use crate::schema::mapping::Mapping;
+use firehose_core::schema::glue_type::{GlueType, is_name};
+use firehose_core::schema::kind::Kind;
+use firehose_core::schema::mapping::Mapping;
+
 use crate::schema::names;
-use crate::schema::seen::{Field, Fields, Kind, LineNumber, MAX_FIELDS, Sample, Seen};
+use crate::schema::seen::{Field, Fields, LineNumber, MAX_FIELDS, Sample, Seen};
 
 pub(crate) struct Column {
     pub(crate) name: String,
@@ -104,7 +106,7 @@ fn structure(path: &str, fields: &Fields, notes: &mut Vec<String>) -> Vec<(Strin
     for (key, field) in fields {
         let path = format!("{path}.{}", field.key().0);
         note_spellings(&path, field, notes);
-        if names::is_name(key) {
+        if is_name(key) {
             kept.push((key.clone(), type_of(&path, &field.seen, notes)));
         } else {
             notes.push(no_name(&path, field));

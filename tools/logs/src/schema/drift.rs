@@ -1,12 +1,12 @@
 //! What an existing table does to the documents of a sample.
 
-use std::ops::RangeInclusive;
+use firehose_core::schema::glue_type::{self, GlueType};
+use firehose_core::schema::kind::Kind;
+use firehose_core::schema::mapping::Mapping;
+use firehose_core::schema::table::Table;
 
 use crate::schema::columns;
-use crate::schema::glue_type::GlueType;
-use crate::schema::mapping::Mapping;
-use crate::schema::seen::{Field, Fields, Kind, LineNumber, Sample, Seen};
-use crate::schema::table::Table;
+use crate::schema::seen::{Field, Fields, LineNumber, Sample, Seen};
 
 /// Sentences, each about one place of the documents.
 pub(crate) struct Drift<'t> {
@@ -72,20 +72,22 @@ impl Drift<'_> {
 
     fn value(&mut self, path: &str, seen: &Seen, glue_type: &GlueType) {
         for (kind, line) in &seen.kinds {
-            if takes(glue_type, *kind) == Some(false) {
+            if glue_type.takes(*kind) == Some(false) {
                 self.fails(path, kind.name(), *line, glue_type);
             }
         }
         let below = format!("{path}.");
         match glue_type {
-            GlueType::Plain(name) if takes(glue_type, Kind::Text).is_none() => {
+            GlueType::Plain(name) if glue_type.takes(Kind::Text).is_none() => {
                 self.remarks.push(format!(
                     "`{path}`: nothing is known here of what {name} takes"
                 ));
             }
             GlueType::Plain(name) => {
                 let ends = seen.least.into_iter().chain(seen.most);
-                for (value, line) in ends.filter(|(value, _)| !range(name).contains(value)) {
+                for (value, line) in
+                    ends.filter(|(value, _)| !glue_type::range(name).contains(value))
+                {
                     self.fails(path, &format!("the integer {value}"), line, glue_type);
                 }
             }
@@ -109,40 +111,5 @@ impl Drift<'_> {
             "`{path}` (line {line}): {what} where the table has {glue_type}, which fails the \
              conversion of the record"
         ));
-    }
-}
-
-/// Whether a column of this type takes such a value, as each takes null. None, whatever the value, if
-/// nothing is known of the type, such as date or binary.
-fn takes(glue_type: &GlueType, kind: Kind) -> Option<bool> {
-    use Kind::{Array, Boolean, Fraction, HugeInteger, Integer, Object, Timestamp};
-    Some(match glue_type {
-        GlueType::Array(_) => kind == Array,
-        GlueType::Map(..) | GlueType::Struct(_) => kind == Object,
-        GlueType::Plain(name) => match base(name) {
-            "boolean" => kind == Boolean,
-            "tinyint" | "smallint" | "int" | "integer" | "bigint" => kind == Integer,
-            "float" | "double" | "decimal" => matches!(kind, Integer | HugeInteger | Fraction),
-            // Numbers are seconds or milliseconds since 1970.
-            "timestamp" => matches!(kind, Timestamp | Integer | Fraction),
-            // Objects and arrays as JSON.
-            "string" | "varchar" | "char" => true,
-            _ => return None,
-        },
-    })
-}
-
-/// Without what stands in brackets behind it.
-fn base(name: &str) -> &str {
-    name.split('(').next().unwrap_or_default().trim_end()
-}
-
-/// The integers that a plain type takes.
-fn range(name: &str) -> RangeInclusive<i64> {
-    match base(name) {
-        "tinyint" => i8::MIN.into()..=i8::MAX.into(),
-        "smallint" => i16::MIN.into()..=i16::MAX.into(),
-        "int" | "integer" => i32::MIN.into()..=i32::MAX.into(),
-        _ => i64::MIN..=i64::MAX,
     }
 }

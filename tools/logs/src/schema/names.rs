@@ -1,14 +1,6 @@
 //! Which keys can be names of columns, and what to call the columns of those that cannot.
 
-/// Glue's limit: <https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-catalog-tables.html>.
-const MAX_NAME_BYTES: usize = 255;
-
-/// Whether Glue and Athena take it as it is: lower-case letters, digits and underscores.
-/// Source: <https://docs.aws.amazon.com/athena/latest/ug/tables-databases-columns-names.html>.
-pub(crate) fn is_name(name: &str) -> bool {
-    let is_allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
-    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_allowed)
-}
+use firehose_core::schema::glue_type::{MAX_NAME_BYTES, is_name};
 
 /// The name of the column for a key in lower case; None for a key that can have none. Where it
 /// is not the key itself, the deserializer has to be told.

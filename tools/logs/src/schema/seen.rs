@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use firehose_core::schema::kind::Kind;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
-
-use crate::schema::timestamp;
 
 /// Fields at most, at all depths together. Keys that are data, such as user ids, would otherwise
 /// fill the memory.
@@ -58,24 +57,6 @@ pub(crate) struct Seen {
     pub(crate) fields: Fields,
     /// Of `Kind::Array`.
     pub(crate) items: Option<Box<Seen>>,
-}
-
-/// What a value is to the conversion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    Boolean,
-    /// Of 64 bits.
-    Integer,
-    HugeInteger,
-    /// With a fraction or an exponent.
-    Fraction,
-    /// Text in a form that the conversion reads as a timestamp.
-    Timestamp,
-    /// Text that begins as a time does, in another form.
-    OtherTime,
-    Text,
-    Object,
-    Array,
 }
 
 // === impl Sample ===
@@ -132,7 +113,7 @@ impl Field {
 
 impl Seen {
     fn add(&mut self, value: &Value, line: LineNumber, room: &mut Room) {
-        let Some(kind) = Kind::of(value) else {
+        let Some(kind) = kind_of(value) else {
             self.null.get_or_insert(line);
             return;
         };
@@ -155,35 +136,14 @@ impl Seen {
     }
 }
 
-// === impl Kind ===
-
-impl Kind {
-    /// None for null.
-    fn of(value: &Value) -> Option<Self> {
-        Some(match value {
-            Value::Null => return None,
-            Value::Bool(_) => Self::Boolean,
-            Value::Number(number) if number.as_i64().is_some() => Self::Integer,
-            Value::Number(number) if number.as_str().contains(['.', 'e', 'E']) => Self::Fraction,
-            Value::Number(_) => Self::HugeInteger,
-            Value::String(text) => timestamp::kind_of(text),
-            Value::Object(_) => Self::Object,
-            Value::Array(_) => Self::Array,
-        })
-    }
-
-    /// In a sentence.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Boolean => "boolean",
-            Self::Integer => "integer",
-            Self::HugeInteger => "integer beyond 64 bits",
-            Self::Fraction => "fraction",
-            Self::Timestamp => "timestamp",
-            Self::OtherTime => "time in a form that the conversion refuses",
-            Self::Text => "text",
-            Self::Object => "object",
-            Self::Array => "array",
-        }
-    }
+/// None for null.
+fn kind_of(value: &Value) -> Option<Kind> {
+    Some(match value {
+        Value::Null => return None,
+        Value::Bool(_) => Kind::Boolean,
+        Value::Number(number) => Kind::of_number(number.as_str()),
+        Value::String(text) => Kind::of_text(text),
+        Value::Object(_) => Kind::Object,
+        Value::Array(_) => Kind::Array,
+    })
 }

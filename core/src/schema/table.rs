@@ -1,30 +1,38 @@
-//! Reads an existing table: a CloudFormation template, or what `aws glue get-table` prints.
+//! Reads an existing table: what `aws glue get-table` or `make schema` prints, or a CloudFormation
+//! template.
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 
 use crate::schema::glue_type::GlueType;
 use crate::schema::mapping::Mapping;
 
-#[derive(Debug)]
-pub(crate) struct Table {
-    pub(crate) name: String,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    pub name: String,
     /// Their names in lower case.
-    pub(crate) columns: Vec<(String, GlueType)>,
-    /// Of a template: as the stream that converts by this table has it.
-    pub(crate) mapping: Mapping,
+    pub columns: Vec<(String, GlueType)>,
+    /// Of a template: as the stream that converts by this table has it; else what stands beside the
+    /// table or its columns.
+    pub mapping: Mapping,
 }
 
 /// Reads the table of a file's text. `wanted` chooses among those of a template by the table's name
 /// or its resource's. An error is a sentence for the operator.
-pub(crate) fn read(text: &str, wanted: Option<&str>) -> Result<Table, String> {
+pub fn read(text: &str, wanted: Option<&str>) -> Result<Table, String> {
+    // What `make schema` prints ends in a statement for Athena.
+    let text = text.split("\n-- Athena").next().unwrap_or_default();
     // JSON is YAML, too.
     let documents = Yaml::load_from_str(text).map_err(|error| format!("not YAML: {error}"))?;
     let root = documents.first().ok_or("the file is empty")?;
     if let Some(table) = get(root, "Table") {
-        return table_of(table, Mapping::default());
+        return table_of(table, "StorageDescriptor/Columns", mapping_of(root)?);
+    }
+    if get(root, "Columns").is_some() {
+        return table_of(root, "Columns", mapping_of(root)?);
     }
     let resources = get(root, "Resources").ok_or(
-        "neither a CloudFormation template (no Resources) nor from `aws glue get-table` (no Table)",
+        "neither from `aws glue get-table` (no Table), nor from `make schema` (no Columns), nor a \
+         CloudFormation template (no Resources)",
     )?;
     let tables: Vec<(&str, &Yaml<'_>)> = of_type(resources, "AWS::Glue::Table")
         .filter_map(|(id, properties)| Some((id, get(properties, "TableInput")?)))
@@ -36,18 +44,19 @@ pub(crate) fn read(text: &str, wanted: Option<&str>) -> Result<Table, String> {
     let [(id, input)] = found.as_slice() else {
         let ids: Vec<&str> = tables.iter().map(|(id, _)| *id).collect();
         return Err(format!(
-            "one table is needed, and --name chooses it; the template has: {}",
+            "one table is needed, chosen by its name; the template has: {}",
             ids.join(", ")
         ));
     };
     let names = [Some(*id), text_at(input, "Name")];
-    table_of(input, mapping(resources, names)?)
+    let path = "StorageDescriptor/Columns";
+    table_of(input, path, mapping(resources, names)?)
 }
 
-fn table_of(input: &Yaml<'_>, mapping: Mapping) -> Result<Table, String> {
-    let columns = get(input, "StorageDescriptor/Columns")
+fn table_of(input: &Yaml<'_>, path: &str, mapping: Mapping) -> Result<Table, String> {
+    let columns = get(input, path)
         .and_then(Yaml::as_sequence)
-        .ok_or("the table has no StorageDescriptor with Columns")?;
+        .ok_or_else(|| format!("the table has no list {path}"))?;
     let column = |column: &Yaml<'_>| {
         let name = text_at(column, "Name").ok_or("a column has no Name")?;
         let glue_type = text_at(column, "Type").ok_or(format!("column {name} has no Type"))?;
@@ -71,15 +80,18 @@ fn mapping(resources: &Yaml<'_>, names: [Option<&str>; 2]) -> Result<Mapping, St
             let table = text_at(conversion, "SchemaConfiguration/TableName");
             table.is_some() && names.contains(&table)
         });
-    let mut mapping = Mapping::default();
     let path = "InputFormatConfiguration/Deserializer/OpenXJsonSerDe";
-    let Some(serde) = conversion.and_then(|conversion| get(conversion, path)) else {
-        return Ok(mapping);
-    };
+    let serde = conversion.and_then(|conversion| get(conversion, path));
+    serde.map_or_else(|| Ok(Mapping::default()), mapping_of)
+}
+
+/// What the options of a deserializer say.
+fn mapping_of(serde: &Yaml<'_>) -> Result<Mapping, String> {
+    let mut mapping = Mapping::default();
     if is_set(serde, "CaseInsensitive") == Some(false) {
         return Err(
-            "the stream's CaseInsensitive is false, which this program does not know: \
-                    it takes keys in lower case for those of the columns"
+            "the stream's CaseInsensitive is false, which is not known here: keys \
+             are compared with columns in lower case"
                 .to_owned(),
         );
     }
@@ -128,7 +140,7 @@ fn is_set(node: &Yaml<'_>, key: &str) -> Option<bool> {
 mod tests {
     use super::read;
 
-    const TEMPLATE: &str = include_str!("../../tests/cases/drift.yaml");
+    const TEMPLATE: &str = include_str!("../../../tools/logs/tests/cases/drift.yaml");
 
     #[test]
     fn what_cannot_be_read_is_told() {
@@ -138,11 +150,11 @@ mod tests {
         for (text, wanted, expected) in [
             ("", None, "the file is empty"),
             ("a: [", None, "not YAML"),
-            ("a: b", None, "neither a CloudFormation template"),
+            ("a: b", None, "neither from `aws glue get-table`"),
             (
                 TEMPLATE,
                 None,
-                "--name chooses it; the template has: JobLogs, HttpLogs",
+                "chosen by its name; the template has: JobLogs, HttpLogs",
             ),
             (TEMPLATE, Some("none"), "one table is needed"),
             (&of_columns("[{Name: a}]"), None, "column a has no Type"),
@@ -152,7 +164,11 @@ mod tests {
                 None,
                 "column a: `list<a>` is not a type that Glue knows",
             ),
-            ("{Table: {}}", None, "no StorageDescriptor with Columns"),
+            (
+                "{Table: {}}",
+                None,
+                "the table has no list StorageDescriptor/Columns",
+            ),
             (&exact_case, Some("http"), "CaseInsensitive is false"),
         ] {
             let error = read(text, wanted).unwrap_err();

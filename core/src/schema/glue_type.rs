@@ -1,12 +1,17 @@
 //! The types of Glue's columns, which are Hive's.
 
 use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::schema::kind::Kind;
 
 /// Deeper ones are refused: a document is not nested deeper either.
 const MAX_DEPTH: usize = 128;
 
+pub const MAX_NAME_BYTES: usize = 255;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum GlueType {
+pub enum GlueType {
     /// In lower case and with what stands behind it, such as `decimal(10,2)`.
     Plain(String),
     Array(Box<GlueType>),
@@ -15,17 +20,26 @@ pub(crate) enum GlueType {
 }
 
 impl GlueType {
-    pub(crate) fn plain(name: &str) -> Self {
+    pub fn plain(name: &str) -> Self {
         Self::Plain(name.to_lowercase())
     }
 
     /// Reads a type as Glue writes it. An error is a sentence that names it.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
         read(text, 0).ok_or_else(|| format!("`{text}` is not a type that Glue knows"))
     }
 
+    /// Whether a column of this type takes such a value; see [`plain_takes`].
+    pub fn takes(&self, kind: Kind) -> Option<bool> {
+        match self {
+            Self::Array(_) => Some(kind == Kind::Array),
+            Self::Map(..) | Self::Struct(_) => Some(kind == Kind::Object),
+            Self::Plain(name) => plain_takes(name, kind),
+        }
+    }
+
     /// With such quotes around the names of fields.
-    pub(crate) fn text(&self, quote: &str) -> String {
+    pub fn text(&self, quote: &str) -> String {
         match self {
             Self::Plain(name) => name.clone(),
             Self::Array(items) => format!("array<{}>", items.text(quote)),
@@ -38,6 +52,47 @@ impl GlueType {
             }
         }
     }
+}
+
+/// Whether Glue and Athena take it as the name of a column or a field as it is: lower-case letters,
+/// digits and underscores.
+///
+/// Sources: <https://docs.aws.amazon.com/athena/latest/ug/tables-databases-columns-names.html>, and
+/// for the length <https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-catalog-tables.html>.
+pub fn is_name(name: &str) -> bool {
+    let is_allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
+/// Whether a column of this plain type takes such a value, as each takes null. None, whatever the
+/// value, if nothing is known of the type, such as date or binary.
+pub(super) fn plain_takes(name: &str, kind: Kind) -> Option<bool> {
+    use Kind::{Boolean, Fraction, HugeInteger, Integer, Timestamp};
+    Some(match base(name) {
+        "boolean" => kind == Boolean,
+        "tinyint" | "smallint" | "int" | "integer" | "bigint" => kind == Integer,
+        "float" | "double" | "decimal" => matches!(kind, Integer | HugeInteger | Fraction),
+        // Numbers are seconds or milliseconds since 1970.
+        "timestamp" => matches!(kind, Timestamp | Integer | Fraction),
+        // Objects and arrays as JSON.
+        "string" | "varchar" | "char" => true,
+        _ => return None,
+    })
+}
+
+/// The integers that a plain type takes.
+pub fn range(name: &str) -> RangeInclusive<i64> {
+    match base(name) {
+        "tinyint" => i8::MIN.into()..=i8::MAX.into(),
+        "smallint" => i16::MIN.into()..=i16::MAX.into(),
+        "int" | "integer" => i32::MIN.into()..=i32::MAX.into(),
+        _ => i64::MIN..=i64::MAX,
+    }
+}
+
+/// Without what stands in brackets behind it.
+fn base(name: &str) -> &str {
+    name.split('(').next().unwrap_or_default().trim_end()
 }
 
 fn read(text: &str, depth: usize) -> Option<GlueType> {
