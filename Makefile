@@ -237,10 +237,10 @@ $(SAMPLE): demo/sample.py demo/generator.py
 SCHEMA_FLAGS ?=
 
 .PHONY: schema
-schema: $(filter $(SAMPLE),$(LOGS)) ## Print the Glue columns of LOGS, or what TABLE would lose of them
+schema: $(filter $(SAMPLE),$(LOGS)) ## Print the Glue columns of LOGS, or what TABLE would lose of them; or those that the plugin's LOG asks for
 	@$(CARGO) build --locked --release --package firehose-logs
 	@$(TARGET_DIR)/release/firehose-logs schema \
-		$(if $(TABLE),--table $(TABLE)) $(SCHEMA_FLAGS) $(LOGS)
+		$(if $(TABLE),--table $(TABLE)) $(SCHEMA_FLAGS) $(if $(LOG),--told $(LOG),$(LOGS))
 
 BILL_FLAGS ?=
 

@@ -119,6 +119,9 @@ fn lay_out(folder: &Path) -> Result<(), Failed> {
     let columns = r#"{"Columns": [{"Name": "level", "Type": "string"}]}"#;
     let table = format!(r#"{{"Table": {{"Name": "http", "StorageDescriptor": {columns}}}}}"#);
     fs::write(folder.join("table.json"), table)?;
+    let told = "schema_file has no column for the key `plan` of tag app, and the conversion drops it: add \
+                it with the type string\n";
+    fs::write(folder.join("fluent-bit.log"), told)?;
     let docker = folder.join("docker");
     let script = format!(
         "#!/bin/sh\nPYTHONPATH=demo STUB_STATE={}/state.json STUB_KUBECTL= \

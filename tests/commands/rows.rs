@@ -73,6 +73,18 @@ pub(crate) const ROWS: &[Row] = &[
         needs: &[Minutes],
     },
     Row {
+        written: &["LOG=file", "make schema LOG=fluent-bit.log"],
+        run: "make schema LOG={folder}/fluent-bit.log",
+        prints: r#"Name: "plan""#,
+        needs: &[Minutes],
+    },
+    Row {
+        written: &["make schema LOG=fluent-bit.log TABLE=table.json"],
+        run: "make schema LOG={folder}/fluent-bit.log TABLE={folder}/table.json",
+        prints: r#"Name: "plan""#,
+        needs: &[Minutes],
+    },
+    Row {
         written: &[r#"SCHEMA_FLAGS="--map ts=timestamp""#],
         run: r#"make schema LOGS={folder}/sample.jsonl SCHEMA_FLAGS="--map ts=timestamp""#,
         prints: r#"Name: "ts""#,

@@ -5,6 +5,7 @@
 //! ```text
 //! lines ─▶ schema: read ─▶ seen ─▶ columns (names) ─▶ print
 //!                                ─▶ drift
+//!              told ─▶ print
 //!       ─▶ bill:   packing, prices ─▶ report
 //! ```
 

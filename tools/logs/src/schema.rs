@@ -6,13 +6,14 @@ mod names;
 mod print;
 mod read;
 mod seen;
+mod told;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use firehose_core::schema::glue_type::is_name;
 use firehose_core::schema::mapping::Mapping;
-use firehose_core::schema::table;
+use firehose_core::schema::table::{self, Table};
 use seen::Sample;
 
 /// Tells the Glue columns that sample logs need, or what an existing table would lose of them.
@@ -26,6 +27,10 @@ use seen::Sample;
 pub(crate) struct Args {
     /// JSON lines, as they are or gzip; - is standard input
     logs: PathBuf,
+    /// The file is Fluent Bit's log: print the columns that its lines about schema_file ask for,
+    /// those of --table that get a field more as a whole
+    #[arg(long)]
+    told: bool,
     /// Compare with this table: a CloudFormation template, or the JSON that `aws glue get-table`
     /// prints
     #[arg(long, value_name = "FILE")]
@@ -48,6 +53,9 @@ fn mapping(text: &str) -> Result<(String, String), String> {
 
 /// Whether nothing is lost.
 pub(crate) fn run(args: &Args) -> Result<bool, String> {
+    if args.told {
+        return print_told(args).map(|()| true);
+    }
     let (sample, skipped) = read::read(&args.logs)?;
     for sentence in skipped {
         eprintln!("note: {sentence}");
@@ -58,12 +66,27 @@ pub(crate) fn run(args: &Args) -> Result<bool, String> {
     }
 }
 
-fn compare(args: &Args, sample: &Sample, file: &Path) -> Result<bool, String> {
+fn read_table(args: &Args, file: &Path) -> Result<Table, String> {
     let fail = |reason: String| format!("--table {}: {reason}", file.display());
     let text = fs::read_to_string(file).map_err(|error| fail(error.to_string()))?;
     let mut table = table::read(&text, args.name.as_deref()).map_err(fail)?;
     table.mapping.pairs.extend_from_slice(&args.mappings);
+    Ok(table)
+}
 
+fn print_told(args: &Args) -> Result<(), String> {
+    let table = args.table.as_ref().map(|file| read_table(args, file));
+    let table = table.transpose()?.unwrap_or_default();
+    let (columns, notes) = told::columns(&args.logs, &table)?;
+    for sentence in notes {
+        eprintln!("note: {sentence}");
+    }
+    print!("{}", print::yaml(&columns));
+    Ok(())
+}
+
+fn compare(args: &Args, sample: &Sample, file: &Path) -> Result<bool, String> {
+    let table = read_table(args, file)?;
     let drift = drift::drift(sample, &table);
     for sentence in &drift.losses {
         println!("LOST: {sentence}");

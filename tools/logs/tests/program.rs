@@ -72,6 +72,54 @@ fn a_table_of_the_columns_loses_nothing() {
     assert_eq!(run.stdout, "`the table` loses nothing of 4 documents.\n");
 }
 
+/// The lines are the plugin's: `core/tests/outputs/lines.rs` has one.
+#[test]
+fn columns_to_add_come_from_the_log() {
+    let line = |path: &str, glue_type: &str| {
+        format!(
+            "[2026/01/15 10:20:30] [ warn] [output:firehose:firehose.0] schema_file has no column for \
+             the key `{path}` of tag a` of tag b, and the conversion drops it: add it with the type \
+             {glue_type}\n"
+        )
+    };
+    let log = line("traceId", "string")
+        + "[2026/01/15 10:20:31] [ info] [engine] another line\n"
+        + &line("user.geo.lat", "double")
+        + &line("user.tags[].id", "bigint")
+        + &line("labels.*.a", "boolean")
+        + &line("[\"a.b\"]", "bigint")
+        + &line("user.a-b", "string")
+        + &line("traceId", "bigint");
+    let directory = tempfile::tempdir().unwrap();
+    let table = directory.path().join("table.yaml");
+    fs::write(&table, "Columns: [{Name: user, Type: \"struct<id:int,geo:struct<lon:double>>\"}, {Name: id, Type: int}]").unwrap();
+    let run = run(
+        &format!("schema --told --table {} -", table.display()),
+        &log,
+    );
+    assert_eq!(
+        run.stdout,
+        "Columns:
+  - Name: \"user\"
+    Type: struct<id:int,geo:struct<lon:double,lat:double>,tags:array<struct<id:bigint>>>
+  - Name: \"traceid\"
+    Type: string
+  - Name: \"labels\"
+    Type: map<string,struct<a:boolean>>
+  - Name: \"a_b\"
+    Type: bigint
+# Of the stream's OpenXJsonSerDe:
+ColumnToJsonKeyMappings:
+  \"a_b\": \"a.b\"
+"
+    );
+    assert_eq!(run.code, Some(0));
+    assert_eq!(
+        run.stderr,
+        "note: `user.a-b` is lost: no field has such a name; rename the key\n"
+    );
+}
+
 #[test]
 fn keys_that_are_data_do_not_fill_the_memory() {
     let document = |line: usize| {
@@ -152,6 +200,11 @@ fn where_something_is_missing_it_says_what() {
             "line 1 was passed over: longer than 1024000 bytes",
         ),
         ("schema --table none -", "{\"a\":1}", "--table none: "),
+        (
+            "schema --told -",
+            "no\n",
+            "standard input has no line about a key",
+        ),
         ("schema --name My -", "{\"a\":1}", "--name takes lower-case"),
         ("schema --map Ts=timestamp -", "", "it takes COLUMN=KEY"),
         ("schema", "", "--help"),

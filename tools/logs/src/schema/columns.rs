@@ -140,8 +140,8 @@ fn collision(path: &str, field: &Field) -> Option<String> {
     field.collision.map(|line| {
         let spellings = spellings(field);
         format!(
-            "`{path}` (line {line}): one document has two spellings of it, of which the conversion \
-             keeps one: {spellings}"
+            "`{path}` (line {line}): one document has two spellings of it, which fails the \
+             conversion of the record: {spellings}"
         )
     })
 }
