@@ -84,6 +84,12 @@ impl Chunk {
         }
     }
 
+    /// Whether anything is known of it that a flush of the same bytes must know: some of it is done
+    /// with, in a call, suspected or counted.
+    pub(super) fn has_past(&self) -> bool {
+        self.is_begun || self.counted > 0 || self.waiting != self.left
+    }
+
     /// Nothing needs to be known of a range anymore.
     pub(super) fn pass(&mut self, range: Range<usize>) {
         self.left.remove(range);

@@ -255,7 +255,13 @@ impl Stream {
                 if waits && chunk.flush.as_ref().is_some_and(is_in_time) {
                     continue;
                 }
-                if (is_left || chunk.is_shared()) && chunk.key.is_none() {
+                // Many flushes may end at once, with nothing of their chunks accepted.
+                let is_remembered = if is_left {
+                    chunk.has_past()
+                } else {
+                    chunk.is_shared()
+                };
+                if is_remembered && chunk.key.is_none() {
                     return Some(Step::Name(id));
                 }
                 output.open.remove(place);
@@ -286,7 +292,7 @@ impl Stream {
                         gone.clear();
                     }
                 }
-                if let Some(key) = chunk.key.filter(|_| is_left) {
+                if let Some(key) = chunk.key.filter(|_| is_left && is_remembered) {
                     let bounds = output.delivery.resume;
                     gone = output.ledger.keep(now, bounds, key, id, &chunk.left);
                     output.tell_forgotten(now, gone.len());

@@ -149,7 +149,8 @@ fn a_chunk_that_is_forgotten_is_told_and_counted() {
     let mut host = Host::new(&[("resume_max_chunks", "1")]);
     for key in [b'a', b'b'] {
         assert_eq!(host.totals.forgotten_chunks.get(), 0);
-        host.flush(&event(&[(key, 1)]), THROTTLED);
+        let two = [event(&[(key, 1)]), event(&[(key, 2)])].concat();
+        host.flush(&two, Ok(&[Err(Cause::Server), Ok(())]));
     }
     assert_eq!(host.totals.forgotten_chunks.get(), 1);
     assert_eq!(

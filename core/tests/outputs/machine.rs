@@ -252,8 +252,10 @@ fn an_output_that_leaves_takes_what_is_its_own() {
 fn all_that_the_host_gave_up_is_forgotten_at_the_next_flush() {
     let mut host = Host::new(&[]);
     for key in b'a'..b'e' {
-        host.flush(&chunk(key), THROTTLED);
+        let two = [chunk(key), chunk(key)].concat();
+        host.flush(&two, Ok(&[Err(Cause::Server), Ok(())]));
     }
+    assert!(host.stream.wants_names(ID));
     host.now += Duration::from_hours(7);
     host.begin(ID, 0, &chunk(b'e'));
     assert!(!host.stream.wants_names(ID));
