@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CStr, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,9 @@ pub(super) struct Instance {
     /// The engine renews the metrics once a second, those of many delivery streams at once. Else
     /// each flush does.
     is_renewed: AtomicBool,
+    started: Instant,
+    /// When a flush that waits renewed the metrics last, in milliseconds since the start.
+    published: AtomicU64,
     /// None where the host does not let them be set.
     settings: Option<Settings>,
     /// Dropped with the instance, on a thread of the host.
@@ -73,6 +76,8 @@ impl Instance {
             host,
             output,
             is_renewed: AtomicBool::new(false),
+            started: Instant::now(),
+            published: AtomicU64::new(0),
             settings: settings.ok(),
             _runtime: runtime,
         });
@@ -121,6 +126,22 @@ impl Instance {
         }
     }
 
+    /// Any number of flushes may wait, and each comes here about once a second: one of them does it.
+    fn publish_while_waiting(&self) {
+        let now = self.started.elapsed().as_millis() as u64;
+        let last = self.published.load(Ordering::Relaxed);
+        let is_due = now >= last + AGAIN;
+        let order = Ordering::Relaxed;
+        if is_due
+            && self
+                .published
+                .compare_exchange(last, now, order, order)
+                .is_ok()
+        {
+            self.publish();
+        }
+    }
+
     /// Only for the engine's thread: there may be new delivery streams.
     fn publish_new(&self) {
         if let Some(metrics) = &self.metrics {
@@ -147,7 +168,7 @@ impl Instance {
             match wait.next() {
                 Next::Told(Told::Line(line)) => self.host.log(line.level, &line.text),
                 Next::Told(Told::Answer(verdict, _)) => return to_code(verdict),
-                Next::Nothing if Instant::now() < end => self.publish(),
+                Next::Nothing if Instant::now() < end => self.publish_while_waiting(),
                 Next::Nothing | Next::Gone => {
                     // The host is not kept for ever, whatever the plugin's own thread does.
                     self.host.log(Level::Error, UNANSWERED);
@@ -157,6 +178,9 @@ impl Instance {
         }
     }
 }
+
+/// How often the flushes that wait renew the metrics, in milliseconds.
+const AGAIN: u64 = 400;
 
 /// How long the waiting side waits beyond the end of a flush. The driver ends it in time, unless
 /// it hangs.

@@ -104,6 +104,37 @@ pub(crate) fn time(host: &Host, _: &Input) -> Result<(), String> {
     exactly_once(&process, &lines, &service.fake.documents())
 }
 
+/// A flush that waits leaves its worker to others: the chunks of many tags share a record, though
+/// there is one worker.
+pub(crate) fn many_tags(host: &Host, _: &Input) -> Result<(), String> {
+    const TAGS: u64 = 60;
+    let lines = http_logs(0..TAGS);
+    let service = Service::tls();
+    let mut sidecar = Sidecar::new(&service);
+    let folder = sidecar.path("logs");
+    std::fs::create_dir(&folder).map_err(|error| error.to_string())?;
+    for (number, line) in lines.iter().enumerate() {
+        sidecar.write(&format!("logs/{number}.log"), std::slice::from_ref(line));
+    }
+    sidecar.tail(&folder.join("*.log"), "json");
+    sidecar.input.push(("tag", "file.*".to_owned()));
+    for (key, value) in [
+        ("workers", "1"),
+        ("simple_aggregation", "true"),
+        ("linger", "2s"),
+    ] {
+        sidecar.output.push((key, value.to_owned()));
+    }
+    let process = sidecar.run(host)?;
+    exactly_once(&process, &lines, &service.fake.documents())?;
+    // One after the other, each tag would have a record of its own.
+    let records = service.fake.stats().records;
+    match records < TAGS / 4 {
+        true => Ok(()),
+        false => Err(process.failure(&format!("{records} records for {TAGS} tags"))),
+    }
+}
+
 pub(crate) fn exactly_once(
     process: &Process,
     lines: &[String],

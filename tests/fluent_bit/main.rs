@@ -66,6 +66,7 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
         |host, input| delivery::lines(host, input, None, true),
     );
     if host.has_workers() {
+        add("60 tags share records, 1 worker", delivery::many_tags);
         add("100,000 lines, 1 worker", |host, input| {
             delivery::lines(host, input, Some(1), false)
         });
