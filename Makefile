@@ -114,6 +114,7 @@ test-alerts:
 test-demo: $(VENV)/lint.stamp
 	$(VENV)/bin/hadolint fluent-bit/Dockerfile
 	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml deploy/ecs/*.yaml deploy/streams/*.yaml deploy/kubernetes/role.yaml
+	$(VENV)/bin/shellcheck deploy/prometheus/find.sh deploy/elastic-beanstalk/.platform/*/prebuild/login.sh
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/*/docker-compose.yml
 	PYTHONPATH=demo $(VENV)/bin/python -B -m unittest discover deploy/tests
 	$(VENV)/bin/python -B -m unittest discover demo

@@ -136,7 +136,7 @@ def _order(rng: random.Random) -> Document:
 def _login(rng: random.Random) -> Document:
     return {
         "email": f"user{rng.randint(1, 9999)}@example.com",
-        "password": "[REDACTED]",
+        "clientId": "storefront",
     }
 
 

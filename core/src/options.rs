@@ -322,11 +322,11 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         let time_key = format.time_key.as_ref();
         let packs = config.delivery.is_aggregated;
         let is_routed = config.route.is_some();
+        // delivery_stream_default and delivery_stream_allow may stand beside a plain name: a
+        // configuration that takes the name from a variable has them for the case of a template.
         let needs = [
-            ("delivery_stream_default", TEMPLATE, is_routed),
             ("delivery_stream_replace", TEMPLATE, is_routed),
             ("delivery_stream_lower_case", TEMPLATE, is_routed),
-            ("delivery_stream_allow", TEMPLATE, is_routed),
             ("max_delivery_streams", TEMPLATE, is_routed),
             ("time_key_format", "time_key", time_key.is_some()),
             ("aggregation_size", "simple_aggregation", packs),

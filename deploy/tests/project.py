@@ -10,6 +10,7 @@ from template import load
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 FLUENT_BIT = ROOT / "fluent-bit"
+DOCKERFILE = FLUENT_BIT / "Dockerfile"
 PAGES = sorted((ROOT / "docs" / "deploy").glob("*.md"))
 
 STACK = DEPLOY / "cloudformation.yaml"
@@ -22,10 +23,9 @@ TEMPLATES = [
     *sorted((DEPLOY / "ecs").glob("*.yaml")),
     DEPLOY / "kubernetes" / "role.yaml",
 ]
-KUSTOMIZATIONS = [
-    DEPLOY / "kubernetes" / "sidecar",
-    DEPLOY / "kubernetes" / "daemonset",
-]
+SIDECAR = DEPLOY / "kubernetes" / "sidecar"
+DAEMONSET = DEPLOY / "kubernetes" / "daemonset"
+KUSTOMIZATIONS = [SIDECAR, DAEMONSET]
 KUBECTL = shutil.which("kubectl")
 
 
@@ -34,7 +34,11 @@ def templates() -> dict[str, dict[str, Any]]:
     return {path.name: load(path) for path in TEMPLATES}
 
 
-def default_names() -> set[str]:
+def defaults() -> dict[str, str]:
     """The variables of fluent-bit/defaults.env."""
     text = (FLUENT_BIT / "defaults.env").read_text()
-    return set(re.findall(r"^(\w+)=", text, re.MULTILINE))
+    return dict(re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE))
+
+
+def default_names() -> set[str]:
+    return set(defaults())

@@ -1,4 +1,4 @@
-"""Takes the place of aws, docker, kubectl, make and zip while a page's commands run.
+"""Takes the place of aws, docker, helm, kubectl, make and zip while a page's commands run.
 
 Nothing is deployed: what a command names (files, parameters, outputs, operations, options, columns, services, targets) must
 be there, or the command fails. What one command makes, a later one may use.
@@ -95,7 +95,8 @@ def aws(state: State, arguments: list[str]) -> None:
         check(Path(rest[0]).is_file(), f"{rest[0]} is not there")
         return
     if (service, operation) == ("ecr", "get-login-password"):
-        print("password")
+        region = _options(rest).get("--region", [os.environ.get("AWS_REGION", "")])[0]
+        print(f"password for {region}")
         return
     if operation == "wait":
         waiters = botocore.session.get_session().get_waiter_model(service).waiter_names
@@ -261,12 +262,15 @@ def _create(table: dict[str, Any], given: dict[str, str]) -> str:
     return f"CREATE TABLE IF NOT EXISTS {name} ({names})"
 
 
-# === docker, kubectl, make, zip ===
+# === docker, helm, kubectl, make, zip ===
 
 
 def docker(state: State, arguments: list[str]) -> None:
     if arguments[0] == "login":
-        check(sys.stdin.read(), "there is no password")
+        region = sys.stdin.read().removeprefix("password for ").strip()
+        check(region, "there is no password")
+        check(region in arguments[-1], f"{arguments[-1]} is not in {region}")
+        print(arguments[-1])
     elif arguments[0] == "push":
         check(arguments[1] == state.image, f"{arguments[1]} was not built")
     elif arguments[0] == "buildx":
@@ -300,6 +304,14 @@ def _buildx(state: State, command: str, *arguments: str) -> None:
         stages = re.findall(r"^FROM .* AS (\S+)$", Path(path).read_text(), re.MULTILINE)
         check(value in stages, f"{path} has no stage {value}")
     (state.image,) = options["--tag"]
+
+
+def helm(_: State, arguments: list[str]) -> None:
+    check(arguments[:2] == ["upgrade", "--install"], "not known here")
+    _, _, _, *rest = arguments
+    for option, value in zip(rest, rest[1:], strict=False):
+        if option == "--values":
+            check(Path(value).is_file(), f"{value} is not there")
 
 
 def kubectl(state: State, arguments: list[str]) -> None:
@@ -365,7 +377,14 @@ def zip_(state: State, arguments: list[str]) -> None:
     Path(archive).touch()
 
 
-COMMANDS = {"aws": aws, "docker": docker, "kubectl": kubectl, "make": make, "zip": zip_}
+COMMANDS = {
+    "aws": aws,
+    "docker": docker,
+    "helm": helm,
+    "kubectl": kubectl,
+    "make": make,
+    "zip": zip_,
+}
 
 if __name__ == "__main__":
     main()

@@ -9,16 +9,16 @@ from typing import Any
 import kubernetes_validate
 import yaml
 
-from project import DEPLOY, KUBECTL, KUSTOMIZATIONS, ROOT
+from project import DAEMONSET, DEPLOY, KUBECTL, KUSTOMIZATIONS, ROOT, SIDECAR
 
 # The first that knows sidecar containers, and the newest that the validator knows.
 VERSIONS = ("1.29", kubernetes_validate.latest_version())
+CHARTS = DEPLOY / "kubernetes" / "charts"
 MANIFESTS = [
     path
     for path in sorted((DEPLOY / "kubernetes").rglob("*.yaml"))
-    if path.name not in ("kustomization.yaml", "role.yaml")
+    if path.name not in ("kustomization.yaml", "role.yaml") and path.parent != CHARTS
 ]
-
 
 FLUENT_BIT = shutil.which("fluent-bit")
 PLUGIN = ROOT / "dist" / "firehose.so"
@@ -64,7 +64,7 @@ def fluent_bit(manifests: list[dict[str, Any]]) -> dict[str, Any]:
 
 class Manifests(unittest.TestCase):
     def test_every_manifest_fits_its_schema(self) -> None:
-        self.assertEqual(len(MANIFESTS), 4)
+        self.assertEqual(len(MANIFESTS), 7)
         for path in MANIFESTS:
             with self.subTest(path.name):
                 validate(yaml.safe_load(path.read_text()))
@@ -124,6 +124,60 @@ class Rendered(unittest.TestCase):
             if directory.name == "sidecar":
                 context = pod(manifests)["securityContext"]
                 self.assertTrue(context["runAsNonRoot"])
+
+    def test_the_daemonset_runs_where_it_can_and_the_sidecar_as_the_application(
+        self,
+    ) -> None:
+        daemonset, sidecar = pod(render(DAEMONSET)), pod(render(SIDECAR))
+        self.assertEqual(daemonset["nodeSelector"], {"kubernetes.io/os": "linux"})
+        affinity = daemonset["affinity"]["nodeAffinity"]
+        (term,) = affinity["requiredDuringSchedulingIgnoredDuringExecution"][
+            "nodeSelectorTerms"
+        ]
+        self.assertEqual(
+            term["matchExpressions"],
+            [
+                {
+                    "key": "eks.amazonaws.com/compute-type",
+                    "operator": "NotIn",
+                    "values": ["fargate"],
+                }
+            ],
+        )
+        self.assertEqual(sidecar["serviceAccountName"], "app")
+
+    def test_the_metrics_are_announced_and_closed_to_other_pods(self) -> None:
+        for directory in KUSTOMIZATIONS:
+            manifests = render(directory)
+            with self.subTest(directory.name):
+                (template,) = [
+                    manifest["spec"]["template"]
+                    for manifest in manifests
+                    if manifest["kind"] in ("Deployment", "DaemonSet")
+                ]
+                annotations = template["metadata"]["annotations"]
+                port = int(annotations["prometheus.io/port"])
+                self.assertEqual(
+                    fluent_bit(manifests)["ports"],
+                    [{"name": "http", "containerPort": port}],
+                )
+                (policy,) = [
+                    manifest["spec"]
+                    for manifest in manifests
+                    if manifest["kind"] == "NetworkPolicy"
+                ]
+                # It is about these pods, and whoever is let in to that port is named.
+                labels = template["metadata"]["labels"]
+                self.assertEqual(policy["podSelector"]["matchLabels"], labels)
+                callers = [
+                    rule.get("from")
+                    for rule in policy["ingress"]
+                    for ports in rule["ports"]
+                    if ports["port"] <= port <= ports.get("endPort", ports["port"])
+                    and ports["protocol"] == "TCP"
+                ]
+                self.assertEqual(len(callers), 1)
+                self.assertIsNotNone(callers[0])
 
     @unittest.skipIf(FLUENT_BIT is None, "fluent-bit is not on PATH")
     @unittest.skipUnless(PLUGIN.is_file(), "make build makes the plugin")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from project import DEPLOY, KUBECTL, PAGES, ROOT, default_names
 
-STUBS = ("aws", "docker", "kubectl", "make", "zip")
+STUBS = ("aws", "docker", "helm", "kubectl", "make", "zip")
 # What the commands read.
 COPIED = ("deploy", "fluent-bit", "demo", "Makefile")
 PAGE_SECONDS = 120
@@ -91,8 +91,8 @@ class Pages(unittest.TestCase):
                 "does not match",
             ),
             (
-                stack.replace("cloudformation.yaml", "kubernetes/role.yaml"),
-                "OidcProvider.* must be given",
+                stack.replace("cloudformation.yaml", "ecs/firelens.yaml"),
+                "Subnets.* must be given",
             ),
             (
                 f"{stack}{outputs} \"Stacks[0].Outputs[?OutputKey=='None'].OutputValue\"",
@@ -106,6 +106,7 @@ class Pages(unittest.TestCase):
             ("aws cloudformation delete-stack --stack-name none", "no such stack"),
             ("docker push none", "was not built"),
             ("kubectl apply -k deploy/kubernetes/none", "no deploy/kubernetes/none"),
+            ("helm upgrade --install a b --values none", "none is not there"),
             ("make none A=b", "No rule to make target"),
             ("make image BASE=none", "no stage none"),
             ("make image IMAGE_FLAGS=--none", "not known"),
@@ -173,10 +174,21 @@ class Pages(unittest.TestCase):
             ],
         )
 
-    def test_beanstalk_s_hook_logs_in_to_the_registry_of_the_image(self) -> None:
-        hook = "deploy/elastic-beanstalk/.platform/hooks/prebuild/login.sh"
-        self.assertTrue(os.access(ROOT / hook, os.X_OK))
-        done = self.run_script(
-            f"export AWS_REGION=eu-west-1 SIDECAR_IMAGE=registry/image:1; {hook}"
-        )
-        self.assertEqual(done.returncode, 0, done.stderr)
+    def test_beanstalk_s_hooks_log_in_to_the_registries_of_both_images(self) -> None:
+        sidecar = "000000000000.dkr.ecr.eu-west-1.amazonaws.com"
+        app = "111111111111.dkr.ecr.us-east-1.amazonaws.com"
+        for images, logins in (
+            ((f"{sidecar}/fluent-bit:1", f"{app}/app:1"), [sidecar, app]),
+            ((f"{sidecar}/fluent-bit:1", f"{sidecar}/app:1"), [sidecar]),
+            (("docker.io/library/fluent-bit:1", "app:1"), []),
+        ):
+            for kind in ("hooks", "confighooks"):
+                hook = f"deploy/elastic-beanstalk/.platform/{kind}/prebuild/login.sh"
+                with self.subTest(images=images, hook=kind):
+                    self.assertTrue(os.access(ROOT / hook, os.X_OK))
+                    done = self.run_script(
+                        "export SIDECAR_IMAGE={} APPLICATION_IMAGE={}".format(*images)
+                        + f"\n{hook}"
+                    )
+                    self.assertEqual(done.returncode, 0, done.stderr)
+                    self.assertEqual(done.stdout.split(), logins)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from generator import documents
-from project import FLUENT_BIT, STACK, STREAMS_POLICY, templates
+from project import DOCKERFILE, FLUENT_BIT, STACK, STREAMS_POLICY, templates
 from template import load, resources, saved_queries
 
 # What AWS knows no resources for.
@@ -105,12 +105,13 @@ class LeastPrivilege(unittest.TestCase):
         for name, template in templates().items():
             for role, properties in resources(template, "AWS::IAM::Role").items():
                 trust = properties["AssumeRolePolicyDocument"]
-                if "Fn::Sub" in trust:
-                    trust = json.loads(trust["Fn::Sub"])
-                for statement in trust["Statement"]:
-                    with self.subTest(template=name, role=role):
-                        self.assertIn("StringEquals", statement["Condition"])
-                        self.assertNotEqual(statement["Principal"], "*")
+                for one in trust.get("Fn::If", ["", trust])[1:]:
+                    if "Fn::Sub" in one:
+                        one = json.loads(one["Fn::Sub"])
+                    for statement in one["Statement"]:
+                        with self.subTest(template=name, role=role):
+                            self.assertIn("StringEquals", statement["Condition"])
+                            self.assertNotEqual(statement["Principal"], "*")
 
 
 class Parameters(unittest.TestCase):
@@ -211,10 +212,47 @@ class Stack(unittest.TestCase):
             {alarm["MetricName"] for alarm in alarms},
             {
                 "DeliveryToS3.DataFreshness",
+                "DeliveryToS3.Success",
                 "ThrottledRecords",
                 "FailedConversion.Records",
             },
         )
+
+    def test_what_costs_or_grants_more_is_made_on_demand_only(self) -> None:
+        parameters = self.template["Parameters"]
+        for name, condition in (
+            ("DeliveryKeyPolicy", "HasBucketKey"),
+            ("TableGrant", "HasLakeFormation"),
+            ("ProducerRole", "HasProducerAccounts"),
+            ("Endpoint", "HasEndpoint"),
+        ):
+            with self.subTest(name):
+                resource = self.template["Resources"][name]
+                self.assertEqual(resource["Condition"], condition)
+                text = json.dumps(self.template["Conditions"][condition])
+                (parameter,) = re.findall(r'{"Ref": "(\w+)"}', text)
+                self.assertIn(parameters[parameter]["Default"], ("", "false"))
+
+    def test_lake_formation_shows_the_stream_s_role_its_own_table(self) -> None:
+        grant = self.template["Resources"]["TableGrant"]["Properties"]
+        stream = self.template["Resources"]["Stream"]
+        conversion = self.destination["DataFormatConversionConfiguration"]
+        schema = conversion["SchemaConfiguration"]
+        self.assertEqual(
+            grant["Principal"]["DataLakePrincipalIdentifier"], schema["RoleARN"]
+        )
+        table = grant["Resource"]["Table"]
+        for ours, theirs in (
+            ("Name", "TableName"),
+            ("DatabaseName", "DatabaseName"),
+            ("CatalogId", "CatalogId"),
+        ):
+            self.assertEqual(table[ours], schema[theirs])
+        self.assertEqual(stream["DependsOn"], "TableGrant")
+
+    def test_no_column_is_for_a_secret(self) -> None:
+        columns = json.dumps(self.table["TableInput"]["StorageDescriptor"]["Columns"])
+        self.assertNotRegex(columns, "(?i)password|passwd|token|cookie|authorization")
 
     def test_every_saved_query_names_the_days_it_reads(self) -> None:
         queries = saved_queries(self.template, "http")
@@ -226,6 +264,30 @@ class Stack(unittest.TestCase):
 
 
 class Tasks(unittest.TestCase):
+    def test_firelens_s_socket_is_the_user_s_and_the_driver_s_buffer_bounded(
+        self,
+    ) -> None:
+        template = templates()["firelens.yaml"]
+        (task,) = resources(template, "AWS::ECS::TaskDefinition").values()
+        app, sidecar = task["ContainerDefinitions"]
+        user = template["Parameters"]["SidecarUser"]
+        self.assertEqual(sidecar["User"], {"Ref": "SidecarUser"})
+        self.assertIn(f"\nUSER {user['Default']}\n", DOCKERFILE.read_text())
+        _, as_root, otherwise = sidecar["LinuxParameters"]["Capabilities"]["Drop"][
+            "Fn::If"
+        ]
+        self.assertEqual(otherwise, ["ALL"])
+        self.assertNotIn("DAC_OVERRIDE", as_root)
+        # A Name would be a second output.
+        self.assertEqual(
+            app["LogConfiguration"]["Options"],
+            {"log-driver-buffer-limit": {"Ref": "LogDriverLines"}},
+        )
+        lines = template["Parameters"]["LogDriverLines"]["Default"]
+        spared = (int(task["Memory"]) - sidecar["Memory"]) * 1024 * 1024
+        # At 1 KB a line, no more than a tenth of what the sidecar leaves to the application.
+        self.assertLess(lines * 1024, spared / 10)
+
     def test_the_sidecar_outlives_the_application(self) -> None:
         for name, template in templates().items():
             for task in resources(template, "AWS::ECS::TaskDefinition").values():
@@ -237,4 +299,6 @@ class Tasks(unittest.TestCase):
                     )
                     # SIDECAR_GRACE is 25.
                     self.assertGreater(sidecar["StopTimeout"], 25)
+                    # What ECS would do about an outage of Firehose is to end the task.
+                    self.assertNotIn("HealthCheck", sidecar)
                     self.assertTrue(sidecar["ReadonlyRootFilesystem"])

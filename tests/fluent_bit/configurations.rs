@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -90,12 +90,13 @@ pub(crate) fn arrived(
 pub(crate) fn reload(host: &Host) -> Result<(), String> {
     let service = Service::plain();
     let mut image = prepared(host, &service);
-    image
-        .variables
-        .insert("SIDECAR_WORKERS".to_owned(), "0".to_owned());
     let log = image.write("/logs/app.log", "");
-    let path = text(&log).to_owned();
-    image.variables.insert("APP_LOG_PATH".to_owned(), path);
+    let mut set = |name: &str, value: &str| {
+        image.variables.insert(name.to_owned(), value.to_owned());
+    };
+    set("SIDECAR_HOT_RELOAD", "on");
+    set("SIDECAR_WORKERS", "0");
+    set("APP_LOG_PATH", text(&log));
     let mut process = start(host, &image, "tail.conf");
     let append = |line: &str| {
         let mut file = fs::OpenOptions::new().append(true).open(&log);
@@ -231,6 +232,44 @@ pub(crate) fn health_check(host: &Host) -> Result<(), String> {
         return Err("well after Fluent Bit has ended".to_owned());
     }
     Ok(())
+}
+
+/// The metrics, the plugin's own included, come by remote write.
+pub(crate) fn telemetry(host: &Host) -> Result<(), String> {
+    let (service, prometheus) = (Service::plain(), listener());
+    let mut image = prepared(host, &service);
+    let port = address(&prometheus).port().to_string();
+    image
+        .variables
+        .insert("SIDECAR_METRICS_PORT".to_owned(), port);
+    prometheus
+        .set_nonblocking(true)
+        .expect("a listener can be made not to wait");
+    let mut process = start(host, &image, "tail_telemetry.conf");
+    let mut connection = poll(LONG, || prometheus.accept().ok())
+        .ok_or_else(|| process.failure("nothing is written to the Prometheus"))?
+        .0;
+    let reads = connection
+        .set_nonblocking(false)
+        .and_then(|()| connection.set_read_timeout(Some(LONG)));
+    reads.expect("a connection has a time-out");
+    let (mut request, mut bytes) = (Vec::new(), [0; 4096]);
+    // Snappy leaves text that comes for the first time as it is; "ambiguous" is in a name of the plugin.
+    let wanted: [&[u8]; 3] = [b"POST /api/v1/write ", b"ambiguous", b"shop"];
+    let has = |request: &[u8], part: &[u8]| request.windows(part.len()).any(|at| at == part);
+    while let Some(missing) = wanted.iter().find(|part| !has(&request, part)) {
+        let read = connection.read(&mut bytes).unwrap_or_default();
+        if read == 0 {
+            let missing = String::from_utf8_lossy(missing);
+            return Err(process.failure(&format!("{missing} is not in what is written")));
+        }
+        request.extend_from_slice(&bytes[..read]);
+    }
+    connection
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .expect("the writer waits for an answer");
+    process.signal(Signal::TERM);
+    ended_well(&mut process)
 }
 
 /// The plugins that a case's configuration names and the host lacks.

@@ -123,7 +123,14 @@ impl Image {
 }
 
 /// What is only included, or not a configuration of Fluent Bit's pipeline.
-const PARTS: [&str; 5] = ["common.", "docker.", "stack_traces.", "parsers.", "plugin."];
+const PARTS: [&str; 6] = [
+    "common.",
+    "docker.",
+    "stack_traces.",
+    "telemetry.",
+    "parsers.",
+    "plugin.",
+];
 
 /// The variables of `fluent-bit/defaults.env`.
 pub(crate) fn defaults() -> BTreeMap<String, String> {

@@ -162,7 +162,7 @@ fn configuration_trials(host: &Arc<Host>) -> Vec<Trial> {
     let no_curl = no_curl.then(|| "there is no curl on PATH".to_owned());
     add(
         documented,
-        no_metrics.or(no_curl),
+        no_metrics.clone().or(no_curl),
         Box::new(metrics::documented),
     );
     let equal = "both forms give the same properties";
@@ -171,6 +171,8 @@ fn configuration_trials(host: &Arc<Host>) -> Vec<Trial> {
     add(FIRELENS.name, without(&FIRELENS), Box::new(firelens));
     let health = "the image's health check";
     add(health, None, Box::new(configurations::health_check));
+    let telemetry = "the metrics reach a Prometheus";
+    add(telemetry, no_metrics, Box::new(configurations::telemetry));
     let kill = "what tail.conf read outlives kill -9";
     add(kill, None, Box::new(configurations::kill));
     let half = "only the rest of a chunk goes out after kill -9";

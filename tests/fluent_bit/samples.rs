@@ -118,7 +118,7 @@ pub(crate) const CASES: &[Case] = &[
             },
             File {
                 variable: "KUBERNETES_EXCLUDE_PATH",
-                pattern: "*_fluent-bit-*.log",
+                pattern: "*_*_fluent-bit-*.log",
                 name: "logs-1_logging_fluent-bit-\
                        0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.log",
                 content: "2024-02-29T23:59:59.123456789Z stdout F its own line\n",
