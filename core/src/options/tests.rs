@@ -381,7 +381,7 @@ fn what_does_nothing_is_warned_of() {
     assert_eq!(warnings("time_key_format %s; external_id id").len(), 2);
     assert_eq!(
         warnings("max_delivery_streams 2; delivery_stream_allow a").len(),
-        2
+        1
     );
     assert_eq!(warnings("state_sync true; state_max_bytes 1M").len(), 2);
     assert_eq!(warnings("schema_check_every 10").len(), 1);
