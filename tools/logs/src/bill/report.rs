@@ -42,6 +42,16 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
         bill.mean_record_bytes.round(),
         markdown::table(head, 1, &cells),
     );
+    text += &format!(
+        "The way to Firehose is paid beside it: {} GB in base64, availability zones: {}.\n\n{}\n",
+        rounded(bill.sent_gb),
+        args.zones,
+        markdown::table(
+            " | hours $ | data $ | a month $",
+            1,
+            &bill.ways.iter().map(way_cells).collect::<Vec<_>>()
+        ),
+    );
     let [_, _, aggregated] = &bill.rows;
     if aggregated.billed_ratio > WASTEFUL_RATIO {
         text += "Too few lines are sent together to fill records: a longer flush in Fluent Bit's \
@@ -52,16 +62,6 @@ pub(crate) fn text(bill: &Bill, args: &Args, prices: &Prices) -> String {
     if bill.gb_a_month * most > FIRST_TIER_GB {
         text += "More than 500 TB are billed: beyond them a GB costs less than estimated.\n";
     }
-    text += &format!(
-        "\nThe way to Firehose is paid beside it: {} GB in base64, availability zones: {}.\n\n{}\n",
-        rounded(bill.sent_gb),
-        args.zones,
-        markdown::table(
-            " | hours $ | data $ | a month $",
-            1,
-            &bill.ways.iter().map(way_cells).collect::<Vec<_>>()
-        ),
-    );
     text += "Without storage, queries and free tiers. US dollars a GB:\n";
     for (what, price) in [
         ("CloudWatch Logs, ingestion", &prices.cloudwatch_ingestion),
