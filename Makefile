@@ -24,8 +24,7 @@ build: ## Build the plugin: dist/firehose.so
 		echo "error: dist/firehose.so is over $(MAX_PLUGIN_BYTES) bytes"; exit 1; \
 	fi
 
-# ARCH=x86_64 or aarch64 builds for the other machine. Amazon Linux 2 has glibc 2.26; fluent-bit/Dockerfile links against
-# the same.
+# ARCH=x86_64 or aarch64 builds for the other machine. Amazon Linux 2 has glibc 2.26.
 ARCH ?= $(shell uname -m)
 GLIBC := 2.26
 PACKAGE_TARGET = $(ARCH)-unknown-linux-gnu
@@ -36,8 +35,11 @@ package: $(VENV)/package.stamp ## Pack the plugin for ARCH: dist/fluent-bit-fire
 		echo "error: Rust cannot build for $(ARCH) here: rustup target add $(PACKAGE_TARGET)"; exit 1; }
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo-zigbuild rustc --locked --release --target $(PACKAGE_TARGET).$(GLIBC) \
 		--package fluent-bit-firehose --lib --crate-type cdylib
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cargo-zigbuild zigbuild --locked --release --target $(PACKAGE_TARGET).$(GLIBC) \
+		--package healthcheck
 	$(VENV)/bin/python -B package/pack.py --arch $(ARCH) --glibc $(GLIBC) --bytes $(MAX_PLUGIN_BYTES) --into dist \
-		--plugin $(TARGET_DIR)/$(PACKAGE_TARGET)/release/libfirehose.so
+		--plugin $(TARGET_DIR)/$(PACKAGE_TARGET)/release/libfirehose.so \
+		--healthcheck $(TARGET_DIR)/$(PACKAGE_TARGET)/release/healthcheck
 
 # The fake Firehose, the small host, the image's health check, and what instructions are counted
 # of, as programs.
@@ -46,15 +48,39 @@ tools:
 	$(CARGO) build --locked --release --package fake-firehose --package firehose-host --package healthcheck \
 		--package firehose-instructions
 
-# For both architectures: IMAGE_FLAGS="--platform linux/amd64,linux/arm64 --push", and IMAGE with a registry.
+# The bases: the official image, of a version that the tests run with, and AWS's. A registry could move a tag: to rule that
+# out, add the digest that `docker buildx imagetools inspect IMAGE:TAG` shows.
 BASE ?= fluent-bit
+BASE_fluent-bit := docker.io/fluent/fluent-bit:5.1.1
+BASE_aws-for-fluent-bit := public.ecr.aws/aws-observability/aws-for-fluent-bit:3.4.15
+BASE_IMAGE = $(or $(BASE_$(BASE)),$(error BASE is "$(BASE)": give fluent-bit or aws-for-fluent-bit))
+
+# PACKAGES names packages that are there, such as a release's: then nothing is compiled. For both architectures give one of
+# each, IMAGE_FLAGS="--platform linux/amd64,linux/arm64 --push", and IMAGE with a registry.
+VERSION := $(shell awk -F '"' '/^version = / { print $$2; exit }' Cargo.toml)
+PACKAGE = dist/fluent-bit-firehose-$(VERSION)-linux-$(ARCH).tar.gz
+PACKAGES ?= $(PACKAGE)
 IMAGE ?= fluent-bit-firehose
 IMAGE_FLAGS ?= --load
+# Where the project's files can be read; the image's labels name it.
+SOURCE ?= $(if $(GITHUB_REPOSITORY),$(GITHUB_SERVER_URL)/$(GITHUB_REPOSITORY))
+IMAGE_LABELS = --build-arg SOURCE=$(SOURCE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD)
+IMAGE_CONTEXT := dist/image
 
 .PHONY: image
-image: ## Build the container image; BASE=aws-for-fluent-bit puts it on AWS's
+image: $(if $(filter file,$(origin PACKAGES)),package) ## Build the container image; BASE=aws-for-fluent-bit puts it on AWS's
 	@docker buildx version > /dev/null 2>&1 || { echo "error: docker with its plugin buildx is needed"; exit 1; }
-	docker buildx build --file fluent-bit/Dockerfile --build-arg BASE=$(BASE) --tag $(IMAGE) $(IMAGE_FLAGS) .
+	fluent-bit/context.sh $(IMAGE_CONTEXT) $(PACKAGES)
+	docker buildx build --file fluent-bit/Dockerfile --build-arg BASE=$(BASE_IMAGE) $(IMAGE_LABELS) --tag $(IMAGE) \
+		$(IMAGE_FLAGS) $(IMAGE_CONTEXT)
+
+# Needs buildah and a fluent-bit on PATH, but no engine, no registry and, with newuidmap, no privileges.
+.PHONY: image-test
+image-test: $(if $(filter file,$(origin PACKAGES)),package) ## Build the image on both bases by buildah, and run it
+	$(CARGO) build --locked --release --package fake-firehose
+	fluent-bit/context.sh $(IMAGE_CONTEXT) $(PACKAGES)
+	$(if $(filter 0,$(shell id -u)),,buildah unshare) $(PYTHON) -B tests/image/run.py --context $(IMAGE_CONTEXT) \
+		--fake-firehose $(TARGET_DIR)/release/fake-firehose --version $(VERSION)
 
 DEMO_FLAGS ?=
 
@@ -69,7 +95,10 @@ TEST_BEGINS := $(shell date +%s)
 test: build test-alerts test-demo test-rust ## Check formatting and lints, run the tests
 	@echo "make test took $$(($$(date +%s) - $(TEST_BEGINS))) s. It left to a release:"; \
 	echo "  make test-commands (every command of the pages)"; \
-	echo "  make test-hosts (every Fluent Bit on PATH)"
+	echo "  make image-test (the image, built and run)"; \
+	echo "  make test-hosts (every Fluent Bit on PATH)"; \
+	command -v fluent-bit > /dev/null || \
+		echo "NOT TESTED: the plugin in the real host, for want of a fluent-bit on PATH"
 
 # The fuzzer's programs are a workspace of their own, whose lock file must follow this one's. More tests than processors
 # run at a time: most wait for a time-out or an answer.
@@ -114,7 +143,8 @@ test-alerts:
 test-demo: $(VENV)/lint.stamp
 	$(VENV)/bin/hadolint fluent-bit/Dockerfile
 	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml deploy/ecs/*.yaml deploy/streams/*.yaml deploy/kubernetes/role.yaml
-	$(VENV)/bin/shellcheck deploy/prometheus/find.sh deploy/elastic-beanstalk/.platform/*/prebuild/login.sh
+	$(VENV)/bin/shellcheck deploy/prometheus/find.sh deploy/elastic-beanstalk/.platform/*/prebuild/login.sh \
+		fluent-bit/context.sh
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/*/docker-compose.yml
 	PYTHONPATH=demo $(VENV)/bin/python -B -m unittest discover deploy/tests
 	$(VENV)/bin/python -B -m unittest discover demo

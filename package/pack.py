@@ -22,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--plugin", type=Path, required=True, help="the built plugin")
+    options.add_argument(
+        "--healthcheck", type=Path, required=True, help="the built program"
+    )
     options.add_argument("--arch", required=True, help="x86_64 or aarch64")
     options.add_argument("--into", type=Path, required=True, help="the folder for it")
     options.add_argument("--glibc", required=True, help="the newest it may need")
@@ -35,6 +38,8 @@ def main() -> None:
         arguments.plugin, arguments.glibc, arguments.bytes
     ):
         faults.append(f"{arguments.plugin}: {fault}")
+    if fault := shared_object.too_new(arguments.healthcheck, arguments.glibc):
+        faults.append(f"{arguments.healthcheck}: {fault}")
     if faults:
         sys.exit("\n".join(f"error: {fault}" for fault in faults))
 
@@ -42,7 +47,13 @@ def main() -> None:
     packed = arguments.into / f"{name}.tar.gz"
     arguments.into.mkdir(exist_ok=True)
     packed.write_bytes(
-        archive(name, contents(arguments.plugin, parts, standard_library()), built_at())
+        archive(
+            name,
+            contents(
+                arguments.plugin, arguments.healthcheck, parts, standard_library()
+            ),
+            built_at(),
+        )
     )
     needed = shared_object.dotted(shared_object.needed_glibc(arguments.plugin))
     print(
@@ -52,14 +63,15 @@ def main() -> None:
 
 
 def contents(
-    plugin: Path, parts: list[Part], standard_library: Path
+    plugin: Path, healthcheck: Path, parts: list[Part], standard_library: Path
 ) -> dict[str, bytes]:
-    """What is packed, by its path; the image has etc and plugins too."""
+    """What is packed, by its path; the image has bin, etc and plugins too."""
     settings = [ROOT / "plugin.conf", ROOT / "fluent-bit" / "defaults.env"]
     for form in ("conf", "yaml"):
         settings += (ROOT / "fluent-bit").glob(f"*.{form}")
     files = {f"etc/{path.name}": path.read_bytes() for path in settings}
     files["plugins/firehose.so"] = plugin.read_bytes()
+    files["bin/healthcheck"] = healthcheck.read_bytes()
     files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
     files["LICENSES-THIRD-PARTY.txt"] = licences.notices(parts).encode()
     files["LICENSES-RUST.html"] = standard_library.read_bytes()
@@ -79,7 +91,7 @@ def archive(folder: str, files: dict[str, bytes], time: int) -> bytes:
             member = tarfile.TarInfo(f"{folder}/{path}")
             member.size = len(data)
             member.mtime = time
-            member.mode = 0o755 if path.endswith(".so") else 0o644
+            member.mode = 0o755 if path.startswith(("bin/", "plugins/")) else 0o644
             writer.addfile(member, io.BytesIO(data))
     return gzip.compress(tar.getvalue(), mtime=time)
 

@@ -16,11 +16,8 @@ EXPORTS = {
 def faults(plugin: Path, newest_glibc: str, most_bytes: int) -> list[str]:
     """Why the plugin may not be shipped, a sentence each."""
     sentences = []
-    needed = needed_glibc(plugin)
-    if needed > numbers(newest_glibc):
-        sentences.append(
-            f"it needs glibc {dotted(needed)}, newer than {newest_glibc}: build it with `make package`"
-        )
+    if fault := too_new(plugin, newest_glibc):
+        sentences.append(fault)
     if missing := EXPORTS - exports(plugin):
         sentences.append(
             f"it lacks the exports {', '.join(sorted(missing))}: Fluent Bit would not load it"
@@ -33,6 +30,14 @@ def faults(plugin: Path, newest_glibc: str, most_bytes: int) -> list[str]:
     if size > most_bytes:
         sentences.append(f"it has {size} bytes, more than {most_bytes}")
     return sentences
+
+
+def too_new(file: Path, newest_glibc: str) -> str | None:
+    """Why an ELF file does not start with this glibc, if it does not."""
+    needed = needed_glibc(file)
+    if needed <= numbers(newest_glibc):
+        return None
+    return f"it needs glibc {dotted(needed)}, newer than {newest_glibc}: build it with `make package`"
 
 
 def needed_glibc(file: Path) -> tuple[int, ...]:

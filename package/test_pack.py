@@ -16,12 +16,14 @@ class Pack(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             plugin = Path(folder) / "libfirehose.so"
             plugin.write_bytes(b"\x7fELF of the test")
+            healthcheck = Path(folder) / "healthcheck"
+            healthcheck.write_bytes(b"\x7fELF of the check")
             page = Path(folder) / "page.html"
             page.write_text("the standard library's")
             text = Path(folder) / "LICENSE"
             text.write_text("the text of some")
             part = Part("some", "1.2.3", "MIT", (text,))
-            cls.files = contents(plugin, [part], page)
+            cls.files = contents(plugin, healthcheck, [part], page)
 
     def test_what_the_configurations_name_is_there(self) -> None:
         """Unpacked in /fluent-bit."""
@@ -41,7 +43,7 @@ class Pack(unittest.TestCase):
         settings = {path.name for path in (ROOT / "fluent-bit").iterdir()}
         image = {
             "Dockerfile",
-            "Dockerfile.dockerignore",
+            "context.sh",
             "requirements.txt",
             "kustomization.yml",
         }
@@ -87,5 +89,8 @@ class Pack(unittest.TestCase):
             with self.subTest(member.name):
                 self.assertEqual((member.uid, member.gid), (0, 0))
                 self.assertEqual(member.mtime, 1_700_000_000)
-                executable = member.name == "folder/plugins/firehose.so"
+                executable = member.name in (
+                    "folder/bin/healthcheck",
+                    "folder/plugins/firehose.so",
+                )
                 self.assertEqual(member.mode, 0o755 if executable else 0o644)

@@ -132,7 +132,7 @@ def _options(arguments: list[str]) -> dict[str, list[str]]:
     options: dict[str, list[str]] = {}
     for argument in arguments:
         if argument.startswith("--"):
-            options[argument] = []
+            options.setdefault(argument, [])
         else:
             check(options, f"{argument} belongs to no option")
             options[list(options)[-1]].append(argument)
@@ -298,11 +298,10 @@ def _buildx(state: State, command: str, *arguments: str) -> None:
         f"not known: {options}",
     )
     (path,) = options["--file"]
+    known = re.findall(r"^ARG (\w+)$", Path(path).read_text(), re.MULTILINE)
     for argument in options["--build-arg"]:
-        name, value = argument.split("=", 1)
-        check(name == "BASE", f"{path} has no argument {name}")
-        stages = re.findall(r"^FROM .* AS (\S+)$", Path(path).read_text(), re.MULTILINE)
-        check(value in stages, f"{path} has no stage {value}")
+        name, _ = argument.split("=", 1)
+        check(name in known, f"{path} has no argument {name}")
     (state.image,) = options["--tag"]
 
 
@@ -362,11 +361,11 @@ def _check_applied(state: State, resource: str, *arguments: str) -> None:
 
 
 def make(_: State, arguments: list[str]) -> None:
-    # An image is built by the docker of this file; of other targets make says what it would do, and fails where there
-    # is none.
+    # An image is built by the docker of this file, of no package; of other targets make says what it would do, and fails
+    # where there is none.
     real = shutil.which("make", path=os.environ["PATH"].partition(":")[2])
-    dry_run = [] if arguments[0] == "image" else ["--dry-run"]
-    command = [str(real), *dry_run, *arguments]
+    more = ["PACKAGES="] if arguments[0] == "image" else ["--dry-run"]
+    command = [str(real), *more, *arguments]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=60)
 
 

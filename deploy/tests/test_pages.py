@@ -13,7 +13,7 @@ from project import DEPLOY, KUBECTL, PAGES, ROOT, default_names
 
 STUBS = ("aws", "docker", "helm", "kubectl", "make", "zip")
 # What the commands read.
-COPIED = ("deploy", "fluent-bit", "demo", "Makefile")
+COPIED = ("deploy", "fluent-bit", "demo", "Makefile", "Cargo.toml")
 PAGE_SECONDS = 120
 
 
@@ -108,7 +108,7 @@ class Pages(unittest.TestCase):
             ("kubectl apply -k deploy/kubernetes/none", "no deploy/kubernetes/none"),
             ("helm upgrade --install a b --values none", "none is not there"),
             ("make none A=b", "No rule to make target"),
-            ("make image BASE=none", "no stage none"),
+            ("make image BASE=none", "give fluent-bit or aws-for-fluent-bit"),
             ("make image IMAGE_FLAGS=--none", "not known"),
             ("kubectl logs daemonset/fluent-bit --none 1", "not known"),
             ("cd deploy/compose; docker compose logs none", "no service"),

@@ -31,20 +31,33 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         written: &["make image"],
         run: "make .venv/demo.stamp && make image",
-        prints: "--build-arg BASE=fluent-bit ",
-        needs: &[],
+        prints: "--build-arg BASE=docker.io/fluent/fluent-bit:",
+        needs: &[Minutes],
     },
     Row {
         written: &["BASE=aws-for-fluent-bit"],
-        run: "make .venv/demo.stamp && make image BASE=aws-for-fluent-bit",
-        prints: "--build-arg BASE=aws-for-fluent-bit ",
+        run: "make .venv/demo.stamp && make image PACKAGES= BASE=aws-for-fluent-bit",
+        prints: "--build-arg BASE=public.ecr.aws/aws-observability/aws-for-fluent-bit:",
         needs: &[],
     },
     Row {
         written: &[r#"IMAGE_FLAGS="--platform linux/amd64 --load""#],
-        run: r#"make .venv/demo.stamp && make image IMAGE_FLAGS="--platform linux/amd64 --load""#,
-        prints: "--platform linux/amd64 --load .",
+        run: r#"make .venv/demo.stamp && make image PACKAGES= IMAGE_FLAGS="--platform linux/amd64 --load""#,
+        prints: "--platform linux/amd64 --load dist/image",
         needs: &[],
+    },
+    Row {
+        written: &["PACKAGES="],
+        run: "make .venv/demo.stamp && make package && \
+              make image PACKAGES=\"$(echo dist/fluent-bit-firehose-*.tar.gz)\"",
+        prints: "fluent-bit/context.sh dist/image dist/fluent-bit-firehose-",
+        needs: &[Minutes],
+    },
+    Row {
+        written: &["make image-test"],
+        run: "make image-test",
+        prints: "image on aws-for-fluent-bit: built, delivered a line, was healthy, stopped",
+        needs: &[FLUENT_BIT, Program("buildah"), Minutes],
     },
     Row {
         written: &[

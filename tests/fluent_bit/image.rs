@@ -170,24 +170,27 @@ fn last_stage() -> Vec<String> {
     stage.into_iter().rev().collect()
 }
 
-/// What a source of COPY is on this machine: what the build stage makes, `make` has made here.
+/// What a source of COPY is on this machine: of a package's programs what `make` has made here. What another stage or a
+/// package's licences are is left out.
 fn files_of(source: &str) -> Vec<PathBuf> {
     match source {
-        "/built/firehose.so" => return vec![built::plugin()],
-        "/built/healthcheck" => return vec![built::program("healthcheck")],
+        "$TARGETARCH/plugins/firehose.so" => vec![built::plugin()],
+        "$TARGETARCH/bin/healthcheck" => vec![built::program("healthcheck")],
+        "$TARGETARCH/etc/" => settings(),
         // An empty folder.
-        "/built/state" => return vec![PathBuf::from(env!("CARGO_TARGET_TMPDIR"))],
-        _ => {}
+        "state" => vec![PathBuf::from(env!("CARGO_TARGET_TMPDIR"))],
+        _ => Vec::new(),
     }
-    let path = Path::new(PROJECT).join(source);
-    let name = path.file_name().and_then(|name| name.to_str());
-    let Some(extension) = name.and_then(|name| name.strip_prefix('*')) else {
-        return vec![path];
-    };
-    let folder = path.parent().expect("a file is in a folder");
-    let files = fs::read_dir(folder).expect("a source of COPY is in the project");
+}
+
+/// What a package has in `etc`.
+fn settings() -> Vec<PathBuf> {
+    let folder = fs::read_dir(Path::new(PROJECT).join("fluent-bit"));
+    let files = folder.expect("the project has the image's files");
     let files = files.map(|file| file.expect("a folder can be read").path());
-    files
-        .filter(|file| text(file).ends_with(extension))
-        .collect()
+    let is_setting =
+        |file: &PathBuf| text(file).ends_with(".conf") || text(file).ends_with(".yaml");
+    let mut settings: Vec<PathBuf> = files.filter(is_setting).collect();
+    settings.push(Path::new(PROJECT).join("plugin.conf"));
+    settings
 }
