@@ -71,6 +71,8 @@ def contents(
         settings += (ROOT / "fluent-bit").glob(f"*.{form}")
     files = {f"etc/{path.name}": path.read_bytes() for path in settings}
     files["plugins/firehose.so"] = plugin.read_bytes()
+    first_line = ROOT / "package" / "try" / "first_line.py"
+    files["try/first_line.py"] = first_line.read_bytes()
     files["bin/healthcheck"] = healthcheck.read_bytes()
     files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
     files["LICENSES-THIRD-PARTY.txt"] = licences.notices(parts).encode()
