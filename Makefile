@@ -144,8 +144,10 @@ test-demo: $(VENV)/lint.stamp
 	$(VENV)/bin/hadolint fluent-bit/Dockerfile
 	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml deploy/ecs/*.yaml deploy/streams/*.yaml deploy/kubernetes/role.yaml
 	$(VENV)/bin/shellcheck deploy/prometheus/find.sh deploy/elastic-beanstalk/.platform/*/prebuild/login.sh \
-		fluent-bit/context.sh
+		fluent-bit/context.sh .github/*.sh
 	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/*/docker-compose.yml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(VENV)/bin/zizmor --offline --quiet .github/workflows
 	PYTHONPATH=demo $(VENV)/bin/python -B -m unittest discover deploy/tests
 	$(VENV)/bin/python -B -m unittest discover demo
 	$(VENV)/bin/python -B -m unittest discover package
@@ -231,6 +233,11 @@ $(CARGO_DENY)/bin/cargo-deny:
 .PHONY: deny
 deny: $(CARGO_DENY)/bin/cargo-deny ## Check licences, banned crates and sources of all dependencies
 	$< --locked check licenses bans sources
+
+# Fetches the list of known faults: https://github.com/RustSec/advisory-db
+.PHONY: audit
+audit: $(CARGO_DENY)/bin/cargo-deny ## Look for dependencies with known faults (RustSec)
+	$< --locked check advisories
 
 .PHONY: simulate
 simulate: HISTORIES ?= 10000000

@@ -13,6 +13,7 @@ import tarfile
 from pathlib import Path
 
 import licences
+import sbom
 import shared_object
 from licences import Part
 
@@ -32,7 +33,8 @@ def main() -> None:
     arguments = options.parse_args()
 
     target = f"{arguments.arch}-unknown-linux-gnu"
-    parts = licences.linked_crates(ROOT / "Cargo.toml", target) + zig()
+    crates = licences.linked_crates(ROOT / "Cargo.toml", target)
+    parts = crates + zig()
     faults = licences.faults(parts)
     for fault in shared_object.faults(
         arguments.plugin, arguments.glibc, arguments.bytes
@@ -55,6 +57,8 @@ def main() -> None:
             built_at(),
         )
     )
+    bill = arguments.into / f"{name}.cdx.json"
+    bill.write_text(sbom.of(version(), packed, crates, zig()))
     needed = shared_object.dotted(shared_object.needed_glibc(arguments.plugin))
     print(
         f"{packed}: {packed.stat().st_size} bytes; firehose.so has {arguments.plugin.stat().st_size} and needs glibc "

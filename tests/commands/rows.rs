@@ -196,6 +196,12 @@ pub(crate) const ROWS: &[Row] = &[
         needs: &[Minutes],
     },
     Row {
+        written: &["cargo update --workspace"],
+        run: "cargo update --workspace --locked --offline",
+        prints: "",
+        needs: &[],
+    },
+    Row {
         written: &["make fuzz", "make fuzz TARGET=chunk SECONDS=60"],
         run: "for target in chunk pack config replies; do make fuzz TARGET=$target SECONDS=5; done",
         prints: "",
