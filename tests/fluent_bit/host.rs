@@ -8,7 +8,14 @@ use std::sync::Arc;
 
 /// The names under which they are looked for, and of those that are there the first is run; each of
 /// them with `FLUENT_BITS=all`.
-const NAMES: [&str; 3] = ["fluent-bit", "fluent-bit-3.2", "fluent-bit-1.9"];
+const NAMES: [&str; 6] = [
+    "fluent-bit",
+    "fluent-bit-5.0",
+    "fluent-bit-4.2",
+    "fluent-bit-4.0",
+    "fluent-bit-3.2",
+    "fluent-bit-1.9",
+];
 
 pub(crate) struct Host {
     pub(crate) program: PathBuf,
