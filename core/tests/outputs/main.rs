@@ -4,6 +4,7 @@ mod host;
 mod journal;
 mod lines;
 mod machine;
+mod router;
 mod sums;
 
 use std::time::Duration;
