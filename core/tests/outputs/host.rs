@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use firehose_core::deliver::failure::{CallError, Cause};
 use firehose_core::deliver::journal::Page;
 use firehose_core::deliver::ledger::{Key, Secret};
+use firehose_core::deliver::ranges::Ranges;
 use firehose_core::deliver::stream::{Arrival, CallId, OutputId, Step, Stream};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::Config;
@@ -85,6 +86,16 @@ impl Host {
     }
 
     pub(crate) fn begin(&mut self, id: OutputId, caller: usize, chunk: &[u8]) -> ChunkId {
+        self.begin_part(id, caller, chunk, None)
+    }
+
+    pub(crate) fn begin_part(
+        &mut self,
+        id: OutputId,
+        caller: usize,
+        chunk: &[u8],
+        part: Option<Ranges>,
+    ) -> ChunkId {
         let key = self.stream.wants_names(id).then(|| key(chunk));
         let length = chunk.len();
         let arrival = Arrival {
@@ -92,7 +103,7 @@ impl Host {
             tag: TAG,
             length,
             key,
-            part: None,
+            part,
         };
         let flush = self.stream.flush(self.now, id, arrival);
         let flush = flush.expect("the output is there");

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use firehose_core::deliver::failure::Cause;
 use firehose_core::deliver::router::{Conclusion, Router};
 use firehose_core::deliver::stream::OutputId;
 use firehose_core::deliver::verdict::Verdict::{self, Delivered, Failed, Retry};
 use firehose_core::pack::batch::ChunkId;
+
+use crate::host::{Host, ID, THROTTLED, event};
 
 const PARTS: [OutputId; 2] = [OutputId(1), OutputId(2)];
 
@@ -103,4 +106,45 @@ fn a_part_that_ends_twice_or_is_not_known_changes_nothing() {
         Some(Delivered)
     );
     assert_eq!(router.ended(now, id, PARTS[1], None, Retry), None);
+}
+
+/// Its events are many ranges, as others lie between them; but nothing of this part does.
+#[test]
+fn a_part_of_many_events_between_others_is_remembered_in_few_bytes() {
+    const EVENTS: usize = 400;
+    let one = event(&[(b'a', 1)]);
+    let place = |number: usize| number * one.len()..(number + 1) * one.len();
+    let begin = |host: &mut Host| {
+        let part = (0..EVENTS).step_by(2).map(place).collect();
+        host.begin_part(ID, 0, &one.repeat(EVENTS), Some(part));
+    };
+    let next_call = |host: &mut Host| loop {
+        match host.calls() {
+            (calls, _) if calls.len() == 1 => return Some(calls[0]),
+            _ if !host.ended.is_empty() => return None,
+            (_, until) => host.now = until.expect("something will happen"),
+        }
+    };
+
+    let mut host = Host::new(&[("resume_max_bytes", "1000")]);
+    begin(&mut host);
+    while let Some(call) = next_call(&mut host) {
+        host.answer(call, THROTTLED);
+    }
+    assert_eq!(host.ended[0].1, Retry);
+    assert_eq!(host.totals.forgotten_chunks.get(), 0);
+
+    let mut host = Host::new(&[]);
+    host.stream.keep_journal(host.now, Duration::ZERO, 100_000);
+    begin(&mut host);
+    // The first page is whole; the second one tells of what was accepted later.
+    let mut answer = [[Ok(()); EVENTS / 4], [Err(Cause::Throttled); EVENTS / 4]].concat();
+    while host.pages.len() < 2 {
+        if let Some(call) = next_call(&mut host) {
+            host.answer(call, Ok(&answer));
+            answer = vec![Ok(()); EVENTS / 4];
+        }
+    }
+    let bytes = host.pages[1].bytes.len();
+    assert!(bytes < 200, "{bytes} bytes");
 }
