@@ -74,6 +74,8 @@ struct Chunk {
     state: State,
     /// When the host was answered that it is done with.
     answered: Option<Instant>,
+    /// Its flush had no time left to wait for the journal.
+    is_at_deadline: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,6 +100,7 @@ impl<'s> World<'s> {
             bytes: chunk.documents.iter().flat_map(|id| event(*id)).collect(),
             state: State::Away,
             answered: None,
+            is_at_deadline: false,
         };
         let configs: Vec<Config> = script.outputs.iter().map(life::config).collect();
         let mut world = Self {

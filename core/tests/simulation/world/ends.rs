@@ -6,7 +6,7 @@ use std::time::Duration;
 use firehose_core::deliver::stream::{Remembered, Step};
 use firehose_core::deliver::verdict::Verdict;
 
-use super::life::{Life, Member};
+use super::life::{Answered, Life, Member};
 use super::{Event, State, World};
 use crate::disk::Disk;
 use crate::script::{Happening, Id, What};
@@ -153,9 +153,10 @@ impl World<'_> {
         for disk in &mut self.disks {
             accepted.extend(disk.die(bytes));
         }
-        // The host hears what is written before.
-        let unheard = self.life.unheard.iter().filter(|_| self.is_good_disk());
-        for answered in unheard {
+        // The host hears what is written before, if its flush has time for that.
+        let had_time = |answered: &&Answered| !self.chunks[answered.place].is_at_deadline;
+        let unheard = self.life.unheard.iter().filter(had_time);
+        for answered in unheard.filter(|_| self.is_good_disk()) {
             let documents = &self.script.chunks[answered.place].documents;
             accepted.retain(|id| !documents.contains(id) || self.has_twin(answered.place));
         }

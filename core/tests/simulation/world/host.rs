@@ -161,6 +161,7 @@ impl World<'_> {
         if self.now > due {
             return Err(format!("late: chunk {place} by {:?}", self.now - due));
         }
+        self.chunks[place].is_at_deadline = self.now == due;
         self.give_back(place, verdict);
         if verdict != Verdict::Retry {
             self.chunks[place].answered = Some(self.now);
