@@ -37,8 +37,8 @@ pub fn with_files(mut config: Config) -> Result<Config, options::Error> {
     Ok(config)
 }
 
-/// One output's way to its delivery streams, which the calls' bodies name. The first call that can looks it up, so what is missing
-/// at start (a region, a role, the network) may still come.
+/// One output's way to its delivery streams, which the calls' bodies name. The first call that can
+/// looks it up, so what is missing at start (a region, a role, the network) may still come.
 #[derive(Debug)]
 pub struct Firehose {
     look_up: LookUp,

@@ -237,8 +237,11 @@ impl<V: Service> Driver<V> {
     }
 
     fn answer(&mut self, chunk: ChunkId, verdict: Verdict) {
-        self.gauges.set_remembers(self.stream.remembers());
         if let Some(flush) = self.waiting.remove(&chunk) {
+            // Only a router asks.
+            if flush.part.is_some() {
+                self.gauges.set_remembers(self.stream.remembers());
+            }
             flush.answer(verdict, Some(chunk));
         }
     }

@@ -121,6 +121,10 @@ impl Router {
     }
 
     fn flush(&mut self, flush: Flush) {
+        // Of members that left before: their drivers have answered since.
+        for line in self.members.lines() {
+            (flush.host)(Told::Line(line));
+        }
         let read = || {
             let split = |bytes: &[u8]| split(&self.route, &flush.tag, bytes);
             flush.chunk.read(split)
@@ -147,9 +151,6 @@ impl Router {
             }
             let ranges = ranges.entry(member).or_default();
             own.iter().for_each(|range| ranges.insert(range));
-        }
-        for line in self.members.lines() {
-            (flush.host)(Told::Line(line));
         }
         let members = ranges.keys().copied().collect();
         let id = self.core.begin(now(), flush.caller, members);

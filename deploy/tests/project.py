@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from template import load
+from template import load, resources
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -32,6 +32,15 @@ KUBECTL = shutil.which("kubectl")
 def templates() -> dict[str, dict[str, Any]]:
     """All CloudFormation templates, by their names."""
     return {path.name: load(path) for path in TEMPLATES}
+
+
+def table_and_destination(
+    template: dict[str, Any],
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The table of a template, and where its delivery stream writes."""
+    (table,) = resources(template, "AWS::Glue::Table").values()
+    (stream,) = resources(template, "AWS::KinesisFirehose::DeliveryStream").values()
+    return table, stream["ExtendedS3DestinationConfiguration"]
 
 
 def defaults() -> dict[str, str]:

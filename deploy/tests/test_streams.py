@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from aws import CREDENTIALS, POLL_SECONDS, REGION, STACK_NAME, Aws
 from emulator import emulator
-from project import ROOT, STACK, STREAM
+from project import ROOT, STACK, STREAM, table_and_destination
 from template import load, resources
 
 SECONDS = 60
@@ -56,11 +56,7 @@ class Deployed(unittest.TestCase):
 class Template(unittest.TestCase):
     def setUp(self) -> None:
         self.template = load(STREAM)
-        (self.table,) = resources(self.template, "AWS::Glue::Table").values()
-        (stream,) = resources(
-            self.template, "AWS::KinesisFirehose::DeliveryStream"
-        ).values()
-        self.destination = stream["ExtendedS3DestinationConfiguration"]
+        self.table, self.destination = table_and_destination(self.template)
 
     def test_the_stream_writes_where_the_table_looks(self) -> None:
         location, _ = self.table["TableInput"]["StorageDescriptor"]["Location"][

@@ -6,7 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from generator import documents
-from project import DOCKERFILE, FLUENT_BIT, STACK, STREAMS_POLICY, templates
+from project import (
+    DOCKERFILE,
+    FLUENT_BIT,
+    STACK,
+    STREAMS_POLICY,
+    table_and_destination,
+    templates,
+)
 from template import load, resources, saved_queries
 
 # What AWS knows no resources for.
@@ -129,11 +136,7 @@ class Parameters(unittest.TestCase):
 class Stack(unittest.TestCase):
     def setUp(self) -> None:
         self.template = load(STACK)
-        (self.table,) = resources(self.template, "AWS::Glue::Table").values()
-        (stream,) = resources(
-            self.template, "AWS::KinesisFirehose::DeliveryStream"
-        ).values()
-        self.destination = stream["ExtendedS3DestinationConfiguration"]
+        self.table, self.destination = table_and_destination(self.template)
 
     def columns(self) -> list[str]:
         storage = self.table["TableInput"]["StorageDescriptor"]

@@ -34,6 +34,13 @@ const EXPECTED: &str = include_str!("samples/shown.expected");
 /// One of them has no stream of its own.
 const NAMESPACES: &str = "{\"n\":1,\"kubernetes\":{\"namespace_name\":\"shop\"}}\n{\"n\":2}\n";
 
+/// What stands before an option of an output in YAML.
+const OPTION_IN_YAML: &str = "service:\n  plugins_file: /fluent-bit/etc/plugin.conf\n  \
+     parsers_file: /fluent-bit/etc/parsers.conf\npipeline:\n  inputs:\n    \
+     - name: tail\n      path: /var/log/app/*.log\n      parser: json_timestamp\n      \
+     read_from_head: on\n  outputs:\n    - name: firehose\n      match: \"*\"\n      \
+     delivery_stream: logs\n      time_key: timestamp\n";
+
 const SHOWN: [Shown; 9] = [
     Shown {
         page: "README.md",
@@ -69,14 +76,7 @@ const SHOWN: [Shown; 9] = [
     Shown {
         page: "docs/options.md",
         line: "      data_keys: [level, message]",
-        around: [
-            "service:\n  plugins_file: /fluent-bit/etc/plugin.conf\n  \
-             parsers_file: /fluent-bit/etc/parsers.conf\npipeline:\n  inputs:\n    \
-             - name: tail\n      path: /var/log/app/*.log\n      parser: json_timestamp\n      \
-             read_from_head: on\n  outputs:\n    - name: firehose\n      match: \"*\"\n      \
-             delivery_stream: logs\n      time_key: timestamp\n",
-            "",
-        ],
+        around: [OPTION_IN_YAML, ""],
         file: FILE,
         log: LOG,
         expected: "{\"level\":\"info\",\"message\":\"in UTC\",\
@@ -88,14 +88,7 @@ const SHOWN: [Shown; 9] = [
     Shown {
         page: "docs/configuration.md",
         line: "      metadata_key: metadata",
-        around: [
-            "service:\n  plugins_file: /fluent-bit/etc/plugin.conf\n  \
-             parsers_file: /fluent-bit/etc/parsers.conf\npipeline:\n  inputs:\n    \
-             - name: tail\n      path: /var/log/app/*.log\n      parser: json_timestamp\n      \
-             read_from_head: on\n  outputs:\n    - name: firehose\n      match: \"*\"\n      \
-             delivery_stream: logs\n      time_key: timestamp\n",
-            "",
-        ],
+        around: [OPTION_IN_YAML, ""],
         file: FILE,
         log: LOG,
         expected: EXPECTED,

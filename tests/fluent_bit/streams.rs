@@ -66,11 +66,6 @@ fn arrived(service: &Service) -> BTreeMap<String, Vec<u8>> {
     arrived
 }
 
-fn documents(arrived: &BTreeMap<String, Vec<u8>>) -> usize {
-    let newlines = |documents: &Vec<u8>| documents.iter().filter(|byte| **byte == b'\n').count();
-    arrived.values().map(newlines).sum()
-}
-
 /// A sidecar whose output has this template. It flushes again soon what was handed back.
 fn sidecar(service: &Service, template: &str) -> Sidecar {
     let mut sidecar = Sidecar::new(service);
@@ -221,9 +216,11 @@ pub(crate) fn many(host: &Host, _: &Input) -> Result<(), String> {
     sidecar.tail(&sidecar.write("input.log", &all), "json");
     let process = sidecar.run(host)?;
     exactly_once(&process, &all, &service.fake.documents())?;
-    match documents(&arrived(&service)) == all.len() {
+    let arrived = arrived(&service);
+    // The first chunk alone has events of more streams than may be.
+    match arrived.contains_key("other") && arrived.len() > 8 {
         true => Ok(()),
-        false => Err(process.failure("documents are missing from their streams")),
+        false => Err(process.failure(&format!("only {:?} have documents", arrived.keys()))),
     }
 }
 

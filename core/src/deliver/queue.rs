@@ -16,8 +16,8 @@ pub struct Linger {
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
-    /// The host's threads that a flush came from so far, and when the last one of each ended. None,
-    /// if they have other delivery streams too: then the router knows when all of them wait.
+    /// The host's threads that a flush held so far, and when the last one of each ended. None where
+    /// flushes hold no thread, or have other delivery streams too: then any chunk may still come.
     callers: HashMap<usize, Option<Instant>>,
     /// Something was refused, or the host stops: nothing lingers until all that waits is sent.
     is_urgent: bool,
