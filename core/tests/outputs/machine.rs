@@ -296,3 +296,45 @@ fn a_stream_tells_its_rate_and_keeps_an_output_s_log() {
     assert_eq!(host.lines(), ["Warn: a line"]);
     assert!(host.stream.log(OTHER).is_none());
 }
+
+/// Small chunks wait for each other once: what the first call has no room for goes with the next.
+#[test]
+fn what_a_call_has_no_room_for_does_not_linger() {
+    let mut host = Host::new(&[("simple_aggregation", "true"), ("linger", "7s")]);
+    // Threads that could bring more.
+    for caller in 0..30 {
+        host.begin(ID, caller, &chunk(b'a'));
+    }
+    loop {
+        let (calls, _) = host.calls();
+        if calls.is_empty() {
+            break;
+        }
+        calls
+            .into_iter()
+            .for_each(|call| host.answer(call, Ok(&[Ok(()); 500])));
+    }
+    host.ended.clear();
+    host.now += Duration::from_secs(5);
+    for caller in 0..20 {
+        host.begin(ID, caller, &chunk(b'b').repeat(200));
+        host.now += Duration::from_millis(10);
+    }
+    let (calls, due) = host.calls();
+    assert!(calls.is_empty());
+    host.now = due.expect("they linger");
+    let first = host.now;
+    loop {
+        let (calls, until) = host.calls();
+        if host.ended.len() == 20 {
+            break;
+        }
+        if calls.is_empty() {
+            host.now = until.expect("something is left");
+        }
+        for call in calls {
+            host.answer(call, Ok(&[Ok(()); 500]));
+        }
+    }
+    assert!(host.now - first < Duration::from_millis(10));
+}

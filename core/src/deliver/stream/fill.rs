@@ -87,6 +87,11 @@ impl Stream {
         let mut rest = batch.rest.clone();
         rest.extend(suspects.into_iter().flatten());
         self.wait_again(now, filling.output, rest, suspicion);
+        let output = self.outputs.get_mut(&filling.output);
+        if let Some(output) = output.filter(|output| output.queue.first().is_some()) {
+            // The call had no room for it: it has waited for others long enough.
+            output.queue.hurry();
+        }
         if batch.records.is_empty() {
             return None;
         }
