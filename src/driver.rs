@@ -35,6 +35,7 @@ pub use self::journal::Place;
 use crate::lent::{Flush, Told};
 use crate::rejected;
 use crate::service::{Answer, Service};
+use crate::spares::Spares;
 use crate::state;
 
 /// What happens.
@@ -70,6 +71,7 @@ pub struct Output<V> {
     pub notes: Vec<String>,
     /// Where what can't be delivered is kept.
     pub rejected: Option<rejected::Queue>,
+    pub spares: Arc<Spares>,
 }
 
 pub struct Driver<V: Service> {
@@ -84,7 +86,6 @@ pub struct Driver<V: Service> {
     opened: (Vec<String>, usize),
     waiting: HashMap<ChunkId, Flush>,
     calls: HashMap<CallId, Call>,
-    spare: Vec<Batch>,
     messages: UnboundedReceiver<Message<V>>,
     sender: UnboundedSender<Message<V>>,
     gauges: Arc<Gauges>,
@@ -109,7 +110,6 @@ impl<V: Service> Driver<V> {
             opened: Default::default(),
             waiting: HashMap::new(),
             calls: HashMap::new(),
-            spare: Vec::new(),
             messages,
             sender: sender.clone(),
             gauges: Arc::clone(&gauges),
@@ -302,7 +302,7 @@ impl<V: Service> Driver<V> {
             self.unready.insert(id, waiter);
             return;
         }
-        let mut batch = self.spare.pop().unwrap_or_default();
+        let mut batch = output.spares.take();
         let mut source = Waiters {
             stream: &mut self.stream,
             waiting: &self.waiting,
@@ -318,7 +318,7 @@ impl<V: Service> Driver<V> {
         self.keep_noted(id, &mut batch);
         match self.stream.packed(now, &batch) {
             Some(call) => self.send(call, id, batch),
-            None => self.keep(batch),
+            None => self.keep(id, batch),
         }
     }
 

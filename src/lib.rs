@@ -17,4 +17,5 @@ pub mod router;
 pub mod runtime;
 pub mod series;
 pub mod service;
+pub mod spares;
 pub mod state;

@@ -19,6 +19,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::aws::Firehose;
 use crate::driver::{Driver, Message, Output, Place};
 use crate::rejected;
+use crate::spares::Spares;
 use crate::state::State;
 
 /// What an output asks for at each of its delivery streams.
@@ -30,6 +31,7 @@ pub struct Setup {
     pub service: Arc<Firehose>,
     /// Where what can't be delivered is kept.
     pub rejected: Option<rejected::Queue>,
+    pub spares: Arc<Spares>,
     pub max_level: Level,
     /// Whether the output has several delivery streams.
     pub is_routed: bool,
@@ -103,6 +105,7 @@ impl Setup {
             named: self.is_routed.then(|| name.to_owned()),
             notes: Vec::new(),
             rejected: self.rejected.as_ref().map(|queue| queue.of(name)),
+            spares: Arc::clone(&self.spares),
         };
         output.packer.notes = self.rejected.is_some();
         output.packer.schema = self.schemas.of(name);

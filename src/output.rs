@@ -72,6 +72,7 @@ impl Output {
             state: config.state,
             service: Arc::clone(&service),
             rejected: queue,
+            spares: Arc::default(),
             max_level,
             is_routed: config.route.is_some(),
             schema_file: config.schema_file,

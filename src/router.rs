@@ -14,7 +14,7 @@ use firehose_core::deliver::router::{FlushId, Router as Core};
 use firehose_core::deliver::stream::OutputId;
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::pack::batch::ChunkId;
-use firehose_core::route::{Part, Route, Why, split};
+use firehose_core::route::{Part, Route, Why, events, split};
 use firehose_core::tell::log::{Level, Line};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::timeout_at;
@@ -137,13 +137,12 @@ impl Router {
         for Part {
             target,
             ranges: own,
-            events,
         } in parts
         {
             let used = |member: &OutputId| ranges.contains_key(member) || self.core.needs(*member);
             let (member, why) = self.members.of(target, used);
             if let Some(why) = why {
-                defaulted[why.place()] += events;
+                defaulted[why.place()] += flush.chunk.read(|bytes| events(bytes, &own));
                 if self.members.is_news(&why) {
                     let (level, text) = (Level::Warn, why.sentence(&flush.tag));
                     (flush.host)(Told::Line(Line { level, text }));

@@ -3,7 +3,7 @@
 mod split;
 pub mod template;
 
-pub use split::{Part, split};
+pub use split::{Part, events, split};
 
 use template::Template;
 

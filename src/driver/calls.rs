@@ -15,11 +15,6 @@ use tokio::time::timeout;
 use super::{Driver, Message};
 use crate::service::{Answer, Sent, Service};
 
-/// Batches whose memory is kept while no call needs it. Several answers may come before the next
-/// call is packed. A drain of 81 calls, 4 at a time, allocated 23 batches with one spare one, 4
-/// with two, and no fewer with four.
-const SPARE_BATCHES: usize = 2;
-
 pub(super) struct Call {
     pub(super) output: OutputId,
     pub(super) sent: Sent,
@@ -75,12 +70,12 @@ impl<V: Service> Driver<V> {
         if let Ok(body) = call.body.try_into_mut() {
             call.batch.reuse(body.into());
         }
-        self.keep(call.batch);
+        self.keep(call.output, call.batch);
     }
 
-    pub(super) fn keep(&mut self, batch: Batch) {
-        if self.spare.len() < SPARE_BATCHES {
-            self.spare.push(batch);
+    pub(super) fn keep(&self, id: OutputId, batch: Batch) {
+        if let Some(output) = self.outputs.get(&id) {
+            output.spares.keep(batch);
         }
     }
 

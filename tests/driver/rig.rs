@@ -110,6 +110,7 @@ impl Rig {
             named: None,
             notes: Vec::new(),
             rejected: None,
+            spares: Arc::default(),
         };
         rig.send(Message::Join(OUTPUT, Box::new(output)));
         rig

@@ -14,12 +14,16 @@ use super::{Route, Target, Why};
 pub struct Part {
     pub target: Target,
     pub ranges: Ranges,
-    pub events: u64,
 }
 
 /// Every byte of the chunk is in one part. What is no event, or can't be read, goes with the event
 /// before it.
 pub fn split(route: &Route, tag: &str, chunk: &[u8]) -> Vec<Part> {
+    if route.template.accessors().next().is_none() {
+        let target = route.target(route.template.text(tag, &[]));
+        let ranges = Ranges::from(0..chunk.len());
+        return vec![Part { target, ranges }];
+    }
     let mut splitter = Splitter {
         route,
         tag,
@@ -28,6 +32,7 @@ pub fn split(route: &Route, tag: &str, chunk: &[u8]) -> Vec<Part> {
         of_targets: HashMap::new(),
         last: None,
         value: Vec::new(),
+        tokens: Vec::new(),
     };
     let mut reader = Reader::new(chunk);
     // What goes to one target, and to which one, if that is known.
@@ -43,7 +48,6 @@ pub fn split(route: &Route, tag: &str, chunk: &[u8]) -> Vec<Part> {
             run.0.start = run.0.end;
         }
         if let Some(place) = place {
-            splitter.parts[place].events += 1;
             run.1 = Some(place);
         }
         run.0.end = if is_corrupt {
@@ -62,7 +66,23 @@ pub fn split(route: &Route, tag: &str, chunk: &[u8]) -> Vec<Part> {
     splitter.parts
 }
 
-struct Splitter<'r> {
+/// How many events a part has.
+pub fn events(chunk: &[u8], ranges: &Ranges) -> u64 {
+    let count = |range: Range<usize>| {
+        let mut reader = Reader::new(chunk.get(range).unwrap_or_default());
+        let mut count = 0;
+        while !reader.is_empty()
+            && let Ok(head) = read_head(&mut reader)
+            && reader.skip().is_ok()
+        {
+            count += u64::from(matches!(head, Head::Event(_)));
+        }
+        count
+    };
+    ranges.iter().map(count).sum()
+}
+
+struct Splitter<'r, 'c> {
     route: &'r Route,
     tag: &'r str,
     parts: Vec<Part>,
@@ -73,28 +93,25 @@ struct Splitter<'r> {
     last: Option<(Vec<u8>, usize)>,
     /// The values of the event that is read.
     value: Vec<u8>,
+    tokens: Vec<Option<Token<'c>>>,
 }
 
-impl Splitter<'_> {
+impl<'c> Splitter<'_, 'c> {
     /// Reads the next value of the chunk. Returns the place of its part, if it is an event.
-    fn place_of_next(&mut self, reader: &mut Reader<'_>) -> Result<Option<usize>, Malformed> {
+    fn place_of_next(&mut self, reader: &mut Reader<'c>) -> Result<Option<usize>, Malformed> {
         if !matches!(read_head(reader)?, Head::Event(_)) {
             reader.skip()?;
             return Ok(None);
         }
         let body = *reader;
         self.value.clear();
-        let mut tokens = Vec::new();
-        let mut is_skipped = false;
+        self.tokens.clear();
         for accessor in self.route.template.accessors() {
             let mut from = body;
             let token = accessor.find(&mut from)?;
-            (*reader, is_skipped) = (from, true);
+            *reader = from;
             push_key(&mut self.value, token);
-            tokens.push(token);
-        }
-        if !is_skipped {
-            reader.skip()?;
+            self.tokens.push(token);
         }
         if let Some((value, place)) = &self.last
             && *value == self.value
@@ -104,7 +121,7 @@ impl Splitter<'_> {
         let place = match self.known.get(&self.value) {
             Some(place) => *place,
             None => {
-                let values: Vec<Option<String>> = tokens.into_iter().map(text).collect();
+                let values: Vec<Option<String>> = self.tokens.iter().copied().map(text).collect();
                 let text = self.route.template.text(self.tag, &values);
                 let place = self.place_of(self.route.target(text));
                 self.known.insert(self.value.clone(), place);
@@ -126,7 +143,6 @@ impl Splitter<'_> {
         self.parts.push(Part {
             target,
             ranges: Ranges::default(),
-            events: 0,
         });
         place
     }
@@ -193,7 +209,8 @@ mod tests {
                 Target::Stream(name) => name,
                 Target::Default(why) => Why::NAMES[why.place()].to_owned(),
             };
-            (target, (part.ranges, part.events))
+            let events = events(chunk, &part.ranges);
+            (target, (part.ranges, events))
         });
         told.collect()
     }

@@ -100,6 +100,8 @@ pub(crate) enum Part {
     Throughput,
     /// The same but for null, where each answer takes 50 ms
     Drain,
+    /// Four times the throughput's lines as 40 tags, to null, to one delivery stream, and to one for each tag
+    Streams,
     /// 100 tags of 1 KB a second each, 16 workers, 20 ms an answer, simple_aggregation
     Tags,
     /// 5 lines a second, in the project's sidecar, and as much with kinesis_firehose

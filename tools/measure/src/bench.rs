@@ -5,6 +5,7 @@ mod http_lines;
 mod idle;
 mod load;
 mod sidecar;
+mod streams;
 mod summary;
 mod table;
 mod tags;
@@ -27,11 +28,14 @@ use crate::error::Error;
 use crate::folder::Folder;
 use crate::output::Output;
 use crate::setup::Setup;
+use crate::trial::STREAM;
 
 pub(crate) use self::load::load;
+pub(crate) use self::streams::names as many_streams;
 
 const DRAIN_LATENCY: Duration = Duration::from_millis(50);
 const DRAIN_ROUNDS: u64 = 3;
+const STREAMS_ROUNDS: u64 = 3;
 
 struct Bench<'a> {
     args: &'a args::Bench,
@@ -60,7 +64,10 @@ pub(crate) fn run(args: &args::Bench) -> Result<(), Error> {
         measured: Measured::default(),
         failed: 0,
     };
-    if parts.contains(&Part::Throughput) || parts.contains(&Part::Drain) {
+    if [Part::Throughput, Part::Drain, Part::Streams]
+        .iter()
+        .any(|part| parts.contains(part))
+    {
         eprintln!("writing {} log lines", args.lines);
         bench.measured.input_bytes = http_lines::write(&input, args.lines)?;
     }
@@ -83,7 +90,7 @@ fn congestion_control() -> String {
     name.map_or_else(|_| "unknown".into(), |name| name.trim().into())
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
     fn part(&mut self, part: Part) -> Result<(), Error> {
         match part {
             Part::Throughput => self.measured.throughput = self.throughput()?,
@@ -91,6 +98,7 @@ impl Bench<'_> {
                 self.measured.drain = self.drain("drain", Some(self.args.workers))?;
                 self.measured.shortest_drain = self.drain("drain, shortest section", None)?;
             }
+            Part::Streams => self.streams()?,
             Part::Tags => self.tags()?,
             Part::Sidecar => self.sidecars()?,
             Part::Plugin => self.plugin()?,
@@ -105,7 +113,8 @@ impl Bench<'_> {
         let mut order = Output::ALL;
         for number in 1..=self.args.rounds {
             let name = format!("round {number} of {}", self.args.rounds);
-            rounds.push(self.round(&name, &order, Some(self.args.workers), Duration::ZERO)?);
+            let throughput = self.of_input(Some(self.args.workers), Duration::ZERO);
+            rounds.push(self.round(&name, &order, &throughput)?);
             order.rotate_left(1);
         }
         Ok(rounds)
@@ -114,25 +123,60 @@ impl Bench<'_> {
     fn drain(&mut self, name: &str, workers: Option<usize>) -> Result<Vec<Round>, Error> {
         let [_null, outputs @ ..] = Output::ALL;
         (0..self.args.rounds.min(DRAIN_ROUNDS))
-            .map(|_| self.round(name, &outputs, workers, DRAIN_LATENCY))
+            .map(|_| self.round(name, &outputs, &self.of_input(workers, DRAIN_LATENCY)))
             .collect()
+    }
+
+    /// The input as many tags. One and many delivery streams take turns.
+    fn streams(&mut self) -> Result<(), Error> {
+        let input = streams::deal(self.input, &self.input.with_file_name("tags"))?;
+        for _ in 0..self.args.rounds.min(STREAMS_ROUNDS) {
+            let one = Throughput {
+                input: &input,
+                tag: streams::TAG,
+                lines: streams::TIMES * self.args.lines,
+                ..self.of_input(Some(self.args.workers), Duration::ZERO)
+            };
+            let many = Throughput {
+                stream: streams::TEMPLATE,
+                default_stream: Some(STREAM),
+                ..one
+            };
+            let outputs = [Output::Null, Output::FirehoseAggregated];
+            let one = self.round("40 tags, one stream", &outputs, &one)?;
+            let outputs = [Output::FirehoseAggregated];
+            let mut many = self.round("40 tags, 40 streams", &outputs, &many)?;
+            many.extend(
+                one.get(&Output::Null)
+                    .map(|null| (Output::Null, null.clone())),
+            );
+            self.measured.one_stream.push(one);
+            self.measured.many_streams.push(many);
+        }
+        Ok(())
+    }
+
+    /// The throughput's file to one delivery stream.
+    fn of_input(&self, workers: Option<usize>, latency: Duration) -> Throughput<'a> {
+        Throughput {
+            setup: self.setup,
+            input: self.input,
+            tag: "a",
+            stream: STREAM,
+            default_stream: None,
+            lines: self.args.lines,
+            workers,
+            latency,
+            state: self.args.state,
+        }
     }
 
     fn round(
         &mut self,
         name: &str,
         outputs: &[Output],
-        workers: Option<usize>,
-        latency: Duration,
+        throughput: &Throughput<'_>,
     ) -> Result<Round, Error> {
-        let throughput = Throughput {
-            setup: self.setup,
-            input: self.input,
-            lines: self.args.lines,
-            workers,
-            latency,
-            state: self.args.state,
-        };
         let mut round = Round::new();
         for &output in outputs {
             let what = format!("{name}: {}", output.name());

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use fake_firehose::{FakeFirehose, Keep, Scenario, Settings};
 use rustix::process::Signal;
 
+use crate::bench::many_streams;
 use crate::error::Error;
 use crate::folder::Folder;
 use crate::lines::Lines;
@@ -105,7 +106,11 @@ impl<'a> Trial<'a> {
         let service = FakeFirehose::start(Settings {
             tls: true,
             region: Some(REGION.to_owned()),
-            streams: [STREAM, OTHER_STREAM].map(str::to_owned).into(),
+            streams: [STREAM, OTHER_STREAM]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(many_streams())
+                .collect(),
             ..settings
         })?;
         let folder = Folder::new()?;

@@ -23,6 +23,9 @@ pub(super) struct Measured {
     pub(super) drain: Vec<Round>,
     /// With sections that leave `workers` to the outputs.
     pub(super) shortest_drain: Vec<Round>,
+    /// 40 tags to one delivery stream, and to 40.
+    pub(super) one_stream: Vec<Round>,
+    pub(super) many_streams: Vec<Round>,
     pub(super) tags: BTreeMap<Output, Stats>,
     pub(super) sidecars: Vec<Sidecar>,
     pub(super) plugin_bytes: Option<u64>,
@@ -67,6 +70,7 @@ pub(super) fn targets(parts: &[Part], measured: &Measured) -> Vec<Target> {
     let of_part = |part: &Part| match part {
         Part::Throughput => of_throughput(&measured.throughput),
         Part::Drain => of_drain(measured),
+        Part::Streams => of_streams(measured),
         Part::Tags => of_tags(&measured.tags),
         Part::Sidecar => of_sidecars(&measured.sidecars),
         Part::Plugin => of_plugin(measured),
@@ -116,6 +120,26 @@ fn of_drain(measured: &Measured) -> Vec<Target> {
 
 const DRAIN_RSS: &str = "peak RSS of that drain";
 const SHORTEST: &str = ", shortest section";
+
+/// What 40 streams cost is judged by what one costs.
+fn of_streams(measured: &Measured) -> Vec<Target> {
+    let (one, many) = (&measured.one_stream, &measured.many_streams);
+    let target = |what, spread: Option<Spread>, limit| {
+        let what = format!("40 tags to 40 streams: {what}");
+        let median = spread.map(|spread| spread.median);
+        Target::of(what, Ratio, median, None, Own(limit))
+    };
+    let of_round = |(one, many)| {
+        let figure = |round| cpu_over_null(round, AGGREGATED.0);
+        ratio(figure(many)?, figure(one)?)
+    };
+    let cpu = Spread::of(one.iter().zip(many).filter_map(of_round));
+    let billed = spread(many, AGGREGATED.0, billed_ratio);
+    vec![
+        target("CPU over null / that of one stream", cpu, 1.2),
+        target("billed / raw", billed, 1.3),
+    ]
+}
 
 fn of_tags(tags: &BTreeMap<Output, Stats>) -> Vec<Target> {
     let target = |what, unit, figure: fn(&Stats) -> Option<f64>, limit| {

@@ -10,14 +10,20 @@ use crate::error::Error;
 use crate::lines::Lines;
 use crate::output::Output;
 use crate::setup::Setup;
-use crate::trial::{STREAM, Trial};
+use crate::trial::Trial;
 
 const LIMIT: Duration = Duration::from_secs(600);
 
 /// What the runs of one comparison have in common.
 pub(super) struct Throughput<'a> {
     pub(super) setup: &'a Setup,
+    /// A file or a glob.
     pub(super) input: &'a Path,
+    pub(super) tag: &'a str,
+    /// A name, or a template of this project's.
+    pub(super) stream: &'a str,
+    /// Where events go for which the template gives no name.
+    pub(super) default_stream: Option<&'a str>,
     /// In the input.
     pub(super) lines: u64,
     /// None leaves it to the output.
@@ -43,9 +49,12 @@ impl Throughput<'_> {
         let mut configuration = format!(
             "    grace {}\n{}    exit_on_eof on\n{}",
             LIMIT.as_secs(),
-            trial.tail(self.input, "a"),
-            trial.section(STREAM, "a", self.workers)
+            trial.tail(self.input, self.tag),
+            trial.section(self.stream, self.tag, self.workers)
         );
+        if let Some(name) = self.default_stream {
+            configuration += &format!("    delivery_stream_default {name}\n");
+        }
         if output.is_of_this_project() && self.state != State::Nothing {
             let path = trial.path("state");
             let is_synced = self.state == State::Sync;
@@ -63,8 +72,8 @@ impl Throughput<'_> {
         if output != Output::Null {
             trial.check_stored(self.lines)?;
         }
-        let last = stats.streams.get(STREAM);
-        let last = last.and_then(|stream| stream.last_accepted_ms);
+        let streams = stats.streams.values();
+        let last = streams.filter_map(|stream| stream.last_accepted_ms).max();
         let at = |last| trial.service_started + Duration::from_millis(last);
         Ok(Measurement {
             cpu,

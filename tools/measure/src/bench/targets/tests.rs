@@ -54,6 +54,14 @@ fn measured(beyond: bool) -> Measured {
         throughput: vec![round.clone()],
         drain: vec![round.clone()],
         shortest_drain: vec![round],
+        one_stream: vec![Round::from([
+            (Null, run(0, 50, 0, 0)),
+            (FirehoseAggregated, run(1000, 75, 0, 1010)),
+        ])],
+        many_streams: vec![Round::from([
+            (Null, run(0, 50, 0, 0)),
+            (FirehoseAggregated, run(1200 + more, 75, 0, 1300 + more)),
+        ])],
         tags: BTreeMap::from([
             (CoreAggregated, stats(100, 5000)),
             (FirehoseAggregated, stats(25 + more, 1300 + more)),
@@ -74,7 +82,7 @@ fn measured(beyond: bool) -> Measured {
 fn what_is_at_its_target_meets_it_and_what_is_beyond_does_not() {
     let all = Part::value_variants();
     let at = targets(all, &measured(false));
-    assert_eq!(at.len(), 22);
+    assert_eq!(at.len(), 24);
     for (at, beyond) in at.iter().zip(targets(all, &measured(true))) {
         assert_eq!(at.is_met(), Some(true), "{at:?}");
         assert_eq!(beyond.is_met(), Some(false), "{beyond:?}");
@@ -85,7 +93,7 @@ fn what_is_at_its_target_meets_it_and_what_is_beyond_does_not() {
 fn what_was_not_measured_is_neither_met_nor_missed() {
     let targets = targets(Part::value_variants(), &Measured::default());
     // There is no telling the paces of sidecars that were not run.
-    assert_eq!(targets.len(), 18);
+    assert_eq!(targets.len(), 20);
     for target in targets {
         assert_eq!(target.is_met(), None);
     }
@@ -113,5 +121,5 @@ fn only_what_belongs_to_a_part_that_was_asked_for_is_shown() {
     let each: Vec<usize> = parts
         .map(|part| targets(&[*part], &measured(false)).len())
         .collect();
-    assert_eq!(each, [7, 6, 2, 4, 3]);
+    assert_eq!(each, [7, 6, 2, 2, 4, 3]);
 }
