@@ -86,8 +86,10 @@ DEMO_FLAGS ?=
 
 .PHONY: demo
 demo: build tools $(VENV)/demo.stamp ## Show the whole system on loopback: logs, Firehose, Parquet, Athena, bill
+	$(CARGO) build --locked --release --package firehose-logs
 	$(VENV)/bin/python -B demo/demo.py --plugin dist/firehose.so \
-		--host-bin $(TARGET_DIR)/release/firehose-host $(DEMO_FLAGS)
+		--host-bin $(TARGET_DIR)/release/firehose-host \
+		--logs-bin $(TARGET_DIR)/release/firehose-logs $(DEMO_FLAGS)
 
 TEST_BEGINS := $(shell date +%s)
 
@@ -138,9 +140,11 @@ test-alerts:
 	$(PYTHON) -B deploy/prometheus/fleet.py $(abspath deploy/prometheus/alerts.yml) > $(PROMETHEUS)/fleet.yml && \
 	$$promtool test rules $(PROMETHEUS)/fleet.yml
 
-# What deploys the system, its pages, the demo's arithmetic, and what is packed.
+# What deploys the system, its pages, the demo's arithmetic and stories, and what is packed. The stories need programs
+# that test-rust builds as well.
 .PHONY: test-demo
-test-demo: $(VENV)/lint.stamp
+test-demo: build $(VENV)/lint.stamp
+	$(CARGO) build --locked --package firehose-host --package firehose-logs
 	$(VENV)/bin/hadolint fluent-bit/Dockerfile
 	$(VENV)/bin/cfn-lint deploy/cloudformation.yaml deploy/ecs/*.yaml deploy/streams/*.yaml deploy/kubernetes/role.yaml
 	$(VENV)/bin/shellcheck deploy/prometheus/find.sh deploy/elastic-beanstalk/.platform/*/prebuild/login.sh \

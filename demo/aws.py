@@ -111,6 +111,29 @@ class Aws:
         pages = paginator.paginate(Bucket=bucket, Prefix=prefix)
         return [entry["Size"] for page in pages for entry in page.get("Contents", [])]
 
+    def table(self, stack: Stack) -> dict[str, Any]:
+        """The table as `aws glue get-table` prints it, with the stream's names for its columns."""
+        answer = self._client("glue").get_table(
+            DatabaseName=stack.database, Name=stack.table
+        )
+        stream = self._client("firehose").describe_delivery_stream(
+            DeliveryStreamName=stack.stream
+        )["DeliveryStreamDescription"]
+        destination = stream["Destinations"][0]["ExtendedS3DestinationDescription"]
+        conversion = destination["DataFormatConversionConfiguration"]
+        serde = conversion["InputFormatConfiguration"]["Deserializer"]["OpenXJsonSerDe"]
+        mappings = serde["ColumnToJsonKeyMappings"]
+        return {"Table": answer["Table"], "ColumnToJsonKeyMappings": mappings}
+
+    def add_columns(self, stack: Stack, columns: Sequence[Mapping[str, str]]) -> None:
+        """Adds columns behind those that the table has."""
+        table = self.table(stack)["Table"]
+        table["StorageDescriptor"]["Columns"] += columns
+        kept = ("Name", "TableType", "Parameters", "PartitionKeys", "StorageDescriptor")
+        self._client("glue").update_table(
+            DatabaseName=stack.database, TableInput={key: table[key] for key in kept}
+        )
+
     def alarms(self, stack: Stack) -> set[str]:
         """The metrics of the stream that an alarm watches and tells its topic about."""
         alarms = self._client("cloudwatch").describe_alarms()["MetricAlarms"]

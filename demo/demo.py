@@ -1,8 +1,8 @@
 """From a service's log file to Athena's rows and the bill, on this machine.
 
 Runs Fluent Bit with the plugin and the project's sidecar configuration against the
-project's CloudFormation template, deployed to MiniStack in the place of AWS. Checks
-every answer, and stops everything it started.
+project's CloudFormation template, deployed to MiniStack in the place of AWS. Then a
+deployment adds a field. Checks every answer, and stops everything it started.
 """
 
 import argparse
@@ -12,19 +12,21 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import drift
 from aws import REGION, Aws, Stack, UnknownResourceTypes
 from emulator import emulator
 from generator import Document, documents
 from meter import Meter, metering_proxy
 from processes import Child
-from queries import Query, Row, queries
-from report import print_bill, print_rows, progress
-from sidecar import find_fluent_bit, run_fluent_bit, run_host
+from queries import queries
+from report import print_bill, progress
+from sidecar import Destination, Programs, find_fluent_bit, run_tail
+from steps import QUERY_SECONDS, Scene, deliver, is_answered
 from template import load, resources, saved_queries
 
 TEMPLATE = Path(__file__).resolve().parent.parent / "deploy" / "cloudformation.yaml"
@@ -44,10 +46,6 @@ WITHOUT = {
 AGES = (timedelta(hours=30), timedelta(hours=3), timedelta(minutes=15))
 
 DEPLOY_SECONDS = 60
-# MiniStack converts a line in about a millisecond; a slow machine may take its time.
-DELIVERY_SECONDS = 60
-DELIVERY_SECONDS_A_LINE = 0.02
-QUERY_SECONDS = 60
 # Fewer might lack an answer to one of the queries.
 FEWEST_LINES = 2000
 
@@ -66,6 +64,10 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    fluent_bit = find_fluent_bit()
+    programs = Programs(
+        arguments.plugin, arguments.host_bin, arguments.logs_bin, fluent_bit
+    )
     # The partition of the first record: the day (UTC) on which it arrives.
     since = time.strftime("%Y-%m-%d", time.gmtime())
     with ExitStack() as running:
@@ -87,24 +89,31 @@ def _run(arguments: argparse.Namespace) -> int:
         line_bytes = _write(log, log_file)
         progress(f"Service: {len(log):,} lines logged, {line_bytes:,} bytes")
 
+        if fluent_bit is None:
+            progress("No fluent-bit on PATH: the project's own host takes its place")
+        else:
+            progress(f"Fluent Bit: starting {fluent_bit.path}")
         meter = Meter()
         endpoint = running.enter_context(metering_proxy(meter, port))
-        with _sidecar(arguments, log_file, stack, endpoint, workdir) as process:
-            _deliver(process, meter, len(log))
+        to = Destination(stack.stream, endpoint)
+        with run_tail(programs, log_file, to, workdir, {}) as sidecar:
+            deliver(sidecar.process, meter, len(log))
         traffic = meter.traffic
         right &= traffic.documents == len(log)
-        _print_complaints(process)
+        _print_complaints(sidecar.process)
 
         right &= _all_converted(aws, stack)
         saved = saved_queries(template, stack.table)
         for query in queries(stack.table, since, saved, log, now):
-            right &= print_rows(query, query.columns, _ask(aws, stack, query))
+            right &= is_answered(aws, stack, query)
         if not aws.knows_projection(stack, QUERY_SECONDS):
             progress(
                 "Not shown here: the table's partition projection, which MiniStack does"
                 " not know; it looks for the days in the bucket instead"
             )
         print_bill(len(log), line_bytes, traffic)
+        scene = Scene(programs, aws, stack, port, now, since, workdir)
+        right &= drift.tell(scene)
     progress("Every answer is right." if right else "WRONG ANSWERS, see above.")
     return 0 if right else 1
 
@@ -126,6 +135,12 @@ def _arguments() -> argparse.Namespace:
         type=_file,
         required=True,
         help="firehose-host, for where there is no fluent-bit",
+    )
+    parser.add_argument(
+        "--logs-bin",
+        type=_file,
+        required=True,
+        help="firehose-logs, which `make schema` runs",
     )
     parser.add_argument(
         "--lines",
@@ -182,24 +197,6 @@ def _has_its_alarms(aws: Aws, stack: Stack, template: dict[str, Any]) -> bool:
     return found == wanted
 
 
-def _ask(aws: Aws, stack: Stack, query: Query) -> list[Row]:
-    """The query's answer, of the columns to compare."""
-    try:
-        columns, rows = aws.query(stack, query.sql, query.parameters, QUERY_SECONDS)
-    except RuntimeError:
-        if not query.parameters:
-            raise
-        progress(
-            "Not shown here: parameters of a query, which MiniStack does not fill in;"
-            " the demo puts them into the text"
-        )
-        sql = query.sql
-        for parameter in query.parameters:
-            sql = sql.replace("?", parameter, 1)
-        columns, rows = aws.query(stack, sql, (), QUERY_SECONDS)
-    return query.compared(columns, rows)
-
-
 def _log(lines: int, seed: int, now: datetime) -> list[Document]:
     """As many lines of each age; half an exchange may be missing at the end of one."""
     log: list[Document] = []
@@ -216,38 +213,6 @@ def _write(log: list[Document], log_file: Path) -> int:
         for document in log
     ]
     return log_file.write_bytes("".join(lines).encode())
-
-
-def _sidecar(
-    arguments: argparse.Namespace,
-    log_file: Path,
-    stack: Stack,
-    endpoint: str,
-    workdir: Path,
-) -> AbstractContextManager[Child]:
-    delivery = (arguments.plugin, log_file, stack.stream, endpoint, workdir)
-    fluent_bit = find_fluent_bit()
-    if fluent_bit is None:
-        progress("No fluent-bit on PATH: the project's own host takes its place")
-        return run_host(arguments.host_bin, *delivery)
-    progress(f"Fluent Bit: starting {fluent_bit}")
-    return run_fluent_bit(fluent_bit, *delivery)
-
-
-def _deliver(process: Child, meter: Meter, lines: int) -> None:
-    """Waits until Firehose has accepted every line."""
-    shown = 0
-
-    def is_delivered() -> bool:
-        nonlocal shown
-        accepted = meter.traffic.documents
-        if accepted != shown:
-            progress(f"Firehose: {accepted:,} of {lines:,} lines accepted")
-            shown = accepted
-        return accepted >= lines
-
-    seconds = DELIVERY_SECONDS + lines * DELIVERY_SECONDS_A_LINE
-    process.wait_until(is_delivered, seconds, f"delivery of {lines:,} lines")
 
 
 def _print_complaints(process: Child) -> None:

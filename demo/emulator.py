@@ -1,13 +1,12 @@
 """MiniStack, the AWS emulator, as a process on a free loopback port."""
 
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from aws import CREDENTIALS, REGION
+from loopback import ask
 from processes import child, free_port
 
 READY_SECONDS = 60
@@ -36,15 +35,6 @@ def emulator(workdir: Path) -> Iterator[int]:
     }
     command = [sys.executable, "-m", "ministack"]
     with child("ministack", command, environment, workdir) as process:
-        process.wait_until(lambda: _is_ready(port), READY_SECONDS, "being ready")
+        ready = f"http://127.0.0.1:{port}/_ministack/ready"
+        process.wait_until(lambda: ask(ready) is not None, READY_SECONDS, "being ready")
         yield port
-
-
-def _is_ready(port: int) -> bool:
-    # A proxy of the environment must not see calls to loopback.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://127.0.0.1:{port}/_ministack/ready", timeout=5):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False

@@ -89,7 +89,7 @@ def _exchange(rng: random.Random, received: datetime) -> Iterator[Document]:
         common["userId"] = rng.randint(1, 2**53 - 1)
 
     request = {
-        "timestamp": _iso(received),
+        "timestamp": iso(received),
         "level": "info",
         **common,
         "message": f"{route.method} {url}",
@@ -105,7 +105,7 @@ def _exchange(rng: random.Random, received: datetime) -> Iterator[Document]:
     if status in ERRORS:
         response_data["error"] = ERRORS[status]
     response = {
-        "timestamp": _iso(received + timedelta(milliseconds=duration_ms)),
+        "timestamp": iso(received + timedelta(milliseconds=duration_ms)),
         "level": "error" if status >= 500 else "warn" if status >= 400 else "info",
         **common,
         "message": f"{route.method} {url} {status}",
@@ -117,7 +117,7 @@ def _exchange(rng: random.Random, received: datetime) -> Iterator[Document]:
     yield response
 
 
-def _iso(time: datetime) -> str:
+def iso(time: datetime) -> str:
     """As JavaScript's Date.toISOString writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond // 1000:03d}Z"
 

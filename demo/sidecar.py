@@ -1,7 +1,11 @@
 """Fluent Bit with the project's configuration for log files, or the project's own host."""
 
+import re
 import shutil
-from contextlib import AbstractContextManager
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
@@ -14,60 +18,159 @@ OUTPUT = DIRECTORY / "common.conf"
 PARSERS = DIRECTORY / "parsers.conf"
 DEFAULTS = DIRECTORY / "defaults.env"
 
+VERSION_SECONDS = 30
+# A plugin's own metrics.
+METRICS_SINCE = (2, 0)
 
-def find_fluent_bit() -> str | None:
+
+@dataclass(frozen=True)
+class FluentBit:
+    """A Fluent Bit, and the first two numbers of its version."""
+
+    path: str
+    version: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Programs:
+    """What was built, and the Fluent Bit on PATH, if any."""
+
+    plugin: Path
+    host: Path
+    logs: Path
+    fluent_bit: FluentBit | None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A delivery stream, and the URL that stands for Firehose."""
+
+    stream: str
+    endpoint: str
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What delivers, and where its metrics are, if it has any."""
+
+    process: Child
+    metrics: str | None
+
+
+def find_fluent_bit() -> FluentBit | None:
     """The fluent-bit on PATH, if any."""
-    return shutil.which("fluent-bit")
+    path = shutil.which("fluent-bit")
+    if path is None:
+        return None
+    told = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, timeout=VERSION_SECONDS
+    ).stdout
+    version = re.search(r"v(\d+)\.(\d+)", told)
+    if version is None:
+        raise RuntimeError(f"{path} tells no version: {told}")
+    return FluentBit(path, (int(version[1]), int(version[2])))
 
 
-def run_fluent_bit(
-    fluent_bit: str, plugin: Path, log: Path, stream: str, endpoint: str, workdir: Path
-) -> AbstractContextManager[Child]:
-    """Fluent Bit, delivering the file `log` to `stream` until it is stopped."""
-    plugins_file = workdir / "plugin.conf"
-    plugins_file.write_text(f"[PLUGINS]\n    Path {plugin}\n")
-    environment = {
-        **_environment(stream, endpoint),
-        "APP_LOG_PATH": str(log),
-        "SIDECAR_HTTP_LISTEN": "127.0.0.1",
-        "SIDECAR_HTTP_PORT": str(free_port()),
-        "SIDECAR_STATE_DIR": str(workdir / "fluent-bit"),
-        "SIDECAR_PLUGINS_FILE": str(plugins_file),
-        "SIDECAR_PARSERS_FILE": str(PARSERS),
-    }
-    return child("fluent-bit", [fluent_bit, "-c", CONFIG], environment, workdir)
+def run_tail(
+    programs: Programs,
+    log: Path,
+    to: Destination,
+    workdir: Path,
+    options: Mapping[str, str],
+) -> AbstractContextManager[Sidecar]:
+    """Delivers the file `log` until it is stopped. `options` are added to the output's section."""
+    environment = _environment(to, workdir)
+    if programs.fluent_bit is None:
+        return _run_host(programs, log, environment, workdir, options)
+    return _run_fluent_bit(
+        programs.fluent_bit, programs.plugin, log, environment, workdir, options
+    )
 
 
-def run_host(
-    host: Path, plugin: Path, log: Path, stream: str, endpoint: str, workdir: Path
-) -> AbstractContextManager[Child]:
-    """The project's host, delivering the file `log` to `stream`, then ending itself.
+@contextmanager
+def _run_host(
+    programs: Programs,
+    log: Path,
+    environment: Mapping[str, str],
+    workdir: Path,
+    options: Mapping[str, str],
+) -> Iterator[Sidecar]:
+    """The project's host, which ends itself.
 
     It has only an output, so what the input needs is given here.
     """
-    environment = _environment(stream, endpoint)
-    options: list[str | Path] = ["--input", log, "--time-key", "timestamp"]
-    command = [host, *options, plugin, *_section(environment)]
-    return child("firehose-host", command, environment, workdir)
+    arguments: list[str | Path] = [
+        "--input",
+        log,
+        "--time-key",
+        "timestamp",
+        programs.plugin,
+    ]
+    section = _section(environment, options).items()
+    pairs = [f"{key}={value}" for key, value in section]
+    command: list[str | Path] = [programs.host, *arguments, *pairs]
+    with child("firehose-host", command, environment, workdir) as process:
+        yield Sidecar(process, None)
 
 
-def _section(environment: dict[str, str]) -> list[str]:
-    """What the output's section says, each as KEY=VALUE."""
+@contextmanager
+def _run_fluent_bit(
+    fluent_bit: FluentBit,
+    plugin: Path,
+    log: Path,
+    environment: Mapping[str, str],
+    workdir: Path,
+    options: Mapping[str, str],
+) -> Iterator[Sidecar]:
+    port = free_port()
+    plugins_file = workdir / "plugin.conf"
+    plugins_file.write_text(f"[PLUGINS]\n    Path {plugin}\n")
+    environment = {
+        **environment,
+        "APP_LOG_PATH": str(log),
+        "SIDECAR_HTTP_LISTEN": "127.0.0.1",
+        "SIDECAR_HTTP_PORT": str(port),
+        "SIDECAR_PLUGINS_FILE": str(plugins_file),
+        "SIDECAR_PARSERS_FILE": str(PARSERS),
+    }
+    config = CONFIG
+    if options:
+        # The output is the last section of the last file.
+        config = workdir / "tail.conf"
+        whole = CONFIG.read_text().replace("@INCLUDE common.conf", OUTPUT.read_text())
+        config.write_text(whole + _lines(options))
+    command: list[str | Path] = [fluent_bit.path, "-c", config]
+    metrics = f"http://127.0.0.1:{port}/api/v2/metrics/prometheus"
+    has_metrics = fluent_bit.version >= METRICS_SINCE
+    with child("fluent-bit", command, environment, workdir) as process:
+        yield Sidecar(process, metrics if has_metrics else None)
+
+
+def _lines(options: Mapping[str, str]) -> str:
+    return "".join(f"    {key} {value}\n" for key, value in options.items())
+
+
+def _section(
+    environment: Mapping[str, str], options: Mapping[str, str]
+) -> dict[str, str]:
+    """What the output's section says."""
     _, _, section = OUTPUT.read_text().partition("[OUTPUT]")
     lines = [line.strip() for line in section.splitlines()]
     pairs = [line.split(maxsplit=1) for line in lines if line and line[0] != "#"]
-    return [f"{key}={Template(value).substitute(environment)}" for key, value in pairs]
+    filled = {key: Template(value).substitute(environment) for key, value in pairs}
+    return {**filled, **options}
 
 
-def _environment(stream: str, endpoint: str) -> dict[str, str]:
+def _environment(to: Destination, workdir: Path) -> dict[str, str]:
     lines = DEFAULTS.read_text().splitlines()
     settings = [line for line in lines if line and not line.startswith("#")]
     return {
         **dict(setting.split("=", 1) for setting in settings),
         **CREDENTIALS,
         "AWS_REGION": REGION,
-        "AWS_ENDPOINT_URL_FIREHOSE": endpoint,
-        "FIREHOSE_DELIVERY_STREAM": stream,
+        "AWS_ENDPOINT_URL_FIREHOSE": to.endpoint,
+        "FIREHOSE_DELIVERY_STREAM": to.stream,
+        "SIDECAR_STATE_DIR": str(workdir / "fluent-bit"),
         # AWS answers before it converts to Parquet, MiniStack only afterwards.
         "SIDECAR_FLUSH_TIMEOUT": "300s",
         "SIDECAR_REQUEST_TIMEOUT": "120s",
