@@ -2,7 +2,8 @@
 
 Runs Fluent Bit with the plugin and the project's sidecar configuration against the
 project's CloudFormation template, deployed to MiniStack in the place of AWS. Then a
-deployment adds a field. Checks every answer, and stops everything it started.
+deployment adds a field, and log records come over OTLP. Checks every answer, and stops
+everything it started.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import drift
+import otlp
 from aws import REGION, Aws, Stack, UnknownResourceTypes
 from emulator import emulator
 from generator import Document, documents
@@ -114,6 +116,7 @@ def _run(arguments: argparse.Namespace) -> int:
         print_bill(len(log), line_bytes, traffic)
         scene = Scene(programs, aws, stack, port, now, since, workdir)
         right &= drift.tell(scene)
+        right &= otlp.tell(scene)
     progress("Every answer is right." if right else "WRONG ANSWERS, see above.")
     return 0 if right else 1
 

@@ -22,6 +22,18 @@ VERSION_SECONDS = 30
 # A plugin's own metrics.
 METRICS_SINCE = (2, 0)
 
+OTLP = """\
+[SERVICE]
+    flush 1
+
+[INPUT]
+    name   opentelemetry
+    listen 127.0.0.1
+    port   {port}
+
+[OUTPUT]
+{output}"""
+
 
 @dataclass(frozen=True)
 class FluentBit:
@@ -144,6 +156,28 @@ def _run_fluent_bit(
     has_metrics = fluent_bit.version >= METRICS_SINCE
     with child("fluent-bit", command, environment, workdir) as process:
         yield Sidecar(process, metrics if has_metrics else None)
+
+
+@contextmanager
+def run_otlp(
+    programs: Programs, to: Destination, workdir: Path, options: Mapping[str, str]
+) -> Iterator[tuple[Child, str]]:
+    """Fluent Bit that delivers what comes over OTLP, and the URL that takes log records."""
+    assert programs.fluent_bit is not None
+    port = free_port()
+    environment = _environment(to, workdir)
+    config = workdir / "otlp.conf"
+    output = _lines(_section(environment, options))
+    config.write_text(OTLP.format(port=port, output=output))
+    command: list[str | Path] = [
+        programs.fluent_bit.path,
+        "-e",
+        programs.plugin,
+        "-c",
+        config,
+    ]
+    with child("fluent-bit", command, environment, workdir) as process:
+        yield process, f"http://127.0.0.1:{port}/v1/logs"
 
 
 def _lines(options: Mapping[str, str]) -> str:

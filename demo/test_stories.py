@@ -10,9 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import drift
+import otlp
 from aws import Aws
 from emulator import emulator
-from sidecar import METRICS_SINCE, FluentBit, Programs, find_fluent_bit
+from sidecar import FluentBit, Programs, find_fluent_bit
 from steps import Scene
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,6 +56,7 @@ class Stories(unittest.TestCase):
             self.tell(drift.tell, told)
             columns = told.aws.table(told.stack)["Table"]["StorageDescriptor"]
             self.assertEqual(columns["Columns"][-1], drift.COLUMN)
+            self.assertIn("no fluent-bit of 3.2 or later", self.tell(otlp.tell, told))
 
     def test_a_field_with_a_column_makes_no_story(self) -> None:
         with scene(None) as told:
@@ -63,9 +65,10 @@ class Stories(unittest.TestCase):
                 self.tell(drift.tell, told)
 
     @unittest.skipUnless(
-        FLUENT_BIT and FLUENT_BIT.version >= METRICS_SINCE,
-        "no fluent-bit with metrics is on PATH",
+        FLUENT_BIT and FLUENT_BIT.version >= otlp.SINCE,
+        "no fluent-bit of 3.2 or later is on PATH",
     )
-    def test_fluent_bit_tells_it_and_counts_it(self) -> None:
+    def test_fluent_bit_tells_both_stories(self) -> None:
         with scene(FLUENT_BIT) as told:
             self.assertIn(f"{drift.FINDINGS} is 1", self.tell(drift.tell, told))
+            self.tell(otlp.tell, told)
