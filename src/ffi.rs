@@ -11,6 +11,7 @@ mod host;
 mod memory;
 mod metrics;
 mod settings;
+mod twice;
 mod wait;
 
 use std::ffi::{CStr, c_char, c_int, c_void};

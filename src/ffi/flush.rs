@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use super::host::{FLB_ERROR, FLB_OK, FLB_RETRY, Host};
 use super::metrics::Metrics;
 use super::settings::{self, Settings};
+use super::twice::Open;
 use super::wait::{Next, Wait};
 use firehose_core::deliver::verdict::Verdict;
 use firehose_core::options::section::Section;
@@ -29,6 +30,7 @@ use crate::runtime::Runtime;
 pub(super) struct Instance {
     host: Host,
     output: Output,
+    open: Open,
     /// None where the host has no place for them.
     metrics: Option<Metrics>,
     /// The engine renews the metrics once a second, those of many delivery streams at once. Else
@@ -75,6 +77,7 @@ impl Instance {
             metrics: host.register(&output.metrics()),
             host,
             output,
+            open: Open::default(),
             is_renewed: AtomicBool::new(false),
             started: Instant::now(),
             published: AtomicU64::new(0),
@@ -110,7 +113,7 @@ impl Instance {
 
     /// Hands the chunk to its stream's driver and waits for its fate.
     pub(super) fn flush(&self, chunk: &[u8], tag: &CStr) -> c_int {
-        let code = lend(chunk, |chunk| self.deliver(chunk, tag));
+        let code = lend(chunk, |lent| self.deliver(chunk, lent, tag));
         for line in self.output.lines() {
             self.host.log(line.level, &line.text);
         }
@@ -149,16 +152,19 @@ impl Instance {
         }
     }
 
-    fn deliver(&self, chunk: LentChunk, tag: &CStr) -> c_int {
+    fn deliver(&self, bytes: &[u8], chunk: LentChunk, tag: &CStr) -> c_int {
         let (wait, host) = Wait::new();
-        self.output.flush(Flush {
-            output: self.output.id,
-            chunk,
-            tag: tag.to_string_lossy().into_owned(),
-            caller: wait.caller(),
-            part: None,
-            host,
-        });
+        let first = self.open.begin(bytes, &host);
+        if first.is_some() {
+            self.output.flush(Flush {
+                output: self.output.id,
+                chunk,
+                tag: tag.to_string_lossy().into_owned(),
+                caller: wait.caller(),
+                part: None,
+                host,
+            });
+        }
         let mut end = Instant::now() + self.output.flush_timeout + MARGIN;
         loop {
             if self.host.is_stopping() {
@@ -167,7 +173,12 @@ impl Instance {
             }
             match wait.next() {
                 Next::Told(Told::Line(line)) => self.host.log(line.level, &line.text),
-                Next::Told(Told::Answer(verdict, _)) => return to_code(verdict),
+                Next::Told(Told::Answer(verdict, _)) => {
+                    if let Some(first) = first {
+                        first.end(verdict);
+                    }
+                    return to_code(verdict);
+                }
                 Next::Nothing if Instant::now() < end => self.publish_while_waiting(),
                 Next::Nothing | Next::Gone => {
                     // The host is not kept for ever, whatever the plugin's own thread does.

@@ -112,12 +112,6 @@ impl Host {
         self.version >= [2, 0, 0]
     }
 
-    /// Whether it flushes each chunk that waits for a retry once when it stops. 3.2 hands the same
-    /// chunk to two workers at the same time.
-    pub(crate) fn ends_in_order(&self) -> bool {
-        self.version >= [4, 0, 0]
-    }
-
     /// Whether the position in tail's database is a line's beginning. In 3.2 it may lie within a
     /// line that was read in part, which is then cut.
     pub(crate) fn remembers_whole_lines(&self) -> bool {

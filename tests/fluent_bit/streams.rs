@@ -96,10 +96,8 @@ fn run(sidecar: &Sidecar, host: &Host, service: &Service, count: usize) -> Resul
         // Its chunks came again: what others have of them did not go out twice.
         stats.documents as usize >= count && missing >= 3
     })?;
-    if host.ends_in_order() {
-        process.signal(Signal::TERM);
-        ended_well(&mut process)?;
-    }
+    process.signal(Signal::TERM);
+    ended_well(&mut process)?;
     Ok(process)
 }
 

@@ -1,5 +1,8 @@
 //! What is flushed arrives: each document once, equal to what was sent.
 
+use std::thread;
+use std::time::Duration;
+
 use firehose_host::{FLB_OK, HostVersion};
 
 use crate::host::{Host, chunk, flush, with};
@@ -20,6 +23,9 @@ fn aggregated_over_http() {
         "true",
     );
 }
+
+/// Waited for at most.
+const LONG: Duration = Duration::from_secs(60);
 
 /// What is aggregated goes out soon, though no other flush comes to share its records.
 const SOON: (&str, &str) = ("linger", "100ms");
@@ -50,4 +56,21 @@ fn an_empty_chunk_is_delivered_without_a_call() {
     let instance = host.init("empty", &service.options("logs"));
     assert_eq!(flush(&instance, &[]), FLB_OK);
     assert_eq!(service.fake.stats().requests, 0);
+}
+
+#[test]
+fn a_chunk_that_is_handed_over_twice_at_a_time_is_delivered_once() {
+    let service = Service::with_scenario("[[step]]\ndelay_ms = 1500");
+    let host = Host::start(HostVersion::V3_2);
+    let instance = host.init("twice", &with(&[SOON], service.options("logs")));
+    let lines = http_logs(0..100);
+    let chunk = chunk(&lines);
+    let answers = thread::scope(|scope| {
+        let first = scope.spawn(|| flush(&instance, &chunk));
+        assert!(service.fake.wait_for_requests(1, LONG));
+        let second = scope.spawn(|| flush(&instance, &chunk));
+        [first, second].map(|flush| flush.join().expect("a flush does not panic"))
+    });
+    assert_eq!(answers, [FLB_OK; 2]);
+    assert_exactly_once(&lines, &service.fake.documents());
 }
