@@ -99,7 +99,7 @@ pub static ALL: &[Row] = &[
     // records a second, and 90 MiB of larger ones.
     row("max_in_flight", Number(Count, 1..=64), "`32`"),
     // Two of Fluent Bit's largest chunks as JSON lines. With more under way a drain was no faster.
-    row("max_bytes_in_flight", Number(Bytes, MAX_RECORD_BYTES..=1_000_000_000), "`4718592`"),
+    row("max_bytes_in_flight", Number(Bytes, MAX_RECORD_BYTES..=1_000_000_000), "`8388608`"),
     // A sidecar that writes 2 KB a second gathers two billing units meanwhile. Alone, a document is
     // billed the same whenever it is sent. The most is a quarter of the longest flush_timeout.
     row("linger", Number(Time, 0..=10 * MINUTE / 4), "`5s` with `simple_aggregation`, else `0s`"),
