@@ -1,5 +1,6 @@
 //! Files that options name, read while the host waits for Init.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -40,13 +41,28 @@ pub(crate) fn unread(path: &Path, why: impl std::fmt::Display) -> String {
 
 /// The table of a file, or those of a directory: `STREAM.json` is a stream's.
 pub(crate) fn schemas(file: &SchemaFile, limit: Duration) -> Result<Schemas, String> {
-    let check_every = file.check_every;
-    in_time(&file.path, limit, move |path| {
-        if !path.is_dir() {
-            return schema(path, check_every).map(Schemas::One);
+    let file = file.clone();
+    let directory = file.files.as_ref().map(|files| &files.directory);
+    let path = directory.unwrap_or(&file.path).clone();
+    in_time(&path, limit, move |path| {
+        if file.files.is_none() && !path.is_dir() {
+            return schema(path, file.check_every).map(Schemas::One);
         }
-        let tables = tables(path)?;
-        let read = |(stream, path): (String, PathBuf)| Ok((stream, schema(&path, check_every)?));
+        let stream_of = |path: &Path| match &file.files {
+            Some(files) => files.stream_of(path),
+            None => named(path),
+        };
+        let tables = tables(path, stream_of)?;
+        if tables.is_empty() {
+            let what = if file.files.is_some() {
+                "such a file"
+            } else {
+                "file STREAM.json"
+            };
+            return Err(format!("`{}` has no {what}", path.display()));
+        }
+        let read =
+            |(stream, path): (String, PathBuf)| Ok((stream, schema(&path, file.check_every)?));
         tables
             .into_iter()
             .map(read)
@@ -55,24 +71,38 @@ pub(crate) fn schemas(file: &SchemaFile, limit: Duration) -> Result<Schemas, Str
     })
 }
 
+/// The stream of a file `STREAM.json`.
+fn named(path: &Path) -> Option<String> {
+    path.extension().filter(|end| *end == "json")?;
+    Some(path.file_stem()?.to_string_lossy().into_owned())
+}
+
 /// The names of streams and their files.
-fn tables(directory: &Path) -> Result<Vec<(String, PathBuf)>, String> {
-    let mut tables = Vec::new();
+fn tables(
+    directory: &Path,
+    stream_of: impl Fn(&Path) -> Option<String>,
+) -> Result<BTreeMap<String, PathBuf>, String> {
+    let mut tables = BTreeMap::new();
     for entry in directory
         .read_dir()
         .map_err(|error| unread(directory, error))?
     {
         let path = entry.map_err(|error| unread(directory, error))?.path();
-        let is_table = path.extension().is_some_and(|end| end == "json");
-        if let (true, Some(stream)) = (is_table, path.file_stem()) {
-            tables.push((stream.to_string_lossy().into_owned(), path.clone()));
+        let Some(stream) = stream_of(&path) else {
+            continue;
+        };
+        if let Some(other) = tables.insert(stream.clone(), path.clone()) {
+            return Err(format!(
+                "`{}` and `{}` are both of the delivery stream {stream}",
+                other.display(),
+                path.display()
+            ));
         }
     }
-    let shown = directory.display();
-    match tables.len() {
-        0 => Err(format!("`{shown}` has no file STREAM.json")),
-        1..=MOST_FILES => Ok(tables),
-        count => Err(format!(
+    let (shown, count) = (directory.display(), tables.len());
+    match count <= MOST_FILES {
+        true => Ok(tables),
+        false => Err(format!(
             "`{shown}` has {count} tables, and {MOST_FILES} are the most"
         )),
     }
@@ -97,6 +127,10 @@ mod tests {
     use std::fs;
     use std::process::Command;
 
+    use firehose_core::route::Route;
+    use firehose_core::route::files::StreamFiles;
+    use firehose_core::route::template::Template;
+
     use super::*;
 
     #[test]
@@ -116,6 +150,8 @@ mod tests {
         fs::write(path, "").expect("there is a reader");
     }
 
+    const TABLE: &str = r#"{"Columns": [{"Name": "id", "Type": "int"}]}"#;
+
     #[test]
     fn a_directory_has_a_table_for_each_stream() {
         let directory = tempfile::tempdir().expect("a temporary directory can be made");
@@ -125,15 +161,13 @@ mod tests {
         };
         let file = SchemaFile {
             path: directory.path().to_owned(),
+            files: None,
             check_every: 7,
         };
         let read = || schemas(&file, Duration::from_secs(60));
         let shown = directory.path().display();
         assert_eq!(read(), Err(format!("`{shown}` has no file STREAM.json")));
-        write(
-            "a.b.json",
-            "{\"Columns\": [{\"Name\": \"id\", \"Type\": \"int\"}]}",
-        );
+        write("a.b.json", TABLE);
         write("README.md", "no table");
         let schemas = read().expect("there is a table");
         assert!(schemas.of("a.b").is_some() && schemas.of("README").is_none());
@@ -141,6 +175,28 @@ mod tests {
         let error = read().expect_err("one is no table");
         let named = format!("`{shown}/c.json` has no table that can be used: neither from");
         assert!(error.starts_with(&named), "{error}");
+        let path = directory.path().join("$TAG[1].json");
+        let route = Route {
+            template: Template::parse("app-$TAG[1]").expect("it is a template"),
+            replace: None,
+            is_lower_case: true,
+            allow: Vec::new(),
+            max_streams: 64,
+        };
+        let files = StreamFiles::parse(path.to_str().expect("it is text"), Some(&route));
+        let by_value = SchemaFile {
+            files: Some(files.expect("it has the template's placeholder")),
+            path,
+            check_every: 7,
+        };
+        let read_by_value = || super::schemas(&by_value, Duration::from_secs(60));
+        write("c.json", TABLE);
+        let schemas = read_by_value().expect("there are tables");
+        assert!(schemas.of("app-a.b").is_some() && schemas.of("a.b").is_none());
+        write("C.json", TABLE);
+        let error = read_by_value().expect_err("a stream has one table");
+        let end = "are both of the delivery stream app-c";
+        assert!(error.ends_with(end), "{error}");
         write("c.json", &" ".repeat(MOST_BYTES as usize + 1));
         let error = read().expect_err("it is too large");
         assert_eq!(

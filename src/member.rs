@@ -111,8 +111,8 @@ impl Setup {
         output.packer.schema = self.schemas.of(name);
         if let (Some(file), None) = (&self.schema_file, &output.packer.schema) {
             output.notes.push(format!(
-                "schema_file `{}` has no {name}.json: the documents of this stream are not compared \
-                 with a table",
+                "schema_file `{}` has no table of the delivery stream {name}, whose documents are not \
+                 compared with one",
                 file.path.display()
             ));
         }

@@ -23,6 +23,8 @@ use crate::limits::{BILLING_UNIT, MAX_RECORD_BYTES, Quota};
 use crate::pack::compress::Compression;
 use crate::pack::packer::{Aggregation, Packing};
 use crate::route::Route;
+use crate::route::files::StreamFiles;
+use crate::route::template::Template;
 use crate::schema::streams::Schemas;
 
 use self::destination::Destination;
@@ -81,8 +83,10 @@ pub struct RejectedFile {
 /// The table that documents are compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaFile {
-    /// Of the table, or of a directory with one for each stream.
+    /// As the option has it: of the table, of a directory with one for each stream, or of `files`.
     pub path: PathBuf,
+    /// Files with a value of the template in their names.
+    pub files: Option<StreamFiles>,
     /// Types are looked at in one of so many documents.
     pub check_every: u32,
 }
@@ -155,12 +159,12 @@ impl Config {
         };
         let mut config = Self {
             delivery_stream,
-            route,
             delivery,
             packing,
             credentials_timeout: options.time("credentials_timeout")?,
             rejected: options.rejected()?,
-            schema_file: options.schema_file()?,
+            schema_file: options.schema_file(route.as_ref())?,
+            route,
             schemas: Schemas::None,
             warnings: Vec::new(),
             access,
@@ -265,10 +269,23 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         Ok(path.map(|path| RejectedFile { path, max_bytes }))
     }
 
-    fn schema_file(&self) -> Result<Option<SchemaFile>, Error> {
+    fn schema_file(&self, route: Option<&Route>) -> Result<Option<SchemaFile>, Error> {
         let check_every = self.number("schema_check_every")? as u32;
-        let path = self.text("schema_file")?.map(PathBuf::from);
-        Ok(path.map(|path| SchemaFile { path, check_every }))
+        let Some(text) = self.text("schema_file")? else {
+            return Ok(None);
+        };
+        let files = Template::is_one(&text).then(|| StreamFiles::parse(&text, route));
+        let wrong = |why| {
+            let takes = table::Row::of("schema_file").kind.takes();
+            Error(format!(
+                "schema_file `{text}` is not allowed: {why}; it takes {takes}"
+            ))
+        };
+        Ok(Some(SchemaFile {
+            files: files.transpose().map_err(wrong)?,
+            path: PathBuf::from(text),
+            check_every,
+        }))
     }
 
     fn packing(&self, destinations: &[Destination]) -> Result<Packing, Error> {

@@ -1,5 +1,6 @@
 //! Which delivery stream a document goes to, where `delivery_stream` is a template.
 
+pub mod files;
 mod split;
 pub mod template;
 

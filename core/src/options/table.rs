@@ -80,7 +80,7 @@ pub static ALL: &[Row] = &[
     ), "`%Y-%m-%dT%H:%M:%S.%3NZ`"),
     row("replace_dots", Free("any text"), "none"),
     row("log_key", Free("a key, or a record accessor such as `$log['message']`"), "none"),
-    row("schema_file", Free("a file with a table, or a directory of `STREAM.json`"), "none"),
+    row("schema_file", Free("a file with a table, a directory of `STREAM.json`, or such as `/tables/$TAG[1].json`"), "none"),
     // To compare a log line takes about ten times as long as to write it: a fifth of a percent.
     row("schema_check_every", Number(Count, 1..=1_000_000), "`5000`"),
 

@@ -6,7 +6,7 @@ use crate::format::accessor::Accessor;
 pub struct Template(Vec<Piece>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+pub(super) enum Piece {
     Literal(String),
     Tag,
     /// A part of the tag between two dots, counted from 0; from -1 backwards from the end.
@@ -80,6 +80,42 @@ impl Template {
             }
         }
         Some(text)
+    }
+
+    fn all_placeholders(&self) -> impl Iterator<Item = &Piece> {
+        let is_one = |piece: &&Piece| !matches!(piece, Piece::Literal(_));
+        self.0.iter().filter(is_one)
+    }
+
+    pub(super) fn placeholders(&self) -> usize {
+        self.all_placeholders().count()
+    }
+
+    /// The placeholder, if all are the same one.
+    pub(super) fn placeholder(&self) -> Option<&Piece> {
+        let first = self.all_placeholders().next()?;
+        self.all_placeholders()
+            .all(|other| other == first)
+            .then_some(first)
+    }
+
+    /// The text where each placeholder has this value.
+    pub(super) fn text_with(&self, value: &str) -> String {
+        let text = |piece: &Piece| match piece {
+            Piece::Literal(literal) => literal.clone(),
+            _ => value.to_owned(),
+        };
+        self.0.iter().map(text).collect()
+    }
+
+    /// The value with which a template of one placeholder gives this text.
+    pub(super) fn value_in<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let literal = |piece: Option<&Piece>| match piece {
+            Some(Piece::Literal(literal)) => literal.clone(),
+            _ => String::new(),
+        };
+        let rest = text.strip_prefix(&literal(self.0.first()))?;
+        rest.strip_suffix(&literal(self.0.last()))
     }
 }
 
