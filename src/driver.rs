@@ -36,7 +36,7 @@ use crate::lent::{Flush, Told};
 use crate::rejected;
 use crate::service::{Answer, Service};
 use crate::spares::Spares;
-use crate::state;
+use crate::state::{self, JournalId};
 
 /// What happens.
 pub enum Message<V> {
@@ -80,6 +80,8 @@ pub struct Driver<V: Service> {
     /// What waits until an output's service is ready.
     unready: HashMap<OutputId, JoinSet<()>>,
     place: Option<Place>,
+    /// The open one, where there is a place.
+    journal: JournalId,
     /// Chunks are named by it.
     secret: Secret,
     /// What the next output's log says of the journal, and how much of it could not be read.
@@ -106,6 +108,7 @@ impl<V: Service> Driver<V> {
             outputs: HashMap::new(),
             unready: HashMap::new(),
             place,
+            journal: JournalId::default(),
             secret: state::secret_of_process(),
             opened: Default::default(),
             waiting: HashMap::new(),
@@ -160,7 +163,13 @@ impl<V: Service> Driver<V> {
             self.gauges.set(self.stream.in_flight(), self.stream.rate());
             self.pass_lines_on();
             match step {
-                Step::Wait(time) => return time,
+                Step::Wait(time) => {
+                    // Only a router asks.
+                    if self.outputs.values().any(|output| output.named.is_some()) {
+                        self.gauges.set_remembers(self.stream.remembers());
+                    }
+                    return time;
+                }
                 Step::Pack(id, room) => {
                     self.pack(now, id, room);
                     return Some(now);
@@ -238,10 +247,6 @@ impl<V: Service> Driver<V> {
 
     fn answer(&mut self, chunk: ChunkId, verdict: Verdict) {
         if let Some(flush) = self.waiting.remove(&chunk) {
-            // Only a router asks.
-            if flush.part.is_some() {
-                self.gauges.set_remembers(self.stream.remembers());
-            }
             flush.answer(verdict, Some(chunk));
         }
     }
@@ -251,7 +256,6 @@ impl<V: Service> Driver<V> {
             chunk, comes_again, ..
         } = conclusion;
         self.stream.concluded(now, chunk, comes_again);
-        self.gauges.set_remembers(self.stream.remembers());
     }
 
     fn leave(&mut self, id: OutputId, left: Sender<(Vec<Line>, Option<Remembered>)>) {
@@ -274,6 +278,9 @@ impl<V: Service> Driver<V> {
             self.write(page);
         }
         let remembered = is_last.then(|| self.replace_stream().end(now()));
+        if let (Some(place), Some(remembered)) = (&self.place, &remembered) {
+            place.state.close(self.journal, remembered.is_empty());
+        }
         // Who asked may have waited long enough.
         _ = left.send((lines, remembered));
         if let Some(place) = &self.place {

@@ -17,8 +17,13 @@ use firehose_core::deliver::journal::{self, Page, Remembered, UnknownVersion};
 use firehose_core::deliver::ledger::{Key, Secret};
 use tokio::sync::oneshot;
 
+/// Names a journal that is open. One that was opened anew has another name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct JournalId(u64);
+
 /// What a journal's file told.
 pub struct Opened {
+    pub id: JournalId,
     /// The key of the hashes that name its chunks.
     pub secret: Secret,
     pub remembered: Remembered,
@@ -42,10 +47,14 @@ enum Job {
         opened: oneshot::Sender<Result<Opened, String>>,
     },
     Write {
-        stream: String,
+        id: JournalId,
         page: Page,
         is_synced: bool,
         done: Done,
+    },
+    Close {
+        id: JournalId,
+        is_empty: bool,
     },
     Call(Box<dyn FnOnce() + Send>),
 }
@@ -92,15 +101,19 @@ impl State {
         receiver
     }
 
-    /// Writes a page of a stream's journal, which was opened.
-    pub fn write(&self, stream: &str, page: Page, is_synced: bool, done: Done) {
-        let stream = stream.to_owned();
+    /// Writes a page of a journal.
+    pub fn write(&self, id: JournalId, page: Page, is_synced: bool, done: Done) {
         _ = self.jobs.send(Job::Write {
-            stream,
+            id,
             page,
             is_synced,
             done,
         });
+    }
+
+    /// Nothing more is written to a journal. The file of one that tells of no chunk is removed.
+    pub fn close(&self, id: JournalId, is_empty: bool) {
+        _ = self.jobs.send(Job::Close { id, is_empty });
     }
 
     /// Calls when all before it is done.
@@ -143,14 +156,19 @@ fn work(path: &Path, jobs: &Receiver<Job>) {
                 _ = opened.send(read);
             }
             Job::Write {
-                stream,
+                id,
                 page,
                 is_synced,
                 done,
             } => done(match &mut directory {
-                Ok(directory) => directory.write(&stream, &page, is_synced),
+                Ok(directory) => directory.write(id, &page, is_synced),
                 Err(why) => Err(why.clone()),
             }),
+            Job::Close { id, is_empty } => {
+                if let Ok(directory) = &mut directory {
+                    directory.close(id, is_empty);
+                }
+            }
             Job::Call(call) => call(),
         }
     }
@@ -161,8 +179,8 @@ struct Directory {
     secret: Secret,
     /// What the output that opens the next journal should say.
     notes: Vec<String>,
-    /// By stream.
-    journals: HashMap<String, Journal>,
+    journals: HashMap<JournalId, Journal>,
+    last: JournalId,
     /// It is held until the thread ends, however the process does.
     _lock: File,
 }
@@ -210,6 +228,7 @@ impl Directory {
             secret,
             notes,
             journals: HashMap::new(),
+            last: JournalId::default(),
             _lock: lock,
         })
     }
@@ -247,8 +266,10 @@ impl Directory {
             ));
         }
         let journal = Journal { path, file: None };
-        self.journals.insert(stream.to_owned(), journal);
+        self.last.0 += 1;
+        self.journals.insert(self.last, journal);
         Ok(Opened {
+            id: self.last,
             secret: self.secret.clone(),
             remembered,
             cut,
@@ -256,8 +277,8 @@ impl Directory {
         })
     }
 
-    fn write(&mut self, stream: &str, page: &Page, is_synced: bool) -> Result<(), String> {
-        let journal = self.journals.get_mut(stream);
+    fn write(&mut self, id: JournalId, page: &Page, is_synced: bool) -> Result<(), String> {
+        let journal = self.journals.get_mut(&id);
         let journal = journal.ok_or("its journal was not opened")?;
         let file = journal.file.take();
         let written = match page.is_whole {
@@ -272,6 +293,17 @@ impl Directory {
             Err(why) => return Err(failed("written", &journal.path, &why)),
         }
         Ok(())
+    }
+
+    fn close(&mut self, id: JournalId, is_empty: bool) {
+        let Some(Journal { path, .. }) = self.journals.remove(&id) else {
+            return;
+        };
+        // The stream may have come again meanwhile: then the file is that journal's.
+        if is_empty && !self.journals.values().any(|other| other.path == path) {
+            // Where it stays it tells of nothing that comes again.
+            _ = fs::remove_file(path);
+        }
     }
 }
 

@@ -45,6 +45,7 @@ impl<V: Service> Driver<V> {
                 let max_bytes = place.options.max_bytes;
                 self.stream.keep_journal(now(), unix_time, max_bytes);
                 self.secret = opened.secret;
+                self.journal = opened.id;
                 self.opened = (opened.notes, opened.cut);
                 opened.remembered
             }
@@ -67,7 +68,7 @@ impl<V: Service> Driver<V> {
         let done = move |result| _ = sender.send(Message::Written(number, result));
         let is_synced = place.options.is_synced;
         let done = Box::new(done);
-        place.state.write(&place.stream, page, is_synced, done);
+        place.state.write(self.journal, page, is_synced, done);
     }
 
     /// Names a chunk.

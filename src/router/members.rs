@@ -12,8 +12,8 @@ use crate::driver::Message;
 use crate::member::{Left, Member, Setup};
 use crate::series::Series;
 
-/// So many reasons are told of, and so many names are remembered for which there was no room. A log
-/// line can make any number of them.
+/// So many reasons are told of, and so many names are remembered for which there was no room; then
+/// there is none for any new name. A log line can make any number of them.
 const MOST_NAMES: usize = 1_000;
 
 pub(super) struct Members {
@@ -75,7 +75,8 @@ impl Members {
             used.last = self.uses;
             return (used.member.id, None);
         }
-        if self.too_many.contains(&name) || !self.make_room(is_used) {
+        let is_full = self.too_many.len() == MOST_NAMES;
+        if is_full || self.too_many.contains(&name) || !self.make_room(is_used) {
             if self.too_many.len() < MOST_NAMES {
                 self.too_many.insert(name.clone());
             }

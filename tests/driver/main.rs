@@ -14,6 +14,7 @@ use firehose_core::deliver::verdict::Verdict;
 use firehose_core::tell::log::{Level, Line};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
 
 use crate::rig::{EVENT, OUTPUT, Rig, end_of};
 
@@ -134,6 +135,25 @@ async fn an_output_that_leaves_answers_who_waits_and_ends_the_driver() {
     let (_, remembered) = remembered.try_recv().expect("the driver has answered");
     assert!(remembered.is_some_and(|remembered| !remembered.is_empty()));
     rig.driver.closed().await;
+}
+
+/// Such a stream may not go to make room for another one: the chunk comes again.
+#[tokio::test(start_paused = true)]
+async fn what_is_accepted_after_its_flush_is_remembered() {
+    let rig = Rig::named(None, Some("logs"));
+    *rig.service.answers_after.lock().unwrap() = 3 * SOON;
+    let waiting = rig.flush(LentChunk::new(EVENT.repeat(10)));
+    while rig.service.under_way.lock().unwrap().is_empty() {
+        yield_now().await;
+    }
+    let deadline = Instant::now() + SOON;
+    rig.send(Message::Stop(OUTPUT, deadline.into_std()));
+    let (verdict, _, _) = end_of(waiting).await;
+    assert_eq!((verdict, rig.gauges.in_flight()), (Verdict::Retry, 1));
+    while rig.gauges.in_flight() > 0 {
+        sleep(SOON).await;
+    }
+    assert!(rig.gauges.remembers());
 }
 
 /// A flush publishes the gauges once it is answered: no other flush may come for long.

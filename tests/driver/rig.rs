@@ -19,7 +19,7 @@ use firehose_core::tell::log::{Level, Line};
 use firehose_core::tell::totals::{Gauges, Totals};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 pub(crate) const OUTPUT: OutputId = OutputId(1);
 /// [0, {"a": 1}]
@@ -31,6 +31,8 @@ pub(crate) struct Model {
     pub(crate) panics: AtomicUsize,
     /// The first record of a call is accepted; a call of one is never answered.
     pub(crate) is_halving: AtomicBool,
+    /// Calls are answered so late.
+    pub(crate) answers_after: Mutex<Duration>,
     /// Calls are sent, and never answered.
     pub(crate) is_silent: AtomicBool,
     pub(crate) accepted: Mutex<Vec<Bytes>>,
@@ -71,6 +73,8 @@ impl Service for Model {
                 left.checked_sub(1)
             });
         assert!(left.is_err(), "session-token-EXAMPLE");
+        let after = *self.answers_after.lock().unwrap();
+        sleep(after).await;
         self.accepted.lock().unwrap().push(body);
         Ok(vec![Ok(()); records])
     }
@@ -89,6 +93,11 @@ impl Rig {
     }
 
     pub(crate) fn with(place: Option<Place>) -> Self {
+        Self::named(place, None)
+    }
+
+    /// With an output that has other delivery streams, too, if this one has a name.
+    pub(crate) fn named(place: Option<Place>, named: Option<&str>) -> Self {
         let (driver, gauges) = Driver::start(&Handle::current(), None, place);
         let config = Config::parse(|key| (key == "delivery_stream").then(|| "logs".to_owned()));
         let config = config.expect("the options are right");
@@ -107,7 +116,7 @@ impl Rig {
             delivery: config.delivery,
             totals: Arc::clone(&rig.totals),
             max_level: Level::Info,
-            named: None,
+            named: named.map(str::to_owned),
             notes: Vec::new(),
             rejected: None,
             spares: Arc::default(),

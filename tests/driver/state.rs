@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use firehose::driver::Place;
+use firehose::driver::{Message, Place};
 use firehose::lent::LentChunk;
 use firehose::state::State;
 use firehose_core::deliver::journal::Page;
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{advance, pause};
 
-use crate::rig::{EVENT, Rig, end_of};
+use crate::rig::{EVENT, OUTPUT, Rig, end_of};
 
 const CHUNKS: u8 = 3;
 /// The documents of all.
@@ -127,6 +127,26 @@ fn the_next_process_sends_the_rest_and_the_one_after_it_all() {
     let path = directory.path().join("state");
     assert_eq!(end(&path), (ALL / 2, vec![]));
     assert_eq!(end(&path), (ALL, vec![]));
+}
+
+/// An output that leaves a stream as nothing comes for it anymore.
+#[test]
+fn a_journal_goes_with_its_last_output_if_it_tells_of_nothing() {
+    let directory = begun();
+    let path = directory.path().join("state");
+    let leaves = async |rig: Rig| {
+        let (left, told) = mpsc::channel();
+        rig.send(Message::Leave(OUTPUT, left));
+        while told.try_recv().is_err() {
+            yield_now().await;
+        }
+        written(&path).await;
+        let journal = |path: &&PathBuf| path.extension().is_some_and(|it| it == "journal");
+        files(&path).iter().filter(journal).count()
+    };
+    assert_eq!(process(place(&path), leaves), 1);
+    assert_eq!(end(&path).0, ALL / 2);
+    assert_eq!(process(place(&path), leaves), 0);
 }
 
 #[test]
@@ -253,7 +273,7 @@ fn no_page_follows_one_that_could_not_be_written() {
     let directory = tempfile::tempdir().unwrap();
     let state = State::shared(directory.path()).expect("there is a thread");
     let opened = state.open("logs", "stream").blocking_recv();
-    assert!(opened.expect("its thread runs").is_ok());
+    let opened = opened.expect("its thread runs").expect("it is a directory");
     let write = |number: u8, is_whole| {
         let bytes = vec![number];
         let number = number.into();
@@ -264,7 +284,7 @@ fn no_page_follows_one_that_could_not_be_written() {
         };
         let (done, written) = mpsc::channel();
         let done = Box::new(move |result| _ = done.send(result));
-        state.write("stream", page, false, done);
+        state.write(opened.id, page, false, done);
         written.recv().expect("its thread runs")
     };
     assert_eq!(write(1, true), Ok(()));

@@ -154,6 +154,11 @@ impl Ledger {
         Some(self.taken(oldest).chunk)
     }
 
+    /// When the oldest chunk is that old.
+    pub fn outlives_at(&self) -> Option<Instant> {
+        Some(self.entries.front()?.kept + LONGEST)
+    }
+
     /// Takes the oldest chunk, and since when it was kept.
     pub fn pop(&mut self) -> Option<(ChunkId, Instant)> {
         let oldest = self.entries.pop_front()?;

@@ -143,16 +143,10 @@ impl Stream {
             key,
             part,
         } = arrival;
+        self.forget_outlived(now);
         let output = self.outputs.get_mut(&id)?;
-        let mut ledgers = [&mut output.ledger, &mut self.left];
-        let mut old = Vec::new();
-        for ledger in &mut ledgers {
-            old.extend(iter::from_fn(|| ledger.outlived(now)));
-        }
-        let mut known = ledgers.iter_mut();
-        let known = key.and_then(|key| known.find_map(|ledger| ledger.take(&key)));
-        self.forget(now, old);
-        let output = self.outputs.get_mut(&id)?;
+        let ledgers = [&mut output.ledger, &mut self.left];
+        let known = key.and_then(|key| ledgers.into_iter().find_map(|ledger| ledger.take(&key)));
         let chunk_id = known.unwrap_or(ChunkId(self.last_chunk + 1));
         self.last_chunk = self.last_chunk.max(chunk_id.0);
         let chunk = self.chunks.entry(chunk_id);
@@ -185,6 +179,18 @@ impl Stream {
             self.wait_again(now, id, vec![piece], Some(suspicion));
         }
         Some(chunk_id)
+    }
+
+    fn ledgers(&mut self) -> impl Iterator<Item = &mut Ledger> {
+        let of_outputs = self.outputs.values_mut().map(|output| &mut output.ledger);
+        of_outputs.chain(iter::once(&mut self.left))
+    }
+
+    /// Forgets chunks that the host has given up.
+    fn forget_outlived(&mut self, now: Instant) {
+        let outlived = || self.ledgers().find_map(|ledger| ledger.outlived(now));
+        let old: Vec<ChunkId> = iter::from_fn(outlived).collect();
+        self.forget(now, old);
     }
 
     /// Forgets chunks of which nothing needs to be known anymore.
@@ -226,6 +232,7 @@ impl Stream {
         }
         let heard = self.unheard.heard(now);
         self.forget(now, heard);
+        self.forget_outlived(now);
         if let Some(page) = self.next_page(now) {
             return Step::Write(page);
         }
@@ -237,8 +244,10 @@ impl Stream {
                 let deadlines = flushes.map(|flush| flush.deadline);
                 let journal = self.journal.iter().flat_map(Journal::dues);
                 let journal = journal.filter(|due| *due > now);
-                let heard = self.unheard.due();
-                Step::Wait(deadlines.chain(due).chain(journal).chain(heard).min())
+                let dues = deadlines.chain(due).chain(journal);
+                let due = dues.chain(self.unheard.due()).min();
+                let outlived = self.ledgers().filter_map(|ledger| ledger.outlives_at());
+                Step::Wait(outlived.chain(due).min())
             }
         }
     }
