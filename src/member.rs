@@ -1,7 +1,7 @@
 //! An output's place at one delivery stream, and the registry by which the outputs of a stream find
 //! its one driver.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,8 +38,13 @@ pub struct Setup {
     pub schema_file: Option<SchemaFile>,
     /// The tables that were read of it.
     pub schemas: Schemas,
+    /// Streams of which was said that they have no table.
+    pub told: Mutex<HashSet<String>>,
     pub runtime: Handle,
 }
+
+/// A log line can make any number of names.
+const MOST_TOLD: usize = 1_000;
 
 /// An output at one delivery stream.
 pub struct Member {
@@ -109,7 +114,9 @@ impl Setup {
         };
         output.packer.notes = self.rejected.is_some();
         output.packer.schema = self.schemas.of(name);
-        if let (Some(file), None) = (&self.schema_file, &output.packer.schema) {
+        if let (Some(file), None) = (&self.schema_file, &output.packer.schema)
+            && self.is_news(name)
+        {
             output.notes.push(format!(
                 "schema_file `{}` has no table of the delivery stream {name}, whose documents are not \
                  compared with one",
@@ -146,6 +153,12 @@ impl Setup {
             stream,
             driver,
         }
+    }
+
+    /// Whether it is said for the first time that a stream has no table.
+    fn is_news(&self, name: &str) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < MOST_TOLD && told.insert(name.to_owned())
     }
 
     /// Where the journal of a stream is.

@@ -1,6 +1,6 @@
 //! One output of the host, with one delivery stream, or with a router that knows its several ones.
 
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use firehose_core::deliver::stream::OutputId;
@@ -77,6 +77,7 @@ impl Output {
             is_routed: config.route.is_some(),
             schema_file: config.schema_file,
             schemas: config.schemas,
+            told: Mutex::default(),
             runtime: runtime.clone(),
         };
         let (id, way) = match config.route {

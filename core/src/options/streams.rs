@@ -3,6 +3,7 @@
 use super::Error;
 use super::read::Options;
 use super::table::Row;
+use super::value::is_stream_name;
 use crate::route::Route;
 use crate::route::template::Template;
 
@@ -18,7 +19,12 @@ impl<P: Fn(&str) -> Option<String>> Options<P> {
         let name = self.text(KEY)?.ok_or_else(|| missing(KEY, ""))?;
         let replace = self.text("delivery_stream_replace")?;
         let is_lower_case = self.flag("delivery_stream_lower_case")?;
-        let allow = self.list("delivery_stream_allow", Some)?;
+        let is_pattern = |item: &String| {
+            let letters = item.replace('*', "");
+            letters.is_empty() || is_stream_name(&letters)
+        };
+        let patterns = |items: Vec<String>| items.iter().all(is_pattern).then_some(items);
+        let allow = self.list("delivery_stream_allow", patterns)?;
         let max_streams = self.number("max_delivery_streams")?;
         let default = self.text(DEFAULT)?;
         if !Template::is_one(&name) {

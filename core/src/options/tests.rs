@@ -137,6 +137,8 @@ request_timeout `31s` is not allowed: it takes a whole number of ms, s, m or h, 
 `30s`, which is flush_timeout
 linger `7501ms` is not allowed: it takes a whole number of ms, s, m or h, from `0s` to `7500ms`, \
 a quarter of flush_timeout
+delivery_stream_allow `app-*, a/*` is not allowed: it takes names with commas between
+delivery_stream_allow `a b` is not allowed: it takes names with commas between
 time_key_format `%Q` is not allowed: `%Q` is no conversion; it takes those of strftime";
     for sentence in sentences.lines() {
         let mut parts = sentence.split('`');

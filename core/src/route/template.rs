@@ -1,6 +1,7 @@
 //! The text of `delivery_stream`: `$TAG`, `$TAG[n]` and record accessors between literal text.
 
 use crate::format::accessor::Accessor;
+use crate::limits::MAX_STREAM_NAME;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template(Vec<Piece>);
@@ -47,6 +48,15 @@ impl Template {
             {
                 return Err(format!("no stream's name has a `{bad}`"));
             }
+        }
+        let literals = pieces.iter().map(|piece| match piece {
+            Piece::Literal(literal) => literal.len(),
+            _ => 0,
+        });
+        if literals.sum::<usize>() > MAX_STREAM_NAME {
+            return Err(format!(
+                "its text alone is longer than the {MAX_STREAM_NAME} letters of a stream's name"
+            ));
         }
         Ok(Self(pieces))
     }
@@ -132,8 +142,11 @@ fn parse_tag(behind: &str) -> Result<(Piece, &str), String> {
     };
     let wrong = || "behind `$TAG[` stands the number of a part, such as `0` or `-1`, and a `]`";
     let (number, behind) = number.split_once(']').ok_or_else(wrong)?;
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let is_number = digits.bytes().all(|digit| digit.is_ascii_digit()) && number != "-0";
     // A tag has no more letters than this.
-    let number: i16 = number.parse().ok().ok_or_else(wrong)?;
+    let number: Option<i16> = number.parse().ok().filter(|_| is_number);
+    let number = number.ok_or_else(wrong)?;
     Ok((Piece::TagPart(number.into()), behind))
 }
 
@@ -183,11 +196,17 @@ mod tests {
             ("a b$TAG", "no stream's name has a ` `"),
             ("$a['b'", "a `[` has no `]`"),
             ("$TAG[1", "behind `$TAG[` stands the number of a part"),
+            ("$TAG[+1]", "behind `$TAG[` stands the number of a part"),
+            ("$TAG[-0]", "behind `$TAG[` stands the number of a part"),
             ("$TAG[x]", "behind `$TAG[` stands the number of a part"),
             ("$TAG[0]/", "no stream's name has a `/`"),
         ] {
             let error = Template::parse(template).unwrap_err();
             assert!(error.starts_with(why), "{template}: {error}");
         }
+        let long = |letters: usize| Template::parse(&format!("$a.{}", "x".repeat(letters - 1)));
+        assert!(long(MAX_STREAM_NAME).is_ok());
+        let error = long(MAX_STREAM_NAME + 1).unwrap_err();
+        assert!(error.starts_with("its text alone is longer"), "{error}");
     }
 }

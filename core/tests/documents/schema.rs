@@ -252,6 +252,26 @@ fn hostile_keys_are_told_up_to_a_number_and_then_cost_little() {
 }
 
 #[test]
+fn a_stream_that_comes_again_tells_nothing_again() {
+    let schema = schema(&glue("id int"), 1);
+    let event = [event(r#"{"plan": 1}"#)];
+    let told = [(); 2].map(|()| {
+        let mut packer = packer(schema.clone());
+        drift(&mut packer, &format(), &event).0.findings.len()
+    });
+    assert_eq!(told, [1, 0]);
+}
+
+#[test]
+fn a_table_without_columns_is_none() {
+    let none = table::read(r#"{"Columns": []}"#, None).unwrap();
+    assert_eq!(
+        Schema::new(none, 1),
+        Err("the table has no columns".to_owned())
+    );
+}
+
+#[test]
 fn a_path_is_short_and_on_one_line() {
     let mut packer = packer(schema(&glue("id int"), 1));
     let key = "a\n\u{2028}`é".to_owned() + &"x".repeat(10_000);
