@@ -138,6 +138,8 @@ request_timeout `31s` is not allowed: it takes a whole number of ms, s, m or h, 
 linger `7501ms` is not allowed: it takes a whole number of ms, s, m or h, from `0s` to `7500ms`, \
 a quarter of flush_timeout
 delivery_stream_allow `app-*, a/*` is not allowed: it takes names with commas between
+schema_file `/tables/$TAG[1].json` is not allowed: a `$` in it stands for a value of delivery_stream, \
+which is no template; it takes a file with a table
 delivery_stream_allow `a b` is not allowed: it takes names with commas between
 time_key_format `%Q` is not allowed: `%Q` is no conversion; it takes those of strftime";
     for sentence in sentences.lines() {
