@@ -15,6 +15,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use firehose_host::{EventFormat, encode_line};
 use libtest_mimic::{Arguments, Trial};
 use tempfile::NamedTempFile;
 
@@ -24,6 +25,7 @@ const BUDGET: &str = include_str!("budget.txt");
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/instructions/table.yaml");
 /// For what compilers, C libraries and processors make of the same source.
 const SLACK_PERCENT: u64 = 10;
+const MOST_PERCENT_OF_A_TABLE: u64 = 3;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -39,7 +41,15 @@ fn main() -> ExitCode {
         Trial::test(title, move || check(name, budget).map_err(Into::into))
             .with_ignored_flag(why_not.is_some())
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let table = |name: &str, check: fn() -> Result<(), String>| {
+        Trial::test(name, move || check().map_err(Into::into)).with_ignored_flag(why_not.is_some())
+    };
+    let tables = [
+        table("a table of HTTP log lines", http_lines_with_a_table),
+        table("a table of a thousand keys", a_thousand_keys_with_a_table),
+    ];
+    let trials = trials.chain(tables).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn why_not() -> Option<&'static str> {
@@ -67,13 +77,7 @@ fn check(name: &str, budget: u64) -> Result<(), String> {
         "schema_file" => &["schema_file", TABLE],
         _ => return Err(format!("budget.txt: there is no measurement {name}")),
     };
-    let mut chunk = NamedTempFile::new().map_err(|error| error.to_string())?;
-    chunk
-        .write_all(&shapes::http_lines(EVENTS).chunk)
-        .map_err(|error| error.to_string())?;
-    let once = instructions(chunk.path(), 1, options)?;
-    let twice = instructions(chunk.path(), 2, options)?;
-    let counted = (twice - once) / EVENTS;
+    let counted = per_event(&shapes::http_lines(EVENTS).chunk, options)?;
     println!("{name}: {counted} instructions per event, of {budget}");
     if counted > budget * (100 + SLACK_PERCENT) / 100 {
         return Err(format!(
@@ -83,6 +87,53 @@ fn check(name: &str, budget: u64) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+fn http_lines_with_a_table() -> Result<(), String> {
+    with_a_table(&shapes::http_lines(EVENTS).chunk, Path::new(TABLE))
+}
+
+/// 17 of them in each event, in turn: most have no bit of their own.
+fn a_thousand_keys_with_a_table() -> Result<(), String> {
+    const KEYS: u64 = 1_000;
+    const IN_AN_EVENT: u64 = 17;
+    let name = |number: u64| format!("field_number_{:04}", number % KEYS);
+    let mut chunk = Vec::new();
+    for event in 0..EVENTS {
+        let numbers = event * IN_AN_EVENT..(event + 1) * IN_AN_EVENT;
+        let pairs = numbers.map(|number| format!(r#""{}":"value {number}""#, name(number)));
+        let line = format!("{{{}}}", pairs.collect::<Vec<_>>().join(","));
+        encode_line(&mut chunk, EventFormat::V2, None, line.as_bytes());
+    }
+    let mut table = NamedTempFile::new().map_err(|error| error.to_string())?;
+    let columns = (0..KEYS).map(|key| format!("  - {{Name: {}, Type: string}}\n", name(key)));
+    let text = format!("Columns:\n{}", columns.collect::<String>());
+    table
+        .write_all(text.as_bytes())
+        .map_err(|error| error.to_string())?;
+    with_a_table(&chunk, table.path())
+}
+
+/// Whether looking at each document costs little of what writing it does.
+fn with_a_table(chunk: &[u8], table: &Path) -> Result<(), String> {
+    let table = table.to_str().expect("the path is text");
+    let without = per_event(chunk, &[])?;
+    let with = per_event(chunk, &["schema_file", table])?;
+    println!("{with} instructions per event with a table, {without} without");
+    match with * 100 <= without * (100 + MOST_PERCENT_OF_A_TABLE) {
+        true => Ok(()),
+        false => Err(format!(
+            "a table costs more than {MOST_PERCENT_OF_A_TABLE} % of an event's instructions"
+        )),
+    }
+}
+
+fn per_event(chunk: &[u8], options: &[&str]) -> Result<u64, String> {
+    let mut file = NamedTempFile::new().map_err(|error| error.to_string())?;
+    file.write_all(chunk).map_err(|error| error.to_string())?;
+    let once = instructions(file.path(), 1, options)?;
+    let twice = instructions(file.path(), 2, options)?;
+    Ok((twice - once) / EVENTS)
 }
 
 fn instructions(chunk: &Path, times: u32, options: &[&str]) -> Result<u64, String> {

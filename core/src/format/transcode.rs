@@ -25,8 +25,8 @@ pub struct Transcoder {
     inside_key: bool,
     /// Is shown the keys of `pairs`.
     pub(crate) watch: Option<Box<Watch>>,
-    /// For the watch, the last key's own bit; 0 if it has none.
-    last: u64,
+    /// For the watch, the own bit of the key that was new last; 0 if it has none.
+    new_own: u64,
     /// Writes keys that are containers; made when there is one.
     container_keys: Option<Box<Transcoder>>,
 }
@@ -137,13 +137,15 @@ impl Transcoder {
                 continue;
             }
             current.left -= 1;
+            // For the watch, the key's own bit; 0 if it has none, or there is no key.
+            let mut own = 0;
             if current.is_map {
                 if let Some((length, bit)) = self.kept_key(reader.rest(), out) {
-                    if IS_WATCHED {
-                        self.last = bit;
-                    }
+                    own = bit;
                     reader.advance(length)?;
-                } else if !self.key::<IS_WATCHED>(reader, out, choice)? {
+                } else if self.key::<IS_WATCHED>(reader, out, choice)? {
+                    own = self.new_own;
+                } else {
                     continue;
                 }
             }
@@ -166,7 +168,7 @@ impl Transcoder {
             }
             self.seen = Seen::default();
             if IS_WATCHED {
-                self.opened(is_map);
+                self.opened(own, is_map);
             }
             self.open.push(current);
             current = Container { is_map, left };
@@ -182,9 +184,9 @@ impl Transcoder {
     }
 
     #[inline(always)]
-    fn opened(&mut self, is_map: bool) {
+    fn opened(&mut self, own: u64, is_map: bool) {
         if let Some(watch) = &mut self.watch {
-            watch.open(self.last, is_map, &self.inner_keys);
+            watch.open(own, is_map, &self.inner_keys);
         }
     }
 
@@ -241,7 +243,7 @@ impl Transcoder {
         let seen = keys.keep(key, &text);
         self.may_have_doubles |= self.seen.may_have(seen);
         if IS_WATCHED && let Some(watch) = &mut self.watch {
-            self.last = seen.own;
+            self.new_own = seen.own;
             watch.key(&text, seen.own);
         }
         Ok(true)
