@@ -165,7 +165,12 @@ impl Instance {
                 host,
             });
         }
-        let mut end = Instant::now() + self.output.flush_timeout + MARGIN;
+        // As the driver has it: the stop's time takes the place of the flush's, also where it is longer.
+        let time = match self.host.is_stopping() {
+            true => self.output.stop_timeout,
+            false => self.output.flush_timeout,
+        };
+        let mut end = Instant::now() + time + MARGIN;
         loop {
             if self.host.is_stopping() {
                 self.output.stop();

@@ -86,6 +86,7 @@ fn trials(host: &Arc<Host>, input: &Arc<Input>) -> Vec<Trial> {
     add("a wrong option ends the start", operation::wrong_option);
     add("lines go to log_file", operation::log_file);
     add("one pool of workers", operation::workers);
+    add("a stop longer than a flush", operation::long_stop);
     if host.has_hot_reload() {
         add("SIGHUP under load", operation::reload);
         add("SIGHUP four times", |host, _| {

@@ -51,6 +51,37 @@ pub(crate) fn log_file(host: &Host, _: &Input) -> Result<(), String> {
     Ok(())
 }
 
+/// A flush that begins while the host stops has `stop_timeout`, however short `flush_timeout` is.
+pub(crate) fn long_stop(host: &Host, _: &Input) -> Result<(), String> {
+    let service = Service::with_scenario(
+        "[[step]]\nrepeat = \"forever\"\nstatus = 503\ntype = \"InternalFailure\"",
+    );
+    let mut sidecar = Sidecar::new(&service);
+    sidecar.tail(&sidecar.write("input.log", &http_logs(0..10)), "json");
+    sidecar.input.retain(|(key, _)| *key != "exit_on_eof");
+    sidecar.output.extend(options(&[
+        ("flush_timeout", "1s"),
+        ("request_timeout", "1s"),
+        ("stop_timeout", "9s"),
+    ]));
+    sidecar.service.retain(|(key, _)| *key != "grace");
+    sidecar.service.extend(options(&[
+        ("grace", "9"),
+        ("scheduler.base", "1"),
+        ("scheduler.cap", "1"),
+    ]));
+    let mut process = sidecar.start(host);
+    process.until(LONG, "a retry", |output| {
+        output.contains("hand the chunk over again")
+    })?;
+    process.signal(Signal::TERM);
+    ended_well(&mut process)?;
+    match process.output().contains("does not answer") {
+        true => Err(process.failure("the host's side gave up before the flush ended")),
+        false => Ok(()),
+    }
+}
+
 /// One pool, of as many workers as the section says, or else the plugin.
 pub(crate) fn workers(host: &Host, _: &Input) -> Result<(), String> {
     for (own, expected) in [(None, 4), (Some("3"), 3)] {
