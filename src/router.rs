@@ -39,7 +39,6 @@ pub enum Message {
 pub struct Router {
     route: Route,
     core: Core,
-    has_journals: bool,
     members: Members,
     flushes: BTreeMap<FlushId, Waiting>,
     messages: UnboundedReceiver<Message>,
@@ -67,12 +66,11 @@ impl Router {
     ) -> UnboundedSender<Message> {
         let (sender, messages) = unbounded_channel();
         let runtime = setup.runtime.clone();
-        let has_journals = setup.state.is_some();
+        let core = Core::new(setup.state.is_some());
         let router = Self {
             members: Members::new(default, setup, series, route.max_streams),
             route,
-            core: Core::new(has_journals),
-            has_journals,
+            core,
             flushes: BTreeMap::new(),
             messages,
             sender: sender.clone(),
@@ -121,7 +119,6 @@ impl Router {
     }
 
     fn flush(&mut self, flush: Flush) {
-        // Of members that left before: their drivers have answered since.
         for line in self.members.lines() {
             (flush.host)(Told::Line(line));
         }
@@ -192,7 +189,7 @@ impl Router {
 
     /// After a panic nothing that was known of flushes can be relied on.
     fn begin_anew(&mut self) {
-        self.core = Core::new(self.has_journals);
+        self.core = self.core.anew();
         for (_, waiting) in std::mem::take(&mut self.flushes) {
             let (level, text) = (Level::Error, PANICKED.to_owned());
             (waiting.host)(Told::Line(Line { level, text }));

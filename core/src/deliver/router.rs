@@ -58,6 +58,15 @@ impl Router {
         }
     }
 
+    /// Returns one that goes on with the numbers of this one's flushes: so the end of an old part is
+    /// not taken for a new one's.
+    pub fn anew(&self) -> Self {
+        Self {
+            last: self.last,
+            ..Self::new(self.has_journals)
+        }
+    }
+
     /// A flush begins, with a part for each of these.
     pub fn begin(&mut self, now: Instant, caller: Option<usize>, parts: Vec<OutputId>) -> FlushId {
         if let Some(caller) = caller {

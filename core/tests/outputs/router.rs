@@ -57,6 +57,18 @@ fn the_host_is_answered_for_all_parts_and_what_is_done_with_is_concluded() {
     }
 }
 
+#[test]
+fn the_end_of_a_part_from_before_a_panic_is_no_new_ones() {
+    let now = Instant::now();
+    let mut router = Router::new(false);
+    let old = router.begin(now, None, PARTS[..1].to_vec());
+    let mut router = router.anew();
+    let new = router.begin(now, None, PARTS[..1].to_vec());
+    let mut ended = |id| router.ended(now, id, PARTS[0], Some(ChunkId(1)), Delivered);
+    assert_eq!(ended(old), None);
+    assert_eq!(ended(new), Some(Delivered));
+}
+
 /// What comes again after the process died is known from the journals until then.
 #[test]
 fn with_journals_parts_are_kept_until_the_host_has_surely_heard() {
