@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -202,9 +202,16 @@ impl Left {
     /// Waits until the driver has let the output go, but not beyond `end`. Returns the lines that
     /// it still has for the host's log.
     pub fn wait(self, end: Instant) -> Vec<Line> {
+        self.told_by(end).unwrap_or_default()
+    }
+
+    /// The same; itself if the driver has not answered by then.
+    pub fn told_by(self, end: Instant) -> Result<Vec<Line>, Self> {
         let left = || end.saturating_duration_since(Instant::now());
-        let Ok((lines, remembered)) = self.told.recv_timeout(left()) else {
-            return Vec::new();
+        let (lines, remembered) = match self.told.recv_timeout(left()) {
+            Ok(told) => told,
+            Err(RecvTimeoutError::Timeout) => return Err(self),
+            Err(RecvTimeoutError::Disconnected) => return Ok(Vec::new()),
         };
         // Nothing more is sent: this waits until the sender is dropped, once the journal is
         // written.
@@ -212,6 +219,6 @@ impl Left {
         if let Some(remembered) = remembered.filter(|remembered| !remembered.is_empty()) {
             registry().left.insert(self.stream, remembered);
         }
-        lines
+        Ok(lines)
     }
 }

@@ -1,6 +1,7 @@
 //! The delivery streams that an output with a template sends to now.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 use std::time::Instant;
 
 use firehose_core::deliver::stream::OutputId;
@@ -141,16 +142,22 @@ impl Members {
     }
 
     pub(super) fn leave(&mut self) -> Vec<Left> {
-        let mut left = std::mem::take(&mut self.leaving);
+        let mut left = mem::take(&mut self.leaving);
         left.extend(self.all().map(Member::leave));
         left
     }
 
-    /// The lines of members that have left.
+    /// The lines of members that have left, as far as their drivers have answered.
     pub(super) fn lines(&mut self) -> Vec<Line> {
         let now = Instant::now();
-        let lines = self.leaving.drain(..).flat_map(|left| left.wait(now));
-        lines.collect()
+        let mut lines = Vec::new();
+        for left in mem::take(&mut self.leaving) {
+            match left.told_by(now) {
+                Ok(told) => lines.extend(told),
+                Err(left) => self.leaving.push(left),
+            }
+        }
+        lines
     }
 
     /// Whether a reason was not told of before.
