@@ -55,7 +55,7 @@ pub(crate) fn schemas(file: &SchemaFile, limit: Duration) -> Result<Schemas, Str
         let tables = tables(path, stream_of)?;
         if tables.is_empty() {
             let what = if file.files.is_some() {
-                "such a file"
+                "file of a delivery stream that may be used"
             } else {
                 "file STREAM.json"
             };
