@@ -7,6 +7,10 @@ use crate::format::tokens::{Kind as Token, Tokens};
 /// A longer type says little in a log line; text takes such a value as its JSON.
 const MAX_TEXT: usize = 1_000;
 
+/// A struct of more fields is longer, however short they are. Each field that comes is looked for
+/// among those that are known, so this bounds what a value can cost.
+const MOST_FIELDS: usize = MAX_TEXT / "a:string,".len();
+
 /// What is nested deeper becomes text too.
 const MAX_DEPTH: usize = 16;
 
@@ -65,7 +69,7 @@ fn structure(tokens: &mut Tokens<'_>, depth: usize) -> GlueType {
                 tokens.next();
                 let glue_type = read(tokens, depth + 1).unwrap_or_else(text);
                 let is_new = fields.iter().all(|(known, _)| *known != name);
-                if is_name(&name) && is_new && fields.len() < MAX_TEXT {
+                if is_name(&name) && is_new && fields.len() <= MOST_FIELDS {
                     fields.push((name, glue_type));
                 }
             }
@@ -86,14 +90,25 @@ fn items(tokens: &mut Tokens<'_>, depth: usize) -> GlueType {
             continue;
         }
         if let Some(next) = read(tokens, depth + 1) {
-            all = Some(match all {
+            let both = match all {
                 Some(all) => merged(all, next),
                 None => next,
-            });
+            };
+            let is_long = fields(&both) > MOST_FIELDS;
+            all = Some(if is_long { text() } else { both });
         }
     }
     tokens.next();
     all.unwrap_or_else(text)
+}
+
+/// How many fields a type has, those of its fields too.
+fn fields(glue_type: &GlueType) -> usize {
+    match glue_type {
+        GlueType::Struct(own) => own.iter().map(|(_, inner)| 1 + fields(inner)).sum(),
+        GlueType::Array(inner) => fields(inner),
+        _ => 0,
+    }
 }
 
 /// The type that takes the values of both.

@@ -251,6 +251,25 @@ fn hostile_keys_are_told_up_to_a_number_and_then_cost_little() {
     assert_eq!(all.checked, MOST_TOLD as u64);
 }
 
+/// Ids as keys: one column for each would be no use.
+#[test]
+fn objects_of_ever_new_keys_become_text() {
+    let item = |number: usize| format!(r#"{{"id{number}": {{"a": 1}}}}"#);
+    for (count, told) in [
+        (
+            2,
+            "array<struct<id0:struct<a:bigint>,id1:struct<a:bigint>>>",
+        ),
+        (2_000, "array<string>"),
+    ] {
+        let items: Vec<String> = (0..count).map(item).collect();
+        let event = [event(&format!(r#"{{"new": [{}]}}"#, items.join(",")))];
+        let mut packer = packer(schema(&glue("id int"), 1));
+        let (drift, _) = drift(&mut packer, &format(), &event);
+        assert!(shown(&drift).contains(told), "{}", shown(&drift));
+    }
+}
+
 #[test]
 fn a_stream_that_comes_again_tells_nothing_again() {
     let schema = schema(&glue("id int"), 1);
